@@ -1,0 +1,191 @@
+#pragma once
+
+/*
+ * Cluster: one peer of the cluster as everything outside sees it. REST, proxy, D-Bus are translators: they
+ * parse, call cluster_*(), and format the answer by the JSON tables of daemon/types. This is the only folder
+ * that knows all components.
+ *
+ * An asynchronous question is a ClusterCall, a slot: dropping it silences its handler (a pin that was
+ * submitted is still carried out). Handlers come from the loop, once, and may unref their own call; what
+ * they are given is borrowed. Lists are pulled: ClusterList.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "daemon/config/config.h"
+#include "daemon/config/identity.h"
+#include "daemon/types/connect-graph.h"
+#include "daemon/types/error.h"
+#include "daemon/types/metric.h"
+#include "daemon/types/peer-info.h"
+#include "daemon/types/pin-info.h"
+#include "daemon/types/pin.h"
+#include "daemon/types/repo-gc.h"
+
+#define CLUSTER_CALLS_MAX 4096 /* under way; ERROR_BUSY beyond */
+#define CLUSTER_LISTS_MAX 64
+#define CLUSTER_CIDS_MAX 4096 /* in the `cids` of one status question */
+
+typedef struct Cluster Cluster;
+typedef struct ClusterCall ClusterCall;
+typedef struct ClusterList ClusterList;
+typedef struct ClusterImport ClusterImport;
+
+typedef struct ClusterOptions {
+        const Config *config;           /* must outlive the cluster */
+        const ConfigIdentity *identity; /* the same */
+        const char *state_folder;
+        void (*ready)(void *userdata); /* consensus is ready and Kubo has answered once (compat 8.8); the API
+                                          serves before that */
+        void (*failed)(int exit_status, void *userdata); /* the process has to end; words are logged */
+        void *userdata;
+} ClusterOptions;
+
+int cluster_new(Cluster **ret, sd_event *event, const ClusterOptions *options, Error *reterr);
+/* An orderly end: what is under way is ended with ERROR_CANCELED, stores are closed clean. Blocks shortly.
+ */
+int cluster_close(Cluster *cluster);
+Cluster *cluster_free(Cluster *cluster);
+DEFINE_CLEANUP(Cluster *, cluster_free);
+
+const PeerId *cluster_self(const Cluster *cluster);
+bool cluster_is_ready(const Cluster *cluster);
+
+ClusterCall *cluster_call_unref(ClusterCall *call);
+DEFINE_CLEANUP(ClusterCall *, cluster_call_unref);
+
+typedef void (*ClusterPinDone)(ClusterCall *call, int r, const Error *error, const Pin *pin, void *userdata);
+typedef void (*ClusterStatusDone)(
+                ClusterCall *call, int r, const Error *error, const GlobalPinInfo *info, void *userdata);
+typedef void (*ClusterPeerDone)(
+                ClusterCall *call, int r, const Error *error, const PeerInfo *peer, void *userdata);
+typedef void (*ClusterGraphDone)(
+                ClusterCall *call, int r, const Error *error, const ConnectGraph *graph, void *userdata);
+typedef void (*ClusterGcDone)(
+                ClusterCall *call, int r, const Error *error, const GlobalRepoGc *gc, void *userdata);
+
+/* Pin what PIN says (compat 8.3): fill in the factors, check, allocate, commit. PIN is copied: cid, options
+ * (pin_options_read()). With a PATH ("/ipfs/Qm…/a", "/ipns/…") its cid is what that resolves to. With
+ * pin_update set, the item is a copy of that pin. DONE's pin is what was committed, with user_allocations
+ * echoed. The answer means "committed", never "content is there". */
+int cluster_pin(Cluster *cluster,
+                ClusterCall **ret,
+                const Pin *pin,
+                const char *path,
+                ClusterPinDone done,
+                void *userdata);
+/* CID undefined: PATH is resolved. DONE's pin is the one that was removed. ERROR_NOT_FOUND: "pin is not part
+ * of the pinset". */
+int cluster_unpin(
+                Cluster *cluster,
+                ClusterCall **ret,
+                const Cid *cid,
+                const char *path,
+                ClusterPinDone done,
+                void *userdata);
+
+/* The pin as it is in the pinset. Answers 1, or 0 when it is not there. */
+int cluster_pin_get(Cluster *cluster, const Cid *cid, Pin *ret);
+
+/* LOCAL: this peer only. */
+int cluster_status(
+                Cluster *cluster,
+                ClusterCall **ret,
+                const Cid *cid,
+                bool local,
+                ClusterStatusDone done,
+                void *userdata);
+int cluster_sync(
+                Cluster *cluster,
+                ClusterCall **ret,
+                const Cid *cid,
+                ClusterStatusDone done,
+                void *userdata); /* Kubo is asked */
+int cluster_recover(
+                Cluster *cluster,
+                ClusterCall **ret,
+                const Cid *cid,
+                bool local,
+                ClusterStatusDone done,
+                void *userdata);
+
+int cluster_id(Cluster *cluster, ClusterCall **ret, ClusterPeerDone done, void *userdata);
+int cluster_graph(Cluster *cluster, ClusterCall **ret, ClusterGraphDone done, void *userdata);
+int cluster_collect_garbage(
+                Cluster *cluster, ClusterCall **ret, bool local, ClusterGcDone done, void *userdata);
+
+/* POST /peers and DELETE /peers/{id}. Here: adding this peer itself answers its ID; others ERROR_UNSUPPORTED
+ * until links exist. Removing a non-member is no error (compat 1.2), the last one is. */
+int cluster_peer_add(
+                Cluster *cluster,
+                ClusterCall **ret,
+                const PeerId *peer,
+                const char *multiaddr,
+                ClusterPeerDone done,
+                void *userdata);
+int cluster_peer_remove(Cluster *cluster, const PeerId *peer, Error *reterr);
+
+/* Names and usable metrics; borrowed until the loop goes on. *RET of metrics is freed by the caller, not its
+ * elements. */
+int cluster_metric_names(Cluster *cluster, StrList *ret);
+int cluster_metrics(Cluster *cluster, const char *name, const Metric ***ret, size_t *ret_n);
+size_t cluster_alerts(Cluster *cluster, const Alert **ret); /* newest first */
+
+/* A list is pulled item by item and costs constant memory, whatever its length. Items are structs of the
+ * list's shape. */
+#define CLUSTER_LIST_WAIT 2
+
+ClusterList *cluster_list_free(ClusterList *list);
+DEFINE_CLEANUP(ClusterList *, cluster_list_free);
+const JsonShape *cluster_list_shape(const ClusterList *list);
+/* Answers 1 and an item, borrowed until the next call; 0 at the end; CLUSTER_LIST_WAIT when there is none
+ * yet: WAKE comes from the loop. Errors: with words. */
+int cluster_list_next(ClusterList *list, const void **ret, Error *reterr);
+void cluster_list_on_wake(ClusterList *list, void (*wake)(void *userdata), void *userdata);
+
+typedef struct ClusterStatusQuery {
+        bool local;
+        PinStatus filter; /* 0: all */
+        const Cid *cids;  /* copied; when there are any, the filter does not count */
+        size_t n_cids;
+} ClusterStatusQuery;
+
+int cluster_list_peers(Cluster *cluster, ClusterList **ret, Error *reterr);                /* PeerInfo */
+int cluster_list_pins(Cluster *cluster, ClusterList **ret, PinType filter, Error *reterr); /* Pin */
+int cluster_list_statuses(
+                Cluster *cluster,
+                ClusterList **ret,
+                const ClusterStatusQuery *query,
+                Error *reterr); /* GlobalPinInfo */
+int cluster_list_recover(
+                Cluster *cluster,
+                ClusterList **ret,
+                bool local,
+                Error *reterr); /* GlobalPinInfo of what was queued again */
+int cluster_list_sync(
+                Cluster *cluster,
+                ClusterList **ret,
+                Error *reterr); /* GlobalPinInfo of what changed or is in error */
+
+/* Bulk import: pins as they are (compat 9.3, import rule), committed in batches through the log. */
+typedef struct ClusterImportOptions {
+        int64_t replication_factor_min, replication_factor_max; /* override when above 0 */
+        const PeerIdList *allocations;                          /* override when not empty */
+} ClusterImportOptions;
+
+/* WAKE: cluster_import_add() may be called again. DONE: after cluster_import_finish(), with the number of
+ * pins committed; or early with an error. */
+int cluster_import_new(
+                Cluster *cluster,
+                ClusterImport **ret,
+                const ClusterImportOptions *options,
+                void (*wake)(void *userdata),
+                void (*done)(int r, const Error *error, uint64_t n_committed, void *userdata),
+                void *userdata);
+ClusterImport *cluster_import_free(ClusterImport *import);
+DEFINE_CLEANUP(ClusterImport *, cluster_import_free);
+/* Answers 1: taken (copied); 0: too much is under way, wait for WAKE and call again. */
+int cluster_import_add(ClusterImport *import, const Pin *pin, Error *reterr);
+int cluster_import_finish(ClusterImport *import);

@@ -1,0 +1,113 @@
+#pragma once
+
+/*
+ * Config: service.json in the layout of v1.1.6 (compat 5.2), its environment overrides, and the flat file of
+ * 2017 (compat 5.1).
+ *
+ * One table a section (key, member, default, environment name, what is allowed) does reading, environment,
+ * checking and writing. Precedence: environment, file, default. Sections that have no meaning here
+ * (consensus.crdt, datastore.*, cluster.pubsub, …) are kept as they are and written back; config_load()
+ * names them in one notice. A setting that is understood but not built yet is refused with its name, never
+ * ignored.
+ *
+ * Errors name section.key, the value and what is allowed: "cluster.connection_manager.high_water: 0 is not
+ * allowed, expected a number above 0".
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/base/json.h"
+#include "daemon/types/error.h"
+#include "daemon/types/peer-id.h"
+
+#define CONFIG_FILE "service.json"
+#define CONFIG_FILE_MAX (1024 * 1024)
+
+typedef struct ConfigCluster {
+        char *peername;
+        char *secret; /* 64 hex digits or "" */
+        bool leave_on_shutdown;
+        StrList listen_multiaddress, announce_multiaddress, no_announce_multiaddress;
+        int64_t dial_peer_timeout, state_sync_interval,
+                        pin_recover_interval; /* µs, like all durations here */
+        int64_t replication_factor_min, replication_factor_max;
+        int64_t monitor_ping_interval, peer_watch_interval, mdns_interval;
+        bool pin_only_on_trusted_peers, pin_only_on_untrusted_peers;
+        bool disable_repinning, follower_mode;
+        char *peerstore_file;
+        StrList peer_addresses;
+        StrList bootstrap; /* 2017's file only */
+} ConfigCluster;
+
+typedef struct ConfigRaft {
+        char *data_folder; /* "": <state folder>/raft */
+        StrList init_peerset;
+        int64_t wait_for_leader_timeout, network_timeout;
+        int64_t commit_retries, commit_retry_delay;
+        int64_t backups_rotate;
+        int64_t heartbeat_timeout, election_timeout, commit_timeout, leader_lease_timeout;
+        int64_t max_append_entries, trailing_logs, snapshot_threshold;
+        int64_t snapshot_interval;
+} ConfigRaft;
+
+typedef struct ConfigRestApi {
+        StrList http_listen_multiaddress;
+        int64_t read_timeout, read_header_timeout, write_timeout, idle_timeout;
+        int64_t max_header_bytes;
+} ConfigRestApi;
+
+typedef struct ConfigIpfs {
+        char *node_multiaddress;
+        char *authorization; /* our addition (ipfs_connector.ipfshttp.authorization): "bearer:TOKEN" or
+                                "basic:USER:PASSWORD" */
+        int64_t connect_swarms_delay, ipfs_request_timeout, pin_timeout, unpin_timeout, repogc_timeout;
+        int64_t informer_trigger_interval;
+        bool unpin_disable;
+} ConfigIpfs;
+
+typedef struct ConfigTracker {
+        int64_t max_pin_queue_size, concurrent_pins, priority_pin_max_age, priority_pin_max_retries;
+} ConfigTracker;
+
+typedef struct ConfigInformers {
+        bool disk_enabled, tags_enabled, pinqueue_enabled, numpin_enabled; /* the section is there */
+        int64_t disk_metric_ttl;
+        bool disk_reposize; /* metric_type */
+        int64_t tags_metric_ttl;
+        StrMap tags;
+        int64_t pinqueue_metric_ttl, pinqueue_weight_bucket_size;
+        int64_t numpin_metric_ttl;
+} ConfigInformers;
+
+typedef struct Config {
+        char *folder; /* of the configuration; relative paths start there */
+        ConfigCluster cluster;
+        ConfigRaft raft;
+        bool rest_enabled; /* api.restapi is there */
+        ConfigRestApi rest;
+        ConfigIpfs ipfs;
+        ConfigTracker tracker;
+        int64_t monitor_check_interval;
+        StrList allocate_by;
+        ConfigInformers informers;
+        char *rest_of_file; /* what this program does not use, as JSON, for writing back */
+} Config;
+
+/* The defaults of `init` (consensus raft): a fresh secret, the host's name. */
+int config_new_default(Config **ret, const char *folder, Error *reterr);
+
+/* Read FOLDER/service.json, then the environment. Errors: ERROR_NOT_FOUND (no file; the words say how to
+ * make one), ERROR_INVALID, ERROR_UNSUPPORTED (a setting that is not offered), ERROR_REFUSED (crdt only: how
+ * to migrate), ERROR_IO. */
+int config_load(Config **ret, const char *folder, Error *reterr);
+int config_apply_environment(Config *config, Error *reterr);
+int config_check(const Config *config, Error *reterr); /* values that depend on each other */
+int config_write(
+                const Config *config,
+                Error *reterr); /* FOLDER/service.json, 0600, 2-space indent, atomically */
+Config *config_free(Config *config);
+DEFINE_CLEANUP(Config *, config_free);
+
+/* $IPFS_CLUSTER_PATH, else ~/.ipfs-cluster. */
+int config_default_folder(char **ret);

@@ -1,0 +1,9 @@
+#pragma once
+
+/* The peerstore: one multiaddr with /p2p/<id> a line; others are skipped (compat 5.3). */
+
+#include "daemon/base/str.h"
+#include "daemon/types/error.h"
+
+int config_peerstore_load(const char *path, StrList *ret, Error *reterr); /* no file: an empty list */
+int config_peerstore_write(const char *path, const StrList *addresses, Error *reterr);

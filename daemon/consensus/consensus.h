@@ -1,0 +1,123 @@
+#pragma once
+
+/*
+ * Consensus: the replicated log of this peer and the pinset that it makes (design: Raft by libraft's
+ * raft_step()).
+ *
+ * consensus_submit() → appended, durable (on a quorum; here one voter) → applied in the order of the log on
+ * every peer → DONE. What DONE reported with 0 survives kill -9, a torn write and a full disk. Entries of
+ * one loop turn are written with one pwritev(2) and one fdatasync(2) in a worker thread.
+ *
+ * Crash-only: a failed write, sync or apply is logged with file and offset, EVENTS->failed is called once,
+ * and from then on nothing is accepted, applied or acknowledged; the process has to end.
+ *
+ * Files, below the state folder (formats: architecture.md):
+ *   raft/meta-a, raft/meta-b     format, cluster id, own raft id, term, vote
+ *   raft/log-<first index>       segments of 8 MiB
+ *   raft/snapshot-<index>/       pins.dump, members
+ *   pins.gdbm, pins.dirty        the pinset's cache
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "daemon/state/pinset.h"
+#include "daemon/types/cid.h"
+#include "daemon/types/error.h"
+#include "daemon/types/peer-id.h"
+
+#define CONSENSUS_OPS_MAX 1000                   /* in one submit */
+#define CONSENSUS_SUBMIT_BYTES_MAX (1024 * 1024) /* in one submit */
+#define CONSENSUS_PENDING_BYTES_MAX                                                                         \
+        (32 * 1024 * 1024)          /* submitted and not yet applied, of all callers; ERROR_BUSY beyond */
+#define CONSENSUS_PENDING_MAX 65536 /* the same, in submits */
+
+typedef struct Consensus Consensus;
+typedef struct ConsensusCall ConsensusCall;
+
+typedef enum ConsensusOpKind {                      /* stored: never renumbered */
+                               CONSENSUS_PIN = 1,   /* body: protobuf Pin */
+                               CONSENSUS_UNPIN = 2, /* body: CID bytes */
+                               CONSENSUS_PEER_PUT = 3,
+                               CONSENSUS_PEER_REMOVE = 4,
+                               CONSENSUS_REQUEST_PUT = 5,
+                               CONSENSUS_REQUEST_REMOVE = 6,
+} ConsensusOpKind;
+
+typedef struct ConsensusOp {
+        ConsensusOpKind kind;
+        const void *body;
+        size_t size;
+} ConsensusOp;
+
+typedef struct ConsensusEvents {
+        /* OP was applied at INDEX; the pinset shows it. From the loop, in order. Also for entries that are
+         * applied again at a start, so the receiver must take repetition. CID is that of a pin or unpin,
+         * else undefined. */
+        void (*applied)(uint64_t index, const ConsensusOp *op, const Cid *cid, void *userdata);
+        /* There is a leader and this peer has applied everything that was committed when it started. Once.
+         */
+        void (*ready)(void *userdata);
+        void (*leader_changed)(const PeerId *leader, void *userdata); /* not set: none */
+        /* The end: see "crash-only". EXIT_STATUS is 74 for a failed disk. The words are logged already. */
+        void (*failed)(int exit_status, void *userdata);
+} ConsensusEvents;
+
+typedef struct ConsensusOptions {
+        const char *state_folder; /* exists */
+        const char *raft_folder;  /* NULL: <state_folder>/raft */
+        PeerId self;
+        const PeerIdList *members; /* of a first start: self alone, or the whole init_peerset; NULL: self */
+        uint64_t heartbeat_timeout_usec;
+        uint64_t election_timeout_usec;
+        uint64_t snapshot_interval_usec;
+        uint64_t snapshot_threshold; /* entries; a snapshot is also due by bytes */
+        uint64_t trailing_logs;
+        unsigned backups_rotate; /* raft.old.N kept */
+        const ConsensusEvents *events;
+        void *userdata;
+} ConsensusOptions;
+
+/* Open or create, recover, and go on from the loop. Blocks while it reads (and rebuilds) what is on disk.
+ * Errors: ERROR_IO, with file and offset and what to do; ERROR_REFUSED (the folder belongs to another peer
+ * or cluster). */
+int consensus_open(Consensus **ret, sd_event *event, const ConsensusOptions *options, Error *reterr);
+
+/* An orderly end: pending submits are ended with ERROR_CANCELED unless they are durable, disk work is waited
+ * for, the pinset is closed clean. Blocks shortly. */
+int consensus_close(Consensus *consensus);
+Consensus *consensus_free(Consensus *consensus); /* NULL-safe; as after a crash */
+DEFINE_CLEANUP(Consensus *, consensus_free);
+
+/* Append N operations as one entry: applied all at once or not at all. They are copied. DONE comes once,
+ * from the loop: R is 0 after the entry was applied, else negative with words. *RET (may be NULL) is the
+ * slot: dropping it silences DONE, the entry stays. Errors: ERROR_BUSY (a pending bound), ERROR_TOO_BIG,
+ * ERROR_INVALID (a pin that cannot be decoded), ERROR_NO_LEADER. */
+typedef void (*ConsensusDone)(ConsensusCall *call, int r, const Error *error, void *userdata);
+int consensus_submit(
+                Consensus *consensus,
+                ConsensusCall **ret,
+                const ConsensusOp *ops,
+                size_t n,
+                ConsensusDone done,
+                void *userdata,
+                Error *reterr);
+ConsensusCall *consensus_call_unref(ConsensusCall *call);
+DEFINE_CLEANUP(ConsensusCall *, consensus_call_unref);
+
+StatePinset *consensus_pinset(Consensus *consensus); /* for reading; borrowed */
+
+typedef struct ConsensusStatus {
+        bool ready;
+        bool is_leader;
+        PeerId leader; /* not set: none */
+        uint64_t term, last_index, commit_index, applied_index, snapshot_index;
+        size_t n_pending;
+        uint8_t cluster_id[STATE_CLUSTER_ID_SIZE];
+} ConsensusStatus;
+void consensus_status(const Consensus *consensus, ConsensusStatus *ret);
+int consensus_members(const Consensus *consensus, PeerIdList *ret);
+
+/* Start a snapshot now if none is under way; for tests and tools. DONE may be NULL. */
+int consensus_snapshot(Consensus *consensus, void (*done)(int r, void *userdata), void *userdata);

@@ -1,0 +1,130 @@
+#pragma once
+
+/*
+ * Ipfs: the calls that this peer makes to its Kubo (RPC over HTTP, always POST; compat 7.1, recordings in
+ * tests/golden/kubo).
+ *
+ * Every call is an IpfsCall, a slot: ipfs_call_unref() cancels it and guarantees silence. Handlers come from
+ * the loop, once, and may unref their own call. R is 0 or positive when Kubo did as told; negative with
+ * words when not: ERROR_IPFS with Kubo's own message, or that Kubo could not be reached. Trailers
+ * (X-Stream-Error) are read: a stream that ends with an error in the trailer, or that is cut, has failed.
+ *
+ * Ipfs also knows whether Kubo is there: "up" after any HTTP answer that is Kubo's, "down" after a refused
+ * or broken connection. While it is down every call is still tried but calls that are refused for that
+ * reason answer ERROR_IPFS with IPFS_IS_DOWN true, so that no attempt is counted; one probe ("id") a second,
+ * with back-off and jitter up to 30 s, finds out when it is back.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "daemon/net/http-client.h"
+#include "daemon/types/cid.h"
+#include "daemon/types/error.h"
+#include "daemon/types/peer-id.h"
+#include "daemon/types/peer-info.h"
+#include "daemon/types/pin.h"
+
+#define IPFS_ANSWER_MAX (1024 * 1024) /* a body that is no stream; a larger one is an error */
+#define IPFS_LINE_MAX (64 * 1024)     /* one object of a stream */
+#define IPFS_PIN_NAME_MAX                                                                                   \
+        255 /* bytes; longer names are cut on a UTF-8 boundary (Kubo 0.38 refuses them)                     \
+             */
+
+typedef struct Ipfs Ipfs;
+typedef struct IpfsCall IpfsCall;
+
+typedef enum IpfsPinType {
+        IPFS_PIN_NONE, /* not pinned, or indirectly only */
+        IPFS_PIN_DIRECT,
+        IPFS_PIN_RECURSIVE,
+} IpfsPinType;
+
+typedef struct IpfsOptions {
+        const char *node_multiaddress; /* tcp, unix, https ("/dns4/h/tcp/5001/https", "/tls/http") */
+        const char *authorization; /* "bearer:TOKEN" or "basic:USER:PASSWORD" (Kubo's own spelling) or NULL
+                                    */
+        uint64_t request_timeout_usec; /* ipfs_request_timeout */
+        uint64_t pin_timeout_usec;     /* no progress for so long: the pin is given up */
+        uint64_t unpin_timeout_usec;
+        uint64_t repo_gc_timeout_usec;
+        bool unpin_disable;
+        void (*reachable_changed)(bool reachable, void *userdata); /* may be NULL */
+        void *userdata;
+} IpfsOptions;
+
+/* Errors: ERROR_INVALID (an address that cannot be used). */
+int ipfs_new(Ipfs **ret, sd_event *event, HttpClient *client, const IpfsOptions *options, Error *reterr);
+Ipfs *ipfs_free(Ipfs *ipfs); /* no call may be left */
+DEFINE_CLEANUP(Ipfs *, ipfs_free);
+
+bool ipfs_is_reachable(const Ipfs *ipfs);     /* false until the first answer */
+const IpfsId *ipfs_last_id(const Ipfs *ipfs); /* the last good one; id not set before */
+void ipfs_count_transport(const Ipfs *ipfs, uint64_t *ret_calls, uint64_t *ret_failures);
+
+IpfsCall *ipfs_call_unref(IpfsCall *call);
+DEFINE_CLEANUP(IpfsCall *, ipfs_call_unref);
+bool ipfs_call_is_down(const IpfsCall *call); /* in a handler with R < 0: Kubo did not answer at all */
+
+/* Handlers. What they are given is borrowed for the call. */
+typedef void (*IpfsDone)(IpfsCall *call, int r, const Error *error, void *userdata);
+typedef void (*IpfsIdDone)(IpfsCall *call, int r, const Error *error, const IpfsId *id, void *userdata);
+typedef void (*IpfsTextDone)(IpfsCall *call, int r, const Error *error, const char *text, void *userdata);
+typedef void (*IpfsPinTypeDone)(IpfsCall *call, int r, const Error *error, IpfsPinType type, void *userdata);
+typedef void (*IpfsCidDone)(IpfsCall *call, int r, const Error *error, const Cid *cid, void *userdata);
+typedef void (*IpfsRepoStatDone)(
+                IpfsCall *call,
+                int r,
+                const Error *error,
+                uint64_t repo_size,
+                uint64_t storage_max,
+                void *userdata);
+typedef void (*IpfsPeersDone)(
+                IpfsCall *call, int r, const Error *error, const PeerIdList *peers, void *userdata);
+
+int ipfs_id(Ipfs *ipfs, IpfsCall **ret, IpfsIdDone done, void *userdata);
+int ipfs_version(Ipfs *ipfs, IpfsCall **ret, IpfsTextDone done, void *userdata);
+int ipfs_config_show(Ipfs *ipfs, IpfsCall **ret, IpfsTextDone done, void *userdata); /* the JSON text */
+int ipfs_repo_stat(
+                Ipfs *ipfs,
+                IpfsCall **ret,
+                IpfsRepoStatDone done,
+                void *userdata); /* size-only; storage_max UINT64_MAX: no limit */
+int ipfs_swarm_peers(Ipfs *ipfs, IpfsCall **ret, IpfsPeersDone done, void *userdata);
+int ipfs_swarm_connect(Ipfs *ipfs, IpfsCall **ret, const char *multiaddr, IpfsDone done, void *userdata);
+
+/* Pin CID as recursive or direct, with NAME (may be NULL) as Kubo's pin name, and fast-provide-root=false
+ * (announcing is left to Kubo's sweep). Ends with an error when Kubo's progress (blocks and bytes) stands
+ * still for pin_timeout; there is no total limit. Pinning what is pinned already succeeds. */
+int ipfs_pin_add(
+                Ipfs *ipfs,
+                IpfsCall **ret,
+                const Cid *cid,
+                PinMode mode,
+                const char *name,
+                IpfsDone done,
+                void *userdata);
+/* Pin TO, which shares most blocks with FROM, pinned recursively here; FROM stays pinned. Same stall rule as
+ * pin_add is not possible (no progress): bounded by pin_timeout per block is Kubo's. */
+int ipfs_pin_update(
+                Ipfs *ipfs, IpfsCall **ret, const Cid *from, const Cid *to, IpfsDone done, void *userdata);
+/* Not pinned counts as done. Errors: ERROR_REFUSED with unpin_disable. */
+int ipfs_pin_rm(Ipfs *ipfs, IpfsCall **ret, const Cid *cid, IpfsDone done, void *userdata);
+/* How CID is pinned here, asked for recursive and for direct (never for "all", which computes indirect
+ * pins). */
+int ipfs_pin_type(Ipfs *ipfs, IpfsCall **ret, const Cid *cid, IpfsPinTypeDone done, void *userdata);
+
+/* Every recursive and every direct pin of this Kubo, streamed. ITEM answers 0 to go on, 1 to pause
+ * (ipfs_call_resume() goes on; the item counts as taken), negative to stop. DONE: R is 0 only when both
+ * lists came whole. */
+typedef int (*IpfsPinItem)(IpfsCall *call, const Cid *cid, IpfsPinType type, void *userdata);
+int ipfs_pin_ls(Ipfs *ipfs, IpfsCall **ret, IpfsPinItem item, IpfsDone done, void *userdata);
+void ipfs_call_resume(IpfsCall *call);
+
+/* PATH (/ipfs/…, /ipns/…, /ipld/…) to the CID it names now. */
+int ipfs_resolve(Ipfs *ipfs, IpfsCall **ret, const char *path, IpfsCidDone done, void *userdata);
+
+/* Collect garbage. ITEM is told each removed key, or (CID undefined) an error of Kubo about one. */
+typedef void (*IpfsGcItem)(IpfsCall *call, const Cid *cid, const char *error, void *userdata);
+int ipfs_repo_gc(Ipfs *ipfs, IpfsCall **ret, IpfsGcItem item, IpfsDone done, void *userdata);

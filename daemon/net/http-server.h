@@ -1,0 +1,123 @@
+#pragma once
+
+/*
+ * HTTP/1.1 server on the event loop (libmicrohttpd, external epoll): one HttpServer per listening socket.
+ *
+ * HANDLE is called when the head of a request has arrived and was checked. It may answer at once
+ * (http_request_reply, http_request_stream), or ask for the body first (http_request_read_body,
+ * http_request_receive), or keep the request and answer later from the loop. Each request is answered
+ * exactly once. When the client goes away first, or the server is freed, the request's `closed` tells; the
+ * request must not be touched afterwards.
+ *
+ * Checked before HANDLE, and answered by the server itself: head too large (431), bad head (400), two
+ * Content-Length or one beside Transfer-Encoding (400), Transfer-Encoding other than chunked (501), more
+ * than max_connections (the connection is closed). A head that takes longer than header_timeout, an idle
+ * connection, and a client that does not take its answer for stall_timeout are cut.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "daemon/base/macro.h"
+#include "daemon/net/query.h"
+
+#define HTTP_BODY_MAX (1024 * 1024) /* default bound of http_request_read_body() */
+
+typedef struct HttpServer HttpServer;
+typedef struct HttpRequest HttpRequest;
+
+typedef struct HttpServerOptions {
+        int fd;                       /* listening stream socket (TCP or Unix); taken, also on failure */
+        size_t max_header_bytes;      /* 0: 4096; Go allows 4096 more, so do we */
+        unsigned max_connections;     /* 0: 1024 */
+        uint64_t header_timeout_usec; /* 0: 5 s */
+        uint64_t idle_timeout_usec;   /* 0: 2 min */
+        uint64_t stall_timeout_usec;  /* 0: 1 min; a client that takes or sends nothing */
+        void (*handle)(HttpRequest *request, void *userdata);
+        void *userdata; /* must outlive the server */
+} HttpServerOptions;
+
+typedef struct HttpHeader {
+        const char *name;
+        const char *value;
+} HttpHeader;
+
+/* STATUS with a body of known length. HEADERS are sent as they are, in their order. CONTENT_TYPE NULL: none.
+ */
+typedef struct HttpReply {
+        unsigned status;
+        const char *content_type;
+        const HttpHeader *headers;
+        size_t n_headers;
+        const void *body; /* copied */
+        size_t size;
+} HttpReply;
+
+/* The producer of a streamed body. */
+typedef struct HttpSource {
+        /* Put up to MAX bytes into BUFFER. Answers their number; HTTP_SOURCE_WAIT when there is nothing yet
+         * (call http_request_resume() when there is); HTTP_SOURCE_END; HTTP_SOURCE_CUT to break the
+         * connection off, so that the client sees that the body is not whole. From the loop. */
+        ssize_t (*pull)(HttpRequest *request, char *buffer, size_t max, void *userdata);
+        /* The last call, exactly once: everything was handed to the kernel (COMPLETE), or the client is
+         * gone. Frees USERDATA. */
+        void (*closed)(HttpRequest *request, bool complete, void *userdata);
+} HttpSource;
+
+#define HTTP_SOURCE_WAIT ((ssize_t) 0)
+#define HTTP_SOURCE_END ((ssize_t) -1)
+#define HTTP_SOURCE_CUT ((ssize_t) -2)
+
+/* The taker of a streamed request body. */
+typedef struct HttpSink {
+        /* Answers how many of the N bytes were taken; fewer: the client waits until http_request_resume().
+         */
+        size_t (*feed)(HttpRequest *request, const char *data, size_t n, void *userdata);
+        /* The body has ended: the request may be answered from now on (also later). */
+        void (*end)(HttpRequest *request, void *userdata);
+} HttpSink;
+
+int http_server_new(HttpServer **ret, sd_event *event, const HttpServerOptions *options);
+HttpServer *http_server_free(HttpServer *server); /* requests under way are closed */
+DEFINE_CLEANUP(HttpServer *, http_server_free);
+void http_server_stop_accepting(HttpServer *server); /* for an orderly end: requests under way go on */
+unsigned http_server_connections(const HttpServer *server);
+
+const char *http_request_method(const HttpRequest *request);
+const char *http_request_target(const HttpRequest *request);                   /* as it came */
+const Query *http_request_query(const HttpRequest *request);                   /* the target, decoded */
+const char *http_request_header(const HttpRequest *request, const char *name); /* NULL: not there */
+bool http_request_is_http10(const HttpRequest *request);
+char *http_request_peer(const HttpRequest *request, char text[static 64]); /* "127.0.0.1:1234", "unix" */
+
+/* Tell when the client goes away (or the server is freed) before the answer is complete. Replaces an earlier
+ * one. CLOSED is called at most once, and not after http_request_reply() was called. http_request_stream()
+ * replaces it by its source's closed. */
+void http_request_on_closed(
+                HttpRequest *request, void (*closed)(HttpRequest *request, void *userdata), void *userdata);
+
+/* Gather the body, at most MAX bytes, NUL-terminated; then call DONE. A larger one is answered 413 by the
+ * server; DONE is not called then, CLOSED is. */
+int http_request_read_body(
+                HttpRequest *request,
+                size_t max,
+                void (*done)(HttpRequest *request,
+                             char *body,
+                             size_t n,
+                             void *userdata), /* BODY is borrowed */
+                void *userdata);
+int http_request_receive(HttpRequest *request, const HttpSink *sink, void *userdata);
+
+/* An answer before the body was read ends the connection after it. Errors: -ENOMEM (the connection is cut,
+ * CLOSED is not called). */
+int http_request_reply(HttpRequest *request, const HttpReply *reply);
+/* REPLY's body is ignored. The body goes out chunked (HTTP/1.0: until close). SOURCE->closed is called in
+ * any case, also when this fails. */
+int http_request_stream(
+                HttpRequest *request, const HttpReply *reply, const HttpSource *source, void *userdata);
+/* A trailer field, sent after the last chunk; to be called before pull() answers HTTP_SOURCE_END. Its name
+ * should be announced by a Trailer header. */
+int http_request_trailer(HttpRequest *request, const char *name, const char *value);
+void http_request_resume(HttpRequest *request);

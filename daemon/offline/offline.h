@@ -1,0 +1,33 @@
+#pragma once
+
+/* What ipfs-cluster-service does on a stopped peer: init, state export | import | cleanup (compat 4.3, 9.3).
+ * Words go to standard error, asks on standard output, as recorded in tests/golden/service. Each answers 0
+ * or an exit status. All take the lock of the configuration folder where files exist. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/types/error.h"
+
+typedef struct OfflineInitOptions {
+        const char *folder;
+        const char *consensus; /* "raft" or NULL; "crdt" is refused with words */
+        bool custom_secret;    /* ask for it */
+        const char *peers;     /* comma list of multiaddrs, or NULL */
+        bool force;            /* overwrite without asking */
+        bool random_ports;
+} OfflineInitOptions;
+int offline_init(const OfflineInitOptions *options);
+
+int offline_export(const char *folder, const char *file); /* NULL: standard output */
+
+typedef struct OfflineImportOptions {
+        const char *folder;
+        const char *file; /* NULL: standard input */
+        bool force;       /* no question */
+        int64_t replication_factor_min, replication_factor_max;
+        const char *allocations; /* comma list of peer IDs, or NULL */
+} OfflineImportOptions;
+int offline_import(const OfflineImportOptions *options);
+
+int offline_cleanup(const char *folder, bool force);

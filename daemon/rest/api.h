@@ -1,0 +1,29 @@
+#pragma once
+
+/*
+ * RestApi: the REST API on 9094 (compat 1, H; plus what only the 2017 program has, and POST /allocations). A
+ * translator: parse, call cluster_*(), format by the JSON tables.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "daemon/cluster/cluster.h"
+#include "daemon/config/config.h"
+
+#define REST_LISTENERS_MAX 16
+
+typedef struct RestApi RestApi;
+
+/* FDS: listening sockets, taken also on failure; when there are none it listens on
+ * config->rest.http_listen_multiaddress. */
+int rest_api_new(
+                RestApi **ret,
+                sd_event *event,
+                Cluster *cluster,
+                const Config *config,
+                const int *fds,
+                size_t n_fds,
+                Error *reterr);
+RestApi *rest_api_free(RestApi *api);
+DEFINE_CLEANUP(RestApi *, rest_api_free);
+void rest_api_stop_accepting(RestApi *api);

@@ -1,0 +1,119 @@
+#pragma once
+
+/*
+ * Tracker: makes this peer's Kubo pin what the pinset says, and knows how far it is.
+ *
+ * What is allocated to this peer and pinned is "settled" and costs nothing: no record, no memory. Every
+ * other item has a record in tracker.gdbm (CID → status, attempts, last error, times): queued, in error,
+ * unexpectedly unpinned, or being unpinned. So a restart after an orderly stop asks Kubo nothing. After an
+ * unclean stop the store is discarded: everything is unknown, lists say pin_queued, a question for one CID
+ * asks Kubo, and one streamed pin/ls settles all (a check).
+ *
+ * The queue is the store; in memory are only a window of it (TRACKER_WINDOW) and the operations under way
+ * (concurrent_pins pins, one unpin). Order (compat 8.2): pins younger than priority_pin_max_age with at most
+ * priority_pin_max_retries attempts first. A failed pin is tried again by itself with back-off and jitter
+ * (TRACKER_RETRY_MIN doubling up to TRACKER_RETRY_MAX) and on recover. While Kubo is down nothing is started
+ * and no attempt is counted. An operation that its opposite replaces is cancelled and leaves no error.
+ *
+ * A check compares Kubo's pins with the pinset: one pin/ls streamed into a spool file, then a scan of the
+ * pinset in slices. It runs when needed after an unclean stop, and every check interval; it finds what was
+ * unpinned (or pinned) behind the tracker's back. It is bounded in memory and is given up and begun again
+ * when Kubo fails.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "daemon/ipfs/ipfs.h"
+#include "daemon/state/pinset.h"
+#include "daemon/types/pin-info.h"
+#include "daemon/types/pin.h"
+
+#define TRACKER_WINDOW 4096 /* queued operations in memory */
+#define TRACKER_RETRY_MIN (10 * USEC_PER_SEC)
+#define TRACKER_RETRY_MAX (3600 * USEC_PER_SEC)
+
+typedef struct Tracker Tracker;
+typedef struct TrackerCall TrackerCall;
+typedef struct TrackerCursor TrackerCursor;
+
+typedef struct TrackerOptions {
+        const char *state_folder;
+        PeerId self;
+        const char *peername;
+        Ipfs *ipfs;          /* must outlive the tracker */
+        StatePinset *pinset; /* the same; read only */
+        unsigned concurrent_pins;
+        uint64_t max_pin_queue_size;
+        uint64_t priority_pin_max_age_usec;
+        unsigned priority_pin_max_retries;
+        uint64_t check_interval_usec;   /* 0: only when needed */
+        uint64_t recover_interval_usec; /* pin_recover_interval: what is in error or unexpectedly unpinned is
+                                           queued again */
+        /* A status has changed (also by a check). From the loop. May be NULL. */
+        void (*changed)(const Cid *cid, const PinInfo *info, void *userdata);
+        void (*failed)(int r, void *userdata); /* tracker.gdbm is damaged: the process has to end */
+        void *userdata;
+} TrackerOptions;
+
+int tracker_new(Tracker **ret, sd_event *event, const TrackerOptions *options, Error *reterr);
+int tracker_close(Tracker *tracker); /* in order; operations under way are queued again by the next start */
+Tracker *tracker_free(Tracker *tracker);
+DEFINE_CLEANUP(Tracker *, tracker_free);
+
+/* Begin to work, once the pinset is complete. */
+int tracker_start(Tracker *tracker);
+
+/* PIN was put into, CID was removed from the pinset. PIN is borrowed. Errors: those of the store (the
+ * process has to end). */
+int tracker_track(Tracker *tracker, const Pin *pin);
+int tracker_untrack(Tracker *tracker, const Cid *cid);
+
+bool tracker_is_allocated(const Tracker *tracker, const Pin *pin); /* here, or everywhere */
+
+/* What is known now, without asking Kubo. PIN is the pinset's, or NULL when it is not in it. Never blocks;
+ * RET's peer is set. */
+int tracker_status_known(Tracker *tracker, const Cid *cid, const Pin *pin, PinInfo *ret);
+
+/* The status of one CID, asked of Kubo when it is not known for sure or when ASK is true (sync): a changed
+ * one is recorded. INFO is borrowed by the handler. The pinset is looked at when the answer comes. */
+typedef void (*TrackerDone)(
+                TrackerCall *call, int r, const Error *error, const PinInfo *info, void *userdata);
+int tracker_status(
+                Tracker *tracker,
+                TrackerCall **ret,
+                const Cid *cid,
+                bool ask,
+                TrackerDone done,
+                void *userdata);
+TrackerCall *tracker_call_unref(TrackerCall *call);
+DEFINE_CLEANUP(TrackerCall *, tracker_call_unref);
+
+/* Queue CID again when it is in error or unexpectedly unpinned. Answers 1 when it was queued, 0 when there
+ * is nothing to recover. */
+int tracker_recover(Tracker *tracker, const Cid *cid);
+
+/* Items with a record whose status matches FILTER (0: all), also unpins of CIDs that have left the pinset.
+ * Cheap when there are few: settled items are not looked at. */
+int tracker_cursor_new(TrackerCursor **ret, Tracker *tracker, PinStatus filter);
+int tracker_cursor_next(TrackerCursor *cursor, Cid *ret); /* 1, 0 at the end */
+TrackerCursor *tracker_cursor_free(TrackerCursor *cursor);
+DEFINE_CLEANUP(TrackerCursor *, tracker_cursor_free);
+
+/* Start a check now if none runs; DONE (may be NULL) tells how the running one ended. */
+int tracker_check(
+                Tracker *tracker,
+                TrackerCall **ret,
+                void (*done)(TrackerCall *call, int r, const Error *error, void *userdata),
+                void *userdata);
+
+typedef struct TrackerCounts {
+        uint64_t queued; /* pin_queued */
+        uint64_t pinning;
+        uint64_t pin_error;
+        uint64_t unpin_queued, unpinning, unpin_error;
+        uint64_t unexpected;
+        bool complete; /* false until everything is known after an unclean stop */
+} TrackerCounts;
+void tracker_counts(const Tracker *tracker, TrackerCounts *ret);

@@ -1,0 +1,24 @@
+#pragma once
+
+/* The answer of GET /health/graph: ConnectGraph of the Go program (compat 1.7). All keys are text forms of
+ * peer IDs. */
+
+#include "daemon/base/json.h"
+#include "daemon/types/peer-id.h"
+
+typedef struct GraphLinks {
+        char *id; /* key */
+        PeerIdList links;
+} GraphLinks;
+
+typedef struct ConnectGraph {
+        PeerId cluster_id; /* the peer that was asked */
+        StrMap id_to_peername;
+        JsonArray ipfs_links;       /* GraphLinks */
+        JsonArray cluster_links;    /* GraphLinks */
+        StrMap cluster_trust_links; /* "true" or "false", written as booleans */
+        StrMap cluster_to_ipfs;
+} ConnectGraph;
+
+extern const JsonShape connect_graph_shape;
+void connect_graph_done(ConnectGraph *graph);

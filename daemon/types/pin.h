@@ -1,0 +1,88 @@
+#pragma once
+
+/*
+ * Pin: an item of the shared pinset, with its options.
+ *
+ * It has two codecs: the Go program's protobuf message, written canonically (fields in the order of their
+ * numbers, metadata sorted), which is what the log, snapshots, caches and peers hold, and the Go program's
+ * JSON object (REST, ctl, state export). What the protobuf does not carry: mode (follows from max_depth),
+ * user_allocations, fractions of a second.
+ *
+ * JSON: metadata, origins, allocations, user_allocations are null or a list/map by their is_set. From
+ * protobuf, metadata is unset when empty, origins and allocations are set, user_allocations are unset, as
+ * the Go program answers from its state.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/base/json.h"
+#include "daemon/types/cid.h"
+#include "daemon/types/multiaddr.h"
+#include "daemon/types/peer-id.h"
+
+#define PIN_BYTES_MAX (64 * 1024) /* the protobuf form; a larger one is refused with words */
+#define PIN_NAME_MAX (16 * 1024)  /* bytes; the Go program has no limit on REST */
+#define PIN_METADATA_MAX 256      /* entries */
+#define PIN_ORIGINS_MAX 64
+
+typedef enum PinType { /* bit values, compat 0.1 */
+                       PIN_TYPE_BAD = 1,
+                       PIN_TYPE_DATA = 2, /* "pin" */
+                       PIN_TYPE_META = 4,
+                       PIN_TYPE_CLUSTER_DAG = 8,
+                       PIN_TYPE_SHARD = 16,
+                       PIN_TYPE_ALL = 30, /* filter only */
+} PinType;
+
+typedef enum PinMode {
+        PIN_MODE_RECURSIVE,
+        PIN_MODE_DIRECT,
+        _PIN_MODE_N,
+} PinMode;
+
+#define PIN_DEPTH_RECURSIVE (-1)
+#define PIN_DEPTH_DIRECT 0
+
+typedef struct Pin {
+        int64_t replication_factor_min; /* -1: everywhere; 0: not yet filled in from the configuration */
+        int64_t replication_factor_max;
+        char *name; /* NULL: "" */
+        int mode;   /* PinMode */
+        uint64_t shard_size;
+        PeerIdList user_allocations;
+        uint64_t expire_at; /* 0: never */
+        StrMap metadata;
+        Cid pin_update; /* undefined: none */
+        StrList origins;
+        Cid cid;
+        int type;               /* PinType */
+        PeerIdList allocations; /* empty: everywhere */
+        int64_t max_depth;
+        Cid reference;
+        uint64_t timestamp; /* 0: unknown */
+} Pin;
+
+extern const JsonShape pin_shape;
+
+void pin_done(Pin *pin);
+int pin_copy(Pin *to, const Pin *from);     /* deep */
+bool pin_equal(const Pin *a, const Pin *b); /* as stored: what the protobuf carries */
+
+static inline bool pin_is_everywhere(const Pin *pin) {
+        return pin->replication_factor_min < 0 && pin->replication_factor_max < 0;
+}
+
+/* Canonical protobuf. Errors: -ENOMEM, -E2BIG (over PIN_BYTES_MAX). */
+int pin_write(const Pin *pin, Str *to);
+/* Errors: -EBADMSG (no Pin message, or one with a bad CID, peer ID or address), -ENOMEM. Unknown fields are
+ * skipped. */
+int pin_read(const void *bytes, size_t n, Pin *ret);
+
+const char *pin_type_to_string(
+                PinType type); /* "pin", "meta-pin", "clusterdag-pin", "shard-pin", "all", "bad-type" */
+PinType pin_type_from_string(const char *text); /* "" is PIN_TYPE_ALL; unknown is PIN_TYPE_BAD */
+/* Comma list, OR of the parts. */
+PinType pin_type_filter(const char *text);
+const char *pin_mode_to_string(PinMode mode);
+PinMode pin_mode_from_string(const char *text); /* unknown: recursive, as the Go program reads it */
