@@ -58,6 +58,8 @@ const char *error_message(const Error *error); /* the words, or the code's stand
 int error_errno(ErrorCode code); /* positive; 0 for ERROR_NONE */
 unsigned error_http_status(ErrorCode code);
 const char *error_bus_name(ErrorCode code); /* without the prefix */
+/* Of ctl for an error that the server told (2), a deadline (62) or an interruption (125) of its own. Other
+ * errors of ctl itself are status 1, whatever their code. */
 int error_exit_status(ErrorCode code);
 ErrorCode error_from_errno(int r); /* sign does not matter; ERROR_INTERNAL when nothing fits */
 ErrorCode error_from_http_status(unsigned status);
