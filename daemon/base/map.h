@@ -2,7 +2,7 @@
 
 /*
  * Map: hash map from a byte string to a pointer. Keys are copied (they lie in the entry), values are
- * borrowed. The hash is seeded per process, so that keys from outside cannot be chosen to collide.
+ * borrowed. The hash is seeded per map, so that keys from outside cannot be chosen to collide.
  */
 
 #include <stdbool.h>

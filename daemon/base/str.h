@@ -38,7 +38,8 @@ int str_reserve(Str *s, size_t n); /* room for N more bytes without another allo
 int str_error(const Str *s);
 char *str_take(Str *s); /* the text, "" if nothing was appended; NULL when an append had failed */
 
-/* One string per element; NULL-terminated array, owned. */
+/* One string per element; NULL-terminated array, owned, grown by str_list_append() alone (how much room it
+ * has is derived from N). Equality looks at the elements only. */
 typedef struct StrList {
         char **items;
         size_t n;
@@ -54,7 +55,8 @@ bool str_list_contains(const StrList *list, const char *item);
 int str_list_split(StrList *list, const char *text, char separator);
 void str_list_done(StrList *list);
 
-/* Sorted string to string map, small: it is searched linearly. */
+/* Sorted string to string map, grown by str_map_set() alone. Adding in the order of the keys is fast,
+ * otherwise it is for small maps. */
 typedef struct StrMap {
         struct {
                 char *key;
@@ -64,9 +66,8 @@ typedef struct StrMap {
         bool is_set; /* tells {} from null */
 } StrMap;
 
-int str_map_set(StrMap *map,
-                const char *key,
-                const char *value); /* replaces; keeps the order of keys (bytewise) */
+/* Replaces; keeps the order of keys (bytewise). */
+int str_map_set(StrMap *map, const char *key, const char *value);
 const char *str_map_get(const StrMap *map, const char *key); /* NULL: not there */
 int str_map_copy(StrMap *to, const StrMap *from);
 bool str_map_equal(const StrMap *a, const StrMap *b);
@@ -81,3 +82,5 @@ int str_copy(char **to, const char *from);    /* frees what *TO held; FROM may b
 /* Cut TEXT to at most MAX bytes on a UTF-8 boundary; answers the length kept. */
 size_t str_utf8_cut(const char *text, size_t max);
 bool str_is_utf8(const char *bytes, size_t n);
+/* The size (1 to 4) of the UTF-8 character at BYTES; 0 when there is none (no surrogates, shortest form). */
+size_t str_utf8_rune(const char *bytes, size_t n);
