@@ -66,5 +66,6 @@ void log_struct_internal(
  * "panic", "fatal" are crit. Errors: -EINVAL. */
 int log_level_from_string(const char *text);
 
-/* TEXT is a comma list of LEVEL or COMPONENT:LEVEL. Nothing is changed on error. Errors: -EINVAL. */
+/* TEXT is a comma list of LEVEL (for everything, forgetting what was set before; "*:LEVEL" too) or
+ * COMPONENT:LEVEL. Nothing is changed on error. Errors: -EINVAL, -ENOMEM. */
 int log_set_levels(const char *text);
