@@ -47,6 +47,9 @@
 
 #define CONTAINER_OF(ptr, type, member) ((type *) (((char *) (ptr)) - offsetof(type, member)))
 #define ELEMENTSOF(a) (sizeof(a) / sizeof((a)[0]))
+
+#undef MIN /* GLib, in the tests, and <sys/param.h> have the same ones */
+#undef MAX
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
