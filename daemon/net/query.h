@@ -1,7 +1,7 @@
 #pragma once
 
 /* The request target: path and query, percent-decoded (RFC 3986, WHATWG form decoding for the query: '+' is
- * a space). */
+ * a space). Keys and values lie in the memory of PATH: they are read, never replaced. */
 
 #include "daemon/base/str.h"
 
@@ -18,9 +18,9 @@ typedef struct Query {
         size_t n_parameters;
 } Query;
 
-/* Parse TARGET ("/pins/Qm…?local=true", origin form). A parameter with a bad escape is dropped, as Go's
- * ParseQuery drops it; a bad escape in the path is an error. Errors: -EINVAL (path), -E2BIG (too many
- * parameters), -ENOMEM. */
+/* Parse TARGET ("/pins/Qm…?local=true"; of "http://host/pins" the host is skipped; "*" is a path). A
+ * parameter with a bad escape or a semicolon is dropped, as Go's ParseQuery drops it; a bad escape in the
+ * path is an error. %00 is a bad escape. Errors: -EINVAL (path), -E2BIG (too many parameters), -ENOMEM. */
 int query_parse(const char *target, Query *ret);
 void query_done(Query *query);
 const char *query_get(const Query *query, const char *key); /* the first value, NULL when not there */
