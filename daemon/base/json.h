@@ -82,9 +82,9 @@ struct JsonArray {
         bool is_set;
 };
 
-/* What a member of kind JSON_TYPE does. READ fills the zeroed MEMBER or fails owning nothing; EXPECTED says
- * in a few words what is allowed ("a CID"). WRITE appends a JSON value. IS_EMPTY and DONE may be NULL (never
- * empty; nothing to free). */
+/* What a member of kind JSON_TYPE does. READ fills MEMBER, which owns nothing, or fails owning nothing;
+ * EXPECTED says in a few words what is allowed ("a CID"). WRITE appends a JSON value. IS_EMPTY and DONE may
+ * be NULL (never empty; nothing to free). */
 struct JsonType {
         const char *expected;
         int (*read)(struct json_object *from, void *member);
@@ -101,8 +101,9 @@ struct JsonProblem {
         char value[96]; /* the value as JSON text, cut; "" when absent */
 };
 
-/* Parse TEXT strictly: one value, nothing but white space after it, at most JSON_DEPTH_MAX deep. *RET is
- * owned. Errors: -EBADMSG (*RET_OFFSET, may be NULL: where), -ENOMEM. */
+/* Parse TEXT strictly (RFC 8259, valid UTF-8): one value, at most JSON_DEPTH_MAX arrays and objects deep,
+ * whole numbers that fit in 64 bits. *RET is owned, and NULL for null. Errors: -EBADMSG (*RET_OFFSET, may be
+ * NULL: where), -ENOMEM. */
 int json_parse(const char *text, size_t n, struct json_object **ret, size_t *ret_offset);
 
 /* Fill the zeroed struct at TO from FROM, or keep what it holds for absent keys when it is not zeroed
@@ -123,7 +124,9 @@ int json_write_string_n(Str *to, const char *text, size_t n);
  * "key": value, {} and [] stay on one line. FROM must be valid JSON. */
 int json_indent(const char *from, size_t n, unsigned indent, Str *to);
 
-void json_done(const JsonShape *shape, void *value); /* frees what the members own and zeroes them */
+/* Frees what the members own and leaves NULL or nothing there; plain values stay. */
+void json_done(const JsonShape *shape, void *value);
+void json_done_field(const JsonField *field, void *value); /* the same for one member of the struct */
 
 void json_object_putp(struct json_object **p);
 

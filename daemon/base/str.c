@@ -196,9 +196,17 @@ size_t str_utf8_rune(const char *bytes, size_t n) {
         return utf8_table[i].size;
 }
 
+/* Whether the eight bytes at BYTES are ASCII: most text is, and need not be looked at one by one. */
+static bool is_ascii8(const char *bytes) {
+        uint64_t word;
+
+        memcpy(&word, bytes, sizeof(word));
+        return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool str_is_utf8(const char *bytes, size_t n) {
         for (size_t at = 0, size; at < n; at += size) {
-                size = str_utf8_rune(bytes + at, n - at);
+                size = n - at >= 8 && is_ascii8(bytes + at) ? 8 : str_utf8_rune(bytes + at, n - at);
                 if (size == 0)
                         return false;
         }
