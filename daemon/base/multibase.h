@@ -36,9 +36,13 @@ typedef enum Multibase {
 Multibase multibase_from_prefix(char prefix);
 char multibase_prefix(Multibase base);
 
-/* Append the text form of BYTES, without prefix, to TO. Errors: -ENOMEM. */
+/* Base36 and base58 are numbers, whose conversion takes time with the square of the length: more bytes (when
+ * encoding) or characters (when decoding) than this are refused. */
+#define MULTIBASE_NUMBER_MAX 1024
+
+/* Append the text form of BYTES, without prefix, to TO. Errors: -ENOMEM, -ENOBUFS (above). */
 int multibase_encode(Multibase base, const void *bytes, size_t n, Str *to);
 
 /* Decode N characters at TEXT (no prefix) into BYTES, which has room for MAX. Answers the number of bytes.
- * Errors: -EBADMSG (no such text), -ENOBUFS (does not fit). Never allocates. */
+ * Errors: -EBADMSG (no such text), -ENOBUFS (does not fit, or above). Never allocates. */
 ssize_t multibase_decode(Multibase base, const char *text, size_t n, void *bytes, size_t max);
