@@ -27,9 +27,11 @@ struct WorkerJob {
 };
 
 int worker_new(Worker **ret, sd_event *event, const char *name, int64_t priority);
-/* Waits for the job that runs; jobs that have not started, and dones not yet delivered, are delivered with
- * -ECANCELED or their result before it returns. */
+/* May be called from a DONE of the loop. Waits for the job that runs; jobs that have not started, and dones
+ * not yet delivered, are delivered with -ECANCELED or their result before it returns. */
 Worker *worker_free(Worker *worker);
 DEFINE_CLEANUP(Worker *, worker_free);
 
+/* Of JOB, RUN and DONE are filled in. Errors: -ENOBUFS, -ESHUTDOWN (from a DONE that worker_free() calls);
+ * then DONE is not called. */
 int worker_queue(Worker *worker, WorkerJob *job);
