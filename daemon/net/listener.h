@@ -2,15 +2,19 @@
 
 /* Listening sockets: by a canonical multiaddr, or inherited from systemd (sd_listen_fds_with_names(3)). */
 
+#include <stddef.h>
+
 #include "daemon/types/error.h"
 
-/* Listen at ADDRESS (tcp or unix). A stale Unix socket of nobody is replaced. Errors: ERROR_INVALID (no tcp
- * or unix address), ERROR_IO, with the address in the words. */
+/* Listen at ADDRESS (tcp or unix). A stale Unix socket of nobody is replaced. A name (/dns4/…) is looked up,
+ * which blocks: for the start of the daemon. Errors: ERROR_INVALID (no tcp or unix address), ERROR_IO, with
+ * the address in the words. */
 int listener_open(const char *address, int *ret_fd, Error *reterr);
 
 /* The inherited stream sockets whose FileDescriptorName is NAME, at most MAX, each once. Answers how many.
- * Not called twice with one name. */
+ * Not called twice with one name. Errors: sd_listen_fds(3)'s. */
 int listener_inherited(const char *name, int *fds, size_t max);
 
-/* The port that FD really listens on (for addresses with port 0), as a canonical address. */
+/* The address that FD really listens at (for addresses with port 0), canonical. Errors: -EAFNOSUPPORT,
+ * -ENOMEM. */
 int listener_address(int fd, char **ret);
