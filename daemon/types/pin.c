@@ -1,0 +1,122 @@
+#include "daemon/types/pin.h"
+
+#include <string.h>
+
+#include "daemon/base/macro.h"
+
+/* ---- names */
+
+static const struct {
+        const char *name;
+        PinType type;
+} pin_types[] = {
+        { "pin", PIN_TYPE_DATA },
+        { "meta-pin", PIN_TYPE_META },
+        { "clusterdag-pin", PIN_TYPE_CLUSTER_DAG },
+        { "shard-pin", PIN_TYPE_SHARD },
+        { "all", PIN_TYPE_ALL },
+        { "bad-type", PIN_TYPE_BAD },
+};
+
+static const char *const pin_modes[_PIN_MODE_N] = {
+        [PIN_MODE_RECURSIVE] = "recursive",
+        [PIN_MODE_DIRECT] = "direct",
+};
+
+const char *pin_type_to_string(PinType type) {
+        for (size_t i = 0; i < ELEMENTSOF(pin_types); i++)
+                if (pin_types[i].type == type)
+                        return pin_types[i].name;
+        return "bad-type";
+}
+
+static PinType pin_type_from_string_n(const char *text, size_t n) {
+        if (n == 0)
+                return PIN_TYPE_ALL;
+
+        for (size_t i = 0; i < ELEMENTSOF(pin_types); i++)
+                if (strlen(pin_types[i].name) == n && !memcmp(pin_types[i].name, text, n))
+                        return pin_types[i].type;
+        return PIN_TYPE_BAD;
+}
+
+PinType pin_type_from_string(const char *text) {
+        return pin_type_from_string_n(text, strlen(text));
+}
+
+PinType pin_type_filter(const char *text) {
+        PinType filter = 0;
+        size_t n;
+
+        do {
+                n = strcspn(text, ",");
+                filter |= pin_type_from_string_n(text, n);
+                text += n;
+        } while (*text++ == ',');
+
+        return filter;
+}
+
+const char *pin_mode_to_string(PinMode mode) {
+        assert(mode >= 0 && mode < _PIN_MODE_N);
+
+        return pin_modes[mode];
+}
+
+PinMode pin_mode_from_string(const char *text) {
+        return !strcmp(text, pin_modes[PIN_MODE_DIRECT]) ? PIN_MODE_DIRECT : PIN_MODE_RECURSIVE;
+}
+
+/* ---- the value */
+
+void pin_done(Pin *pin) {
+        free(pin->name);
+        peer_id_list_done(&pin->user_allocations);
+        str_map_done(&pin->metadata);
+        str_list_done(&pin->origins);
+        peer_id_list_done(&pin->allocations);
+        *pin = (Pin){};
+}
+
+int pin_copy(Pin *to, const Pin *from) {
+        _cleanup_(pin_done) Pin copy = *from;
+        int r;
+
+        copy.name = NULL;
+        copy.user_allocations = (PeerIdList){};
+        copy.metadata = (StrMap){};
+        copy.origins = (StrList){};
+        copy.allocations = (PeerIdList){};
+
+        if ((r = str_copy(&copy.name, from->name)) < 0 ||
+            (r = peer_id_list_copy(&copy.user_allocations, &from->user_allocations)) < 0 ||
+            (r = str_map_copy(&copy.metadata, &from->metadata)) < 0 ||
+            (r = str_list_copy(&copy.origins, &from->origins)) < 0 ||
+            (r = peer_id_list_copy(&copy.allocations, &from->allocations)) < 0)
+                return r;
+
+        pin_done(to);
+        *to = copy;
+        copy = (Pin){};
+        return 0;
+}
+
+static bool pin_equal_name(const char *a, const char *b) {
+        return !strcmp(a ? a : "", b ? b : "");
+}
+
+static bool pin_equal_options(const Pin *a, const Pin *b) {
+        return a->replication_factor_min == b->replication_factor_min &&
+               a->replication_factor_max == b->replication_factor_max && pin_equal_name(a->name, b->name) &&
+               a->shard_size == b->shard_size &&
+               a->expire_at / USEC_PER_SEC == b->expire_at / USEC_PER_SEC &&
+               str_map_equal(&a->metadata, &b->metadata) && cid_equal(&a->pin_update, &b->pin_update) &&
+               str_list_equal(&a->origins, &b->origins);
+}
+
+bool pin_equal(const Pin *a, const Pin *b) {
+        return cid_equal(&a->cid, &b->cid) && a->type == b->type && a->max_depth == b->max_depth &&
+               cid_equal(&a->reference, &b->reference) &&
+               a->timestamp / USEC_PER_SEC == b->timestamp / USEC_PER_SEC &&
+               peer_id_list_equal(&a->allocations, &b->allocations) && pin_equal_options(a, b);
+}
