@@ -253,25 +253,31 @@ static const DurationUnit *take_unit(const char **at) {
         return NULL;
 }
 
-/* Digits; answers how many there were. *RET_SCALE (may be NULL) is 10 to their number, and digits that do
- * not fit are dropped with it; without it they are an overflow. */
-static int take_digits(const char **at, uint64_t *ret, uint64_t *ret_scale) {
+/* Digits; answers 1 when there were any. */
+static int take_whole(const char **at, uint64_t *ret) {
         const char *start = *at;
-        uint64_t value = 0, scale = 1;
 
-        for (; **at >= '0' && **at <= '9'; (*at)++) {
-                if (value >= UINT64_MAX / 100) {
-                        if (!ret_scale)
-                                return -ERANGE;
-                        continue;
-                }
-                value = value * 10 + (uint64_t) (**at - '0');
-                scale *= 10;
+        for (*ret = 0; **at >= '0' && **at <= '9'; (*at)++) {
+                if (*ret > (UINT64_MAX - 9) / 10)
+                        return -ERANGE;
+                *ret = *ret * 10 + (uint64_t) (**at - '0');
         }
 
-        *ret = value;
-        if (ret_scale)
-                *ret_scale = scale;
+        return *at != start;
+}
+
+/* The same behind the point; *RET_SCALE is what to divide by. Digits beyond the eighteenth do not matter. */
+static int take_decimals(const char **at, uint64_t *ret, uint64_t *ret_scale) {
+        const char *start = *at;
+
+        *ret = 0;
+        *ret_scale = 1;
+        for (; **at >= '0' && **at <= '9'; (*at)++)
+                if (*at - start < 18) {
+                        *ret = *ret * 10 + (uint64_t) (**at - '0');
+                        *ret_scale *= 10;
+                }
+
         return *at != start;
 }
 
@@ -280,14 +286,14 @@ static int take_duration_part(const char **at, uint64_t *nsec) {
         uint64_t whole, fraction = 0, scale = 1;
         const DurationUnit *unit;
         unsigned __int128 sum;
-        int n_whole, n_fraction = 0;
+        int has_whole, has_fraction = 0;
 
-        n_whole = take_digits(at, &whole, NULL);
-        if (n_whole < 0)
-                return n_whole;
+        has_whole = take_whole(at, &whole);
+        if (has_whole < 0)
+                return has_whole;
         if (take_char(at, '.'))
-                n_fraction = take_digits(at, &fraction, &scale);
-        if (n_whole == 0 && n_fraction == 0)
+                has_fraction = take_decimals(at, &fraction, &scale);
+        if (has_whole == 0 && has_fraction == 0)
                 return -EINVAL;
 
         unit = take_unit(at);

@@ -6,10 +6,12 @@ void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
 char *__real_strdup(const char *s);
+char *__real_strndup(const char *s, size_t n);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 char *__wrap_strdup(const char *s);
+char *__wrap_strndup(const char *s, size_t n);
 
 static int fault_countdown = -1;
 static bool fault_hit;
@@ -46,4 +48,8 @@ void *__wrap_realloc(void *p, size_t size) {
 
 char *__wrap_strdup(const char *s) {
         return fault_tick() ? NULL : __real_strdup(s);
+}
+
+char *__wrap_strndup(const char *s, size_t n) {
+        return fault_tick() ? NULL : __real_strndup(s, n);
 }

@@ -3,9 +3,9 @@
 /*
  * Fault injection: make the Nth allocation of the code under test fail.
  *
- * Link the test with -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup. FOREACH_FAULT runs its
- * body again and again, failing the first allocation, then the second, and so on, until a run meets no
- * failure.
+ * The linker sends the calls of our own objects here (see meson.build); shared libraries are not touched.
+ * FOREACH_FAULT runs its body again and again, failing the first allocation, then the second, and so on,
+ * until a run meets no failure. The allocations of other threads are counted too: stop them first.
  */
 
 #include <stdbool.h>
