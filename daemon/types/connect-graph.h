@@ -20,5 +20,9 @@ typedef struct ConnectGraph {
         StrMap cluster_to_ipfs;
 } ConnectGraph;
 
+/* The links of ID in MAP (ipfs_links, cluster_links), at their place in the order; an empty list ([]) when
+ * they are new. */
+int connect_graph_links(JsonArray *map, const PeerId *id, GraphLinks **ret);
+
 extern const JsonShape connect_graph_shape;
 void connect_graph_done(ConnectGraph *graph);

@@ -3,6 +3,7 @@
 /* What the cluster knows of one pin: GlobalPinInfo of the Go program (compat 1.7, H), with one PinInfo a
  * peer. */
 
+#include "daemon/base/json.h"
 #include "daemon/types/cid.h"
 #include "daemon/types/peer-id.h"
 #include "daemon/types/pin-status.h"
@@ -33,6 +34,6 @@ extern const JsonShape global_pin_info_shape;
 extern const JsonShape pin_info_shape;
 
 /* A new, zeroed element of INFO->peer_map for PEER, at its place in the order; an existing one is answered
- * as it is. */
+ * as it is. Pointers to other elements are lost. Answers 1 when it is new, 0 when not. */
 int global_pin_info_peer(GlobalPinInfo *info, const PeerId *peer, PinInfo **ret);
 void global_pin_info_done(GlobalPinInfo *info);

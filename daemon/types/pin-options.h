@@ -22,5 +22,5 @@ int pin_options_read(Pin *pin, const PinOption *options, size_t n, uint64_t now,
 
 /* Append "key=value&…" sorted by key and percent-encoded, as the Go client sends them: always
  * replication-min, replication-max, name, mode, shard-size, user-allocations; expire-at, meta-*, pin-update,
- * origins when set. */
+ * origins when set. The first is preceded by '&' unless TO is empty or ends with '?'. */
 int pin_options_write(const Pin *pin, Str *to);

@@ -66,7 +66,7 @@ typedef struct Pin {
 extern const JsonShape pin_shape;
 
 void pin_done(Pin *pin);
-int pin_copy(Pin *to, const Pin *from);     /* deep */
+int pin_copy(Pin *to, const Pin *from);     /* deep; frees what TO held */
 bool pin_equal(const Pin *a, const Pin *b); /* as stored: what the protobuf carries */
 
 static inline bool pin_is_everywhere(const Pin *pin) {

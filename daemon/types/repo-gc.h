@@ -23,5 +23,8 @@ typedef struct GlobalRepoGc {
         JsonArray peer_map; /* RepoGc */
 } GlobalRepoGc;
 
+/* The element of PEER in GC->peer_map, at its place in the order; a new one has nothing but its peer. */
+int global_repo_gc_peer(GlobalRepoGc *gc, const PeerId *peer, RepoGc **ret);
+
 extern const JsonShape global_repo_gc_shape;
 void global_repo_gc_done(GlobalRepoGc *gc);
