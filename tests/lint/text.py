@@ -12,7 +12,7 @@ import tree
 TOP = {'daemon', 'dbus', 'units', 'ctl', 'man', 'tests', 'meson.build', 'README.md', 'LICENSE', 'architecture.md'}
 RECORDED = ('tests/golden/', 'tests/fuzz/corpus/')
 UNFINISHED = re.compile(r'\b(TO' r'DO|FIX' r'ME|X' r'XX)\b')
-MACHINE = re.compile(r'(?<![\w.<])/(work|root|home/\w+|Users/\w+|tmp/w|mnt/\w+)/')
+MACHINE = re.compile(r'(?<![\w.<>])/(work|root|home/\w+|Users/\w+|tmp/w|mnt/\w+)/')
 TWO_SLASHES = re.compile(r'(^|[^:"\'])//')
 STRING = re.compile(r'"(\\.|[^"\\])*"|\'(\\.|[^\'\\])*\'')
 COMMENT = re.compile(r'/\*.*?\*/', re.S)
