@@ -17,7 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/base/json.h"
+#include "daemon/base/macro.h"
+#include "daemon/base/str.h"
 #include "daemon/types/error.h"
 #include "daemon/types/peer-id.h"
 
@@ -103,6 +104,8 @@ int config_new_default(Config **ret, const char *folder, Error *reterr);
 int config_load(Config **ret, const char *folder, Error *reterr);
 int config_apply_environment(Config *config, Error *reterr);
 int config_check(const Config *config, Error *reterr); /* values that depend on each other */
+/* A cluster of several peers is not offered yet: ERROR_UNSUPPORTED when the configuration names another. */
+int config_check_alone(const Config *config, const PeerId *self, Error *reterr);
 int config_write(
                 const Config *config,
                 Error *reterr); /* FOLDER/service.json, 0600, 2-space indent, atomically */

@@ -1,0 +1,452 @@
+#include "daemon/config/table.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/config/config.h"
+
+#define OWN(key_, kind_, rule_, member, preset_, ...)                                                       \
+        {                                                                                                   \
+                .key = key_, .kind = JSON_##kind_, .rule = CONFIG_RULE_##rule_,                             \
+                .offset = offsetof(Config, member), .preset = preset_, __VA_ARGS__                          \
+        }
+#define KEEP(key_, kind_, rule_, preset_, ...)                                                              \
+        {                                                                                                   \
+                .key = key_, .kind = JSON_##kind_, .rule = CONFIG_RULE_##rule_, .offset = CONFIG_KEPT,      \
+                .preset = preset_, __VA_ARGS__                                                              \
+        }
+#define FLAGS(f) .flags = (f)
+#define ABSENT(text) .absent = (text)
+#define ROWS(r) .rows = (r)
+#define TYPE(t) .type = (t)
+#define ROWS_END                                                                                            \
+        { .key = NULL }
+
+/* informer.disk.metric_type: a bool here, two words in the file. */
+static int metric_type_read(struct json_object *from, void *member) {
+        const char *text = json_object_get_string(from);
+
+        if (!json_object_is_type(from, json_type_string))
+                return -EPROTOTYPE;
+        if (!str_equal(text, "freespace") && !str_equal(text, "reposize"))
+                return -EBADMSG;
+
+        *(bool *) member = str_equal(text, "reposize");
+        return 0;
+}
+
+static int metric_type_write(const void *member, Str *to) {
+        return json_write_string(to, *(const bool *) member ? "reposize" : "freespace");
+}
+
+static const JsonType metric_type_json = {
+        .expected = "\"freespace\" or \"reposize\"",
+        .read = metric_type_read,
+        .write = metric_type_write,
+};
+
+static const ConfigRow connection_manager_rows[] = {
+        KEEP("high_water", INT, POSITIVE, "400"),
+        KEEP("low_water", INT, POSITIVE, "100"),
+        KEEP("grace_period", DURATION, NOT_ZERO, "2m"),
+        ROWS_END,
+};
+
+static const ConfigRow resource_manager_rows[] = {
+        KEEP("enabled", BOOL, ANY, "true"),
+        KEEP("memory_limit_bytes", INT, NOT_NEGATIVE, "0"),
+        KEEP("file_descriptors_limit", INT, NOT_NEGATIVE, "0"),
+        ROWS_END,
+};
+
+static const ConfigRow pubsub_rows[] = {
+        KEEP("seen_messages_ttl", DURATION, POSITIVE, "30m"),
+        KEEP("heartbeat_interval", DURATION, POSITIVE, "10s"),
+        KEEP("d_factor", INT, POSITIVE, "4"),
+        KEEP("history_gossip", INT, POSITIVE, "2"),
+        KEEP("history_length", INT, POSITIVE, "6"),
+        KEEP("flood_publish", BOOL, ANY, "false"),
+        ROWS_END,
+};
+
+static const ConfigRow cluster_rows[] = {
+        KEEP("id", STRING, ANY, NULL, FLAGS(CONFIG_NO_VARIABLE)),
+        KEEP("private_key", STRING, ANY, NULL, FLAGS(CONFIG_SECRET | CONFIG_NO_VARIABLE)),
+        OWN("peername", STRING, ANY, cluster.peername, ""),
+        OWN("secret", STRING, SECRET, cluster.secret, "", FLAGS(CONFIG_SECRET)),
+        OWN("leave_on_shutdown", BOOL, ANY, cluster.leave_on_shutdown, "false"),
+        OWN("listen_multiaddress",
+            ONE_OR_MORE,
+            ADDRESSES,
+            cluster.listen_multiaddress,
+            "/ip4/0.0.0.0/tcp/9096,/ip4/0.0.0.0/udp/9096/quic",
+            FLAGS(CONFIG_REQUIRED)),
+        OWN("announce_multiaddress", ONE_OR_MORE, ADDRESS, cluster.announce_multiaddress, ""),
+        OWN("no_announce_multiaddress", ONE_OR_MORE, ADDRESS, cluster.no_announce_multiaddress, ""),
+        KEEP("enable_relay_hop", BOOL, ANY, "true"),
+        KEEP("connection_manager", OBJECT, ANY, NULL, ROWS(connection_manager_rows)),
+        KEEP("resource_manager", OBJECT, ANY, NULL, ROWS(resource_manager_rows)),
+        KEEP("pubsub", OBJECT, ANY, NULL, ROWS(pubsub_rows)),
+        OWN("dial_peer_timeout", DURATION, POSITIVE, cluster.dial_peer_timeout, "3s"),
+        OWN("state_sync_interval", DURATION, POSITIVE, cluster.state_sync_interval, "5m"),
+        OWN("pin_recover_interval", DURATION, POSITIVE, cluster.pin_recover_interval, "12m"),
+        OWN("replication_factor_min",
+            INT,
+            ANY,
+            cluster.replication_factor_min,
+            "-1",
+            FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("replication_factor_max",
+            INT,
+            ANY,
+            cluster.replication_factor_max,
+            "-1",
+            FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("monitor_ping_interval", DURATION, POSITIVE, cluster.monitor_ping_interval, "15s"),
+        OWN("peer_watch_interval", DURATION, POSITIVE, cluster.peer_watch_interval, "5s"),
+        OWN("mdns_interval", DURATION, NOT_NEGATIVE, cluster.mdns_interval, "10s"),
+        OWN("pin_only_on_trusted_peers", BOOL, ANY, cluster.pin_only_on_trusted_peers, "false"),
+        OWN("pin_only_on_untrusted_peers", BOOL, ANY, cluster.pin_only_on_untrusted_peers, "false"),
+        OWN("disable_repinning", BOOL, ANY, cluster.disable_repinning, "true", ABSENT("false")),
+        OWN("follower_mode", BOOL, ANY, cluster.follower_mode, "false", FLAGS(CONFIG_OMIT_EMPTY)),
+        OWN("peerstore_file", STRING, ANY, cluster.peerstore_file, "", FLAGS(CONFIG_OMIT_EMPTY)),
+        OWN("peer_addresses", STRINGS, ADDRESS, cluster.peer_addresses, ""),
+        OWN("bootstrap",
+            STRINGS,
+            ADDRESS,
+            cluster.bootstrap,
+            "",
+            FLAGS(CONFIG_OMIT_EMPTY | CONFIG_NO_VARIABLE)),
+        ROWS_END,
+};
+
+static const ConfigRow batching_rows[] = {
+        KEEP("max_batch_size", INT, NOT_NEGATIVE, "0"),
+        KEEP("max_batch_age", DURATION, NOT_NEGATIVE, "0s"),
+        KEEP("max_queue_size", INT, POSITIVE, NULL),
+        ROWS_END,
+};
+
+static const ConfigRow crdt_rows[] = {
+        KEEP("cluster_name", STRING, FILLED, "ipfs-cluster"),
+        KEEP("trusted_peers", STRINGS, TRUSTED_PEERS, "*"),
+        KEEP("batching", OBJECT, ANY, NULL, ROWS(batching_rows)),
+        KEEP("repair_interval", DURATION, NOT_NEGATIVE, "1h"),
+        KEEP("rebroadcast_interval", DURATION, POSITIVE, NULL),
+        KEEP("peerset_metric", STRING, FILLED, NULL),
+        KEEP("datastore_namespace", STRING, ANY, NULL),
+        ROWS_END,
+};
+
+static const ConfigRow raft_rows[] = {
+        OWN("data_folder", STRING, ANY, raft.data_folder, "", FLAGS(CONFIG_OMIT_EMPTY)),
+        OWN("init_peerset", STRINGS, PEERS, raft.init_peerset, ""),
+        OWN("wait_for_leader_timeout",
+            DURATION,
+            POSITIVE,
+            raft.wait_for_leader_timeout,
+            "15s",
+            FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("network_timeout", DURATION, POSITIVE, raft.network_timeout, "10s", FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("commit_retries", INT, NOT_NEGATIVE, raft.commit_retries, "1", ABSENT("0")),
+        OWN("commit_retry_delay",
+            DURATION,
+            POSITIVE,
+            raft.commit_retry_delay,
+            "200ms",
+            FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("backups_rotate", INT, POSITIVE, raft.backups_rotate, "6", FLAGS(CONFIG_ZERO_PRESET)),
+        KEEP("datastore_namespace", STRING, ANY, NULL),
+        OWN("heartbeat_timeout",
+            DURATION,
+            POSITIVE,
+            raft.heartbeat_timeout,
+            "1s",
+            FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("election_timeout", DURATION, POSITIVE, raft.election_timeout, "1s", FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("commit_timeout", DURATION, POSITIVE, raft.commit_timeout, "50ms", FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("max_append_entries", INT, POSITIVE, raft.max_append_entries, "64", FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("trailing_logs", INT, POSITIVE, raft.trailing_logs, "10240", FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("snapshot_interval",
+            DURATION,
+            POSITIVE,
+            raft.snapshot_interval,
+            "2m",
+            FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("snapshot_threshold", INT, POSITIVE, raft.snapshot_threshold, "8192", FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("leader_lease_timeout",
+            DURATION,
+            POSITIVE,
+            raft.leader_lease_timeout,
+            "500ms",
+            FLAGS(CONFIG_ZERO_PRESET)),
+        ROWS_END,
+};
+
+static const ConfigRow proxy_rows[] = {
+        KEEP("listen_multiaddress", ONE_OR_MORE, ENDPOINTS, "/ip4/127.0.0.1/tcp/9095"),
+        KEEP("node_multiaddress", STRING, ENDPOINT, "/ip4/127.0.0.1/tcp/5001"),
+        KEEP("node_https", BOOL, ANY, NULL),
+        KEEP("log_file", STRING, ANY, ""),
+        KEEP("read_timeout", DURATION, NOT_NEGATIVE, "0s"),
+        KEEP("read_header_timeout", DURATION, NOT_NEGATIVE, "5s"),
+        KEEP("write_timeout", DURATION, NOT_NEGATIVE, "0s"),
+        KEEP("idle_timeout", DURATION, NOT_NEGATIVE, "1m"),
+        KEEP("max_header_bytes", INT, HEADER_BYTES, "4096", FLAGS(CONFIG_ZERO_PRESET)),
+        KEEP("extract_headers_extra", STRINGS, ANY, NULL),
+        KEEP("extract_headers_path", STRING, FILLED, NULL),
+        KEEP("extract_headers_ttl", DURATION, NOT_NEGATIVE, NULL),
+        ROWS_END,
+};
+
+/* What api.restapi and api.pinsvcapi have in common and this program does not offer. In the first it stops
+ * the start when it is asked for (S), in the second only what protects it. */
+#define API_SECURITY_ROWS                                                                                   \
+        KEEP("ssl_cert_file", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT)),                                    \
+                        KEEP("ssl_key_file", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT))
+#define API_COMMON_ROWS(s)                                                                                  \
+        KEEP("libp2p_listen_multiaddress", ONE_OR_MORE, ADDRESS, NULL, FLAGS(CONFIG_UNBUILT)),              \
+                        KEEP("id", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT)),                               \
+                        KEEP("private_key", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT | CONFIG_SECRET)),      \
+                        KEEP("basic_auth_credentials",                                                      \
+                             MAP,                                                                           \
+                             FILLED,                                                                        \
+                             "null",                                                                        \
+                             FLAGS(CONFIG_UNBUILT | CONFIG_SECRET)),                                        \
+                        KEEP("http_log_file", STRING, ANY, "", FLAGS(s)),                                   \
+                        KEEP("headers", OBJECT, ANY, "{}", FLAGS(s)),                                       \
+                        KEEP("cors_allowed_origins", STRINGS, ANY, "*", FLAGS(s)),                          \
+                        KEEP("cors_allowed_methods", STRINGS, ANY, "GET", FLAGS(s)),                        \
+                        KEEP("cors_allowed_headers", STRINGS, ANY, "", FLAGS(s)),                           \
+                        KEEP("cors_exposed_headers",                                                        \
+                             STRINGS,                                                                       \
+                             ANY,                                                                           \
+                             "Content-Type,X-Stream-Output,X-Chunked-Output,X-Content-Length",              \
+                             FLAGS(s)),                                                                     \
+                        KEEP("cors_allow_credentials", BOOL, ANY, "true", FLAGS(s)),                        \
+                        KEEP("cors_max_age", DURATION, NOT_NEGATIVE, "0s", FLAGS(s))
+
+static const ConfigRow pinsvc_rows[] = {
+        KEEP("http_listen_multiaddress", ONE_OR_MORE, ENDPOINTS, "/ip4/127.0.0.1/tcp/9097"),
+        API_SECURITY_ROWS,
+        KEEP("read_timeout", DURATION, NOT_NEGATIVE, "0s"),
+        KEEP("read_header_timeout", DURATION, NOT_NEGATIVE, "5s"),
+        KEEP("write_timeout", DURATION, NOT_NEGATIVE, "0s"),
+        KEEP("idle_timeout", DURATION, NOT_NEGATIVE, "2m"),
+        KEEP("max_header_bytes", INT, HEADER_BYTES, "4096", FLAGS(CONFIG_ZERO_PRESET)),
+        API_COMMON_ROWS(0),
+        ROWS_END,
+};
+
+static const ConfigRow rest_rows[] = {
+        OWN("http_listen_multiaddress",
+            ONE_OR_MORE,
+            ENDPOINTS,
+            rest.http_listen_multiaddress,
+            "/ip4/127.0.0.1/tcp/9094"),
+        API_SECURITY_ROWS,
+        OWN("read_timeout", DURATION, NOT_NEGATIVE, rest.read_timeout, "0s"),
+        OWN("read_header_timeout", DURATION, NOT_NEGATIVE, rest.read_header_timeout, "5s"),
+        OWN("write_timeout", DURATION, NOT_NEGATIVE, rest.write_timeout, "0s"),
+        OWN("idle_timeout", DURATION, NOT_NEGATIVE, rest.idle_timeout, "2m"),
+        OWN("max_header_bytes", INT, HEADER_BYTES, rest.max_header_bytes, "4096", FLAGS(CONFIG_ZERO_PRESET)),
+        API_COMMON_ROWS(CONFIG_UNBUILT),
+        ROWS_END,
+};
+
+static const ConfigRow ipfs_rows[] = {
+        OWN("node_multiaddress", STRING, ENDPOINT, ipfs.node_multiaddress, "/ip4/127.0.0.1/tcp/5001"),
+        OWN("authorization",
+            STRING,
+            AUTHORIZATION,
+            ipfs.authorization,
+            "",
+            FLAGS(CONFIG_OMIT_EMPTY | CONFIG_SECRET)),
+        OWN("connect_swarms_delay", DURATION, NOT_NEGATIVE, ipfs.connect_swarms_delay, "30s"),
+        OWN("ipfs_request_timeout", DURATION, NOT_NEGATIVE, ipfs.ipfs_request_timeout, "5m"),
+        OWN("pin_timeout", DURATION, NOT_NEGATIVE, ipfs.pin_timeout, "2m"),
+        OWN("unpin_timeout", DURATION, NOT_NEGATIVE, ipfs.unpin_timeout, "3h"),
+        OWN("repogc_timeout", DURATION, NOT_NEGATIVE, ipfs.repogc_timeout, "24h"),
+        OWN("informer_trigger_interval", INT, NOT_NEGATIVE, ipfs.informer_trigger_interval, "0"),
+        OWN("unpin_disable", BOOL, ANY, ipfs.unpin_disable, "false", FLAGS(CONFIG_OMIT_EMPTY)),
+        ROWS_END,
+};
+
+static const ConfigRow tracker_rows[] = {
+        OWN("max_pin_queue_size",
+            INT,
+            POSITIVE,
+            tracker.max_pin_queue_size,
+            "1000000",
+            FLAGS(CONFIG_ZERO_PRESET | CONFIG_OMIT_PRESET)),
+        OWN("concurrent_pins", INT, POSITIVE, tracker.concurrent_pins, "10", FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("priority_pin_max_age",
+            DURATION,
+            POSITIVE,
+            tracker.priority_pin_max_age,
+            "24h",
+            FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("priority_pin_max_retries",
+            INT,
+            POSITIVE,
+            tracker.priority_pin_max_retries,
+            "5",
+            FLAGS(CONFIG_ZERO_PRESET)),
+        ROWS_END,
+};
+
+static const ConfigRow monitor_rows[] = {
+        OWN("check_interval", DURATION, POSITIVE, monitor_check_interval, "15s", FLAGS(CONFIG_REQUIRED)),
+        KEEP("failure_threshold", DOUBLE, ANY, NULL),
+        ROWS_END,
+};
+
+static const ConfigRow allocator_rows[] = {
+        /* files older than the allocator had the free space decide */
+        OWN("allocate_by",
+            STRINGS,
+            FILLED,
+            allocate_by,
+            "tag:group,freespace",
+            FLAGS(CONFIG_REQUIRED),
+            ABSENT("freespace")),
+        ROWS_END,
+};
+
+static const ConfigRow disk_rows[] = {
+        OWN("metric_ttl", DURATION, POSITIVE, informers.disk_metric_ttl, "30s", FLAGS(CONFIG_REQUIRED)),
+        OWN("metric_type",
+            TYPE,
+            ANY,
+            informers.disk_reposize,
+            "freespace",
+            FLAGS(CONFIG_REQUIRED),
+            TYPE(&metric_type_json)),
+        ROWS_END,
+};
+
+static const ConfigRow pinqueue_rows[] = {
+        OWN("metric_ttl", DURATION, POSITIVE, informers.pinqueue_metric_ttl, "30s", FLAGS(CONFIG_REQUIRED)),
+        OWN("weight_bucket_size",
+            INT,
+            NOT_NEGATIVE,
+            informers.pinqueue_weight_bucket_size,
+            "100000",
+            ABSENT("0")),
+        ROWS_END,
+};
+
+static const ConfigRow tags_rows[] = {
+        OWN("metric_ttl", DURATION, POSITIVE, informers.tags_metric_ttl, "30s"),
+        OWN("tags", MAP, ANY, informers.tags, "group:default", ABSENT("")),
+        ROWS_END,
+};
+
+static const ConfigRow numpin_rows[] = {
+        OWN("metric_ttl", DURATION, POSITIVE, informers.numpin_metric_ttl, "10s", FLAGS(CONFIG_REQUIRED)),
+        ROWS_END,
+};
+
+static const ConfigRow metrics_rows[] = {
+        KEEP("enable_stats", BOOL, ANY, "false", FLAGS(CONFIG_UNBUILT)),
+        KEEP("prometheus_endpoint", STRING, ADDRESS, "/ip4/127.0.0.1/tcp/8888"),
+        KEEP("reporting_interval", DURATION, POSITIVE, "30s"),
+        ROWS_END,
+};
+
+static const ConfigRow tracing_rows[] = {
+        KEEP("enable_tracing", BOOL, ANY, "false", FLAGS(CONFIG_UNBUILT)),
+        KEEP("jaeger_agent_endpoint", STRING, ADDRESS, "/ip4/0.0.0.0/udp/6831"),
+        KEEP("sampling_prob", DOUBLE, ANY, "0.3"),
+        KEEP("service_name", STRING, ANY, "cluster-daemon"),
+        ROWS_END,
+};
+
+static const ConfigRow badger_rows[] = {
+        /* badger3 has the same keys */
+        KEEP("folder", STRING, FILLED, NULL),
+        KEEP("gc_discard_ratio", DOUBLE, FRACTION, NULL),
+        KEEP("gc_interval", DURATION, NOT_NEGATIVE, NULL),
+        KEEP("gc_sleep", DURATION, NOT_NEGATIVE, NULL),
+        KEEP("badger_options", OBJECT, ANY, NULL),
+        ROWS_END,
+};
+
+static const ConfigRow leveldb_rows[] = {
+        KEEP("folder", STRING, FILLED, NULL),
+        KEEP("leveldb_options", OBJECT, ANY, NULL),
+        ROWS_END,
+};
+
+static const ConfigRow pebble_rows[] = {
+        KEEP("folder", STRING, FILLED, NULL),
+        KEEP("pebble_options", OBJECT, ANY, NULL),
+        ROWS_END,
+};
+
+#define SECTION(group_, name_, prefix_, rows_, flags_)                                                      \
+        {                                                                                                   \
+                .group = group_, .name = name_, .prefix = "CLUSTER_" prefix_, .rows = rows_,                \
+                .flags = flags_, .enabled = CONFIG_KEPT                                                     \
+        }
+#define OPTIONAL(group_, name_, prefix_, rows_, flags_, member)                                             \
+        {                                                                                                   \
+                .group = group_, .name = name_, .prefix = "CLUSTER_" prefix_, .rows = rows_,                \
+                .flags = flags_, .enabled = offsetof(Config, member)                                        \
+        }
+#define USED CONFIG_SECTION_USED
+#define INIT CONFIG_SECTION_INIT
+#define UNSERVED CONFIG_SECTION_UNSERVED
+
+const ConfigSection config_table_sections[] = {
+        SECTION(NULL, "cluster", "", cluster_rows, USED | INIT),
+        SECTION("consensus", "crdt", "CRDT_", crdt_rows, 0),
+        SECTION("consensus", "raft", "RAFT_", raft_rows, USED | INIT),
+        SECTION("api", "ipfsproxy", "IPFSPROXY_", proxy_rows, INIT | UNSERVED),
+        SECTION("api", "pinsvcapi", "PINSVCAPI_", pinsvc_rows, INIT | UNSERVED),
+        OPTIONAL("api", "restapi", "RESTAPI_", rest_rows, USED | INIT, rest_enabled),
+        SECTION("ipfs_connector", "ipfshttp", "IPFSHTTP_", ipfs_rows, USED | INIT),
+        SECTION("pin_tracker", "stateless", "STATELESS_", tracker_rows, USED | INIT),
+        SECTION("monitor", "pubsubmon", "PUBSUBMON_", monitor_rows, USED | INIT),
+        SECTION("allocator", "balanced", "BALANCED_", allocator_rows, USED | INIT),
+        OPTIONAL("informer", "disk", "DISK_", disk_rows, USED | INIT, informers.disk_enabled),
+        OPTIONAL("informer", "numpin", "NUMPIN_", numpin_rows, USED, informers.numpin_enabled),
+        OPTIONAL("informer",
+                 "pinqueue",
+                 "PINQUEUE_",
+                 pinqueue_rows,
+                 USED | INIT,
+                 informers.pinqueue_enabled),
+        OPTIONAL("informer", "tags", "TAGS_", tags_rows, USED | INIT, informers.tags_enabled),
+        SECTION("observations", "metrics", "METRICS_", metrics_rows, INIT),
+        SECTION("observations", "tracing", "TRACING_", tracing_rows, INIT),
+        SECTION("datastore", "badger", "BADGER_", badger_rows, 0),
+        SECTION("datastore", "badger3", "BADGER3_", badger_rows, 0),
+        SECTION("datastore", "leveldb", "LEVELDB_", leveldb_rows, 0),
+        SECTION("datastore", "pebble", "PEBBLE_", pebble_rows, 0),
+        { .name = NULL },
+};
+
+const char *config_table_path(const ConfigSection *section, char text[static CONFIG_PATH_MAX]) {
+        snprintf(text,
+                 CONFIG_PATH_MAX,
+                 "%s%s%s",
+                 section->group ? section->group : "",
+                 section->group ? "." : "",
+                 section->name);
+        return text;
+}
+
+void config_table_variable(const char *prefix, const char *key, char text[static CONFIG_PATH_MAX]) {
+        size_t n = 0;
+
+        for (const char *p = prefix; *p && n + 1 < CONFIG_PATH_MAX; p++)
+                text[n++] = *p;
+        for (const char *p = key; *p && n + 1 < CONFIG_PATH_MAX; p++)
+                if (*p != '_')
+                        text[n++] = (char) toupper((unsigned char) *p);
+        text[n] = '\0';
+}
