@@ -123,6 +123,24 @@ static int cid_parse_base(Multibase base, const char *text, size_t n, Cid *ret, 
         return cid_read(bytes, (size_t) size, ret, reterr);
 }
 
+/* Without prefix: the multihash alone. */
+static int cid_parse_v0(const char *text, size_t n, Cid *ret, const char **reterr) {
+        uint8_t bytes[CID_V0_TEXT];
+        Multihash multihash;
+        const char *problem;
+        ssize_t size;
+
+        size = multibase_decode(MULTIBASE_58_BTC, text, n, bytes, sizeof(bytes));
+        if (size < 0)
+                return cid_fail(reterr, "input isn't valid multihash");
+        if (multihash_read(bytes, (size_t) size, &multihash, &problem) < 0)
+                return cid_fail(reterr, problem);
+        if (!cid_is_v0(bytes, (size_t) size))
+                return cid_fail(reterr, "invalid hash for cidv0");
+
+        return cid_read(bytes, (size_t) size, ret, reterr);
+}
+
 int cid_parse_n(const char *text, size_t n, Cid *ret, const char **reterr) {
         Multibase base;
 
@@ -131,7 +149,7 @@ int cid_parse_n(const char *text, size_t n, Cid *ret, const char **reterr) {
         if (n > CID_INPUT_MAX)
                 return cid_fail(reterr, "cid too long");
         if (n == CID_V0_TEXT && !memcmp(text, "Qm", 2))
-                return cid_parse_base(MULTIBASE_58_BTC, text, n, ret, reterr);
+                return cid_parse_v0(text, n, ret, reterr);
 
         base = multibase_from_prefix(text[0]);
         if (base < 0)
