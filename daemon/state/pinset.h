@@ -5,15 +5,16 @@
  *
  * It is a cache: the Raft log and its snapshots are the truth, and it is rebuilt from them whenever it
  * cannot be trusted. Keys are CID bytes, values canonical protobuf pins; the key "\0meta" holds format,
- * cluster id, applied index, count and digest, written with every batch. Changes come in the order of the
- * log and are idempotent set and delete.
+ * cluster id, applied index, count and digest, written at the close: a file that was not closed is rebuilt
+ * anyhow. Changes come in the order of the log and are idempotent set and delete.
  *
  * The digest is the sum modulo 2^128 of the first 16 bytes of SHA-256(key ‖ value) over all records: equal
  * pinsets at equal indexes have equal digests.
  *
  * Reads see the newest change. A StateScan sees the pinset as of the index at which it began: while any scan
- * is open the file is frozen and changes go to an in-memory overlay (STATE_OVERLAY_MAX bytes); when that is
- * full, the rest of each open scan is spooled into an unlinked file and the overlay is merged.
+ * is read from it the file is frozen and changes go to an in-memory overlay (STATE_OVERLAY_MAX bytes). From
+ * half of that on, each change moves a part of each open scan into an unlinked file, so that no change waits
+ * for the whole; when every scan is there, or has ended, later changes merge the overlay bit by bit.
  */
 
 #include <stdint.h>
@@ -48,8 +49,8 @@ uint64_t state_pinset_count(const StatePinset *pinset);
 void state_pinset_digest(const StatePinset *pinset, uint8_t digest[static STATE_DIGEST_SIZE]);
 
 /* Changes at INDEX; several may have one index (a batch). state_pinset_commit() ends the batch: the applied
- * index moves to INDEX. VALUE is a canonical protobuf Pin whose cid is KEY. Any error means that the cache
- * is damaged: end the process. */
+ * index moves to INDEX. VALUE is a canonical protobuf Pin whose cid is KEY, of at most PIN_BYTES_MAX bytes
+ * (-E2BIG). Any other error means that the cache is damaged: end the process. */
 int state_pinset_put(StatePinset *pinset, const Cid *key, const void *value, size_t size);
 int state_pinset_remove(StatePinset *pinset, const Cid *key); /* 1 removed, 0 was not there */
 int state_pinset_commit(StatePinset *pinset, uint64_t index);
@@ -61,11 +62,13 @@ int state_pinset_get(StatePinset *pinset, const Cid *key, Pin *ret);
 int state_pinset_get_bytes(StatePinset *pinset, const Cid *key, Str *value); /* appended */
 int state_pinset_has(StatePinset *pinset, const Cid *key);
 
-/* A consistent view as of now. Order: that of the file; the same for equal files only. */
+/* A consistent view as of now; not within a batch. Order: that of the file; the same for equal files only.
+ * The pinset must outlive it. Errors: -EBUSY (STATE_SCANS_MAX), -ENOMEM. */
 int state_scan_new(StateScan **ret, StatePinset *pinset);
 StateScan *state_scan_free(StateScan *scan);
 DEFINE_CLEANUP(StateScan *, state_scan_free);
-/* Answers 1 and one record, borrowed until the next call; 0 at the end. */
+/* Answers 1 and one record, borrowed until the next call; 0 at the end. Errors end this scan only: -EIO (the
+ * cache is damaged), those of the unlinked file (-ENOSPC), -ENOMEM; each call after that has the same. */
 int state_scan_next(
                 StateScan *scan, const void **key, size_t *key_size, const void **value, size_t *value_size);
 uint64_t state_scan_index(const StateScan *scan);
