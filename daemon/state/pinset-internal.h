@@ -1,0 +1,33 @@
+#pragma once
+
+/* What pinset.c and scan.c share, and tests that need a small overlay. */
+
+#include <stdbool.h>
+
+#include "daemon/base/list.h"
+#include "daemon/state/meta.h"
+#include "daemon/state/overlay.h"
+#include "daemon/state/pinset.h"
+#include "daemon/store/store.h"
+
+struct StatePinset {
+        Store *store;
+        StateMeta meta; /* of the newest state, overlay included */
+        bool is_saved;  /* the file has this meta record */
+        bool in_batch;
+        char *folder;
+
+        StateOverlay *overlay;
+        size_t overlay_max;
+        uint64_t epoch; /* of changes to come */
+
+        List scans;
+        size_t n_scans;
+        size_t n_reading; /* scans that read the file and the overlay: both must keep what these see */
+};
+
+/* Take records out of the file and the overlay into the scan's spool until COUNT were taken, read or
+ * spooled, since its start. A failure is the scan's own. */
+void state_scan_spool(StateScan *scan, uint64_t count);
+/* The scan after SCAN, the first one after NULL. */
+StateScan *state_scan_of(StatePinset *pinset, StateScan *scan);
