@@ -28,6 +28,7 @@
 
 #define IPFS_ANSWER_MAX (1024 * 1024) /* a body that is no stream; a larger one is an error */
 #define IPFS_LINE_MAX (64 * 1024)     /* one object of a stream */
+#define IPFS_PIN_UPDATE_TIMEOUTS 10
 #define IPFS_PIN_NAME_MAX                                                                                   \
         255 /* bytes; longer names are cut on a UTF-8 boundary (Kubo 0.38 refuses them)                     \
              */
@@ -105,8 +106,8 @@ int ipfs_pin_add(
                 const char *name,
                 IpfsDone done,
                 void *userdata);
-/* Pin TO, which shares most blocks with FROM, pinned recursively here; FROM stays pinned. Same stall rule as
- * pin_add is not possible (no progress): bounded by pin_timeout per block is Kubo's. */
+/* Pin TO, which shares most blocks with FROM, pinned recursively here; FROM stays pinned. Kubo shows no
+ * progress for it, so it is bounded as a whole by IPFS_PIN_UPDATE_TIMEOUTS times pin_timeout. */
 int ipfs_pin_update(
                 Ipfs *ipfs, IpfsCall **ret, const Cid *from, const Cid *to, IpfsDone done, void *userdata);
 /* Not pinned counts as done. Errors: ERROR_REFUSED with unpin_disable. */
