@@ -9,11 +9,12 @@
  * unclean stop the store is discarded: everything is unknown, lists say pin_queued, a question for one CID
  * asks Kubo, and one streamed pin/ls settles all (a check).
  *
- * The queue is the store; in memory are only a window of it (TRACKER_WINDOW) and the operations under way
- * (concurrent_pins pins, one unpin). Order (compat 8.2): pins younger than priority_pin_max_age with at most
+ * The queue is the store, too (queue.h); in memory are only the operations under way (concurrent_pins pins,
+ * one unpin). Order (compat 8.2): pins younger than priority_pin_max_age with at most
  * priority_pin_max_retries attempts first. A failed pin is tried again by itself with back-off and jitter
- * (TRACKER_RETRY_MIN doubling up to TRACKER_RETRY_MAX) and on recover. While Kubo is down nothing is started
- * and no attempt is counted. An operation that its opposite replaces is cancelled and leaves no error.
+ * (TRACKER_RETRY_MIN doubling up to TRACKER_RETRY_MAX), one that was unpinned behind our back after
+ * recover_interval, and both on recover. While Kubo is down nothing is started and no attempt is counted. An
+ * operation that its opposite replaces is cancelled and leaves no error.
  *
  * A check compares Kubo's pins with the pinset: one pin/ls streamed into a spool file, then a scan of the
  * pinset in slices. It runs when needed after an unclean stop, and every check interval; it finds what was
@@ -30,8 +31,7 @@
 #include "daemon/types/pin-info.h"
 #include "daemon/types/pin.h"
 
-#define TRACKER_WINDOW 4096 /* queued operations in memory */
-#define TRACKER_RETRY_MIN (10 * USEC_PER_SEC)
+#define TRACKER_RETRY_MIN (30 * USEC_PER_SEC)
 #define TRACKER_RETRY_MAX (3600 * USEC_PER_SEC)
 
 typedef struct Tracker Tracker;
@@ -58,7 +58,12 @@ typedef struct TrackerOptions {
 } TrackerOptions;
 
 int tracker_new(Tracker **ret, sd_event *event, const TrackerOptions *options, Error *reterr);
-int tracker_close(Tracker *tracker); /* in order; operations under way are queued again by the next start */
+/* The first half of an orderly end: nothing is begun or compared any more, the pinset is not looked at
+ * again. What is tracked from here on makes the records worthless, and the next start begins with a check.
+ */
+void tracker_stop(Tracker *tracker);
+/* The second half. Operations under way are queued again by the next start. */
+int tracker_close(Tracker *tracker);
 Tracker *tracker_free(Tracker *tracker);
 DEFINE_CLEANUP(Tracker *, tracker_free);
 
@@ -107,6 +112,9 @@ int tracker_check(
                 TrackerCall **ret,
                 void (*done)(TrackerCall *call, int r, const Error *error, void *userdata),
                 void *userdata);
+
+/* Kubo has come back: go on with what waits for it. */
+void tracker_kick(Tracker *tracker);
 
 typedef struct TrackerCounts {
         uint64_t queued; /* pin_queued */

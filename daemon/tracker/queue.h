@@ -1,0 +1,64 @@
+#pragma once
+
+/*
+ * TrackerQueue: the items that are not settled, on disk (tracker.gdbm): a record for each, and the FIFO in
+ * which it waits.
+ *
+ * The FIFOs are numbered lists of CIDs below keys "\0q<fifo><number>". An entry counts only while the record
+ * of its CID names that FIFO and number, so that an item is moved by writing its record and one new entry;
+ * left-overs are dropped when they come to the front. Pins wait in PRIORITY or NORMAL, unpins in UNPIN,
+ * failed ones in one of the DELAY FIFOs, each of one delay, so that the front of a FIFO is always the first
+ * that is due. Heads and counts are in memory, and in the key "\0meta" after a clean close.
+ *
+ * Memory does not grow with the number of items.
+ */
+
+#include "daemon/store/store.h"
+#include "daemon/tracker/record.h"
+#include "daemon/tracker/tracker.h"
+
+#define TRACKER_DELAYS 8            /* TRACKER_RETRY_MIN << n, the last one TRACKER_RETRY_MAX */
+#define TRACKER_QUEUE_DEAD_MAX 1000 /* left-over entries that one call drops */
+#define TRACKER_QUEUE_MORE 2        /* a call has dropped that many and found nothing yet: call again */
+
+enum {
+        TRACKER_FIFO_PRIORITY,
+        TRACKER_FIFO_NORMAL,
+        TRACKER_FIFO_UNPIN,
+        TRACKER_FIFO_UNEXPECTED, /* unpinned behind our back */
+        TRACKER_FIFO_DELAY,      /* the first of TRACKER_DELAYS */
+        _TRACKER_FIFO_N = TRACKER_FIFO_DELAY + TRACKER_DELAYS,
+};
+
+typedef struct TrackerQueue TrackerQueue;
+
+/* Answers 1 when the content of an orderly close was found and belongs to the pinset with DIGEST, 0 when it
+ * starts empty. */
+int tracker_queue_open(
+                TrackerQueue **ret, const char *folder, const uint8_t digest[static STATE_DIGEST_SIZE]);
+int tracker_queue_close(TrackerQueue *queue, const uint8_t digest[static STATE_DIGEST_SIZE]);
+TrackerQueue *tracker_queue_free(TrackerQueue *queue);
+DEFINE_CLEANUP(TrackerQueue *, tracker_queue_free);
+
+/* 1 and the record (to be released with tracker_record_done()), 0: settled or unknown. */
+int tracker_queue_get(TrackerQueue *queue, const Cid *cid, TrackerRecord *ret);
+
+/* Write RECORD and put the item at the end (or the front) of FIFO; RECORD's queue and number are set. */
+int tracker_queue_put(TrackerQueue *queue, const Cid *cid, TrackerRecord *record, unsigned fifo, bool front);
+/* Write RECORD of an item that is worked on: it waits nowhere. */
+int tracker_queue_update(TrackerQueue *queue, const Cid *cid, TrackerRecord *record);
+int tracker_queue_settle(
+                TrackerQueue *queue, const Cid *cid); /* the record goes; 1, 0 when there was none */
+
+/* Take the first valid item of FIFO: 1, 0 when it is empty, TRACKER_QUEUE_MORE. */
+int tracker_queue_pop(TrackerQueue *queue, unsigned fifo, Cid *ret_cid, TrackerRecord *ret);
+/* Look at it: the same answers. */
+int tracker_queue_peek(TrackerQueue *queue, unsigned fifo, Cid *ret_cid, TrackerRecord *ret);
+/* The valid item at *NUMBER or behind: the same answers; *NUMBER moves past it. Start with 0. */
+int tracker_queue_walk(
+                TrackerQueue *queue, unsigned fifo, uint64_t *number, Cid *ret_cid, TrackerRecord *ret);
+
+uint64_t tracker_queue_delay(unsigned fifo); /* of a DELAY FIFO, µs */
+uint64_t tracker_queue_count(
+                const TrackerQueue *queue, PinStatus status); /* records with just that status */
+uint64_t tracker_queue_count_all(const TrackerQueue *queue);

@@ -1,0 +1,268 @@
+#include "daemon/tracker/tracker.h"
+
+#include "daemon/base/log.h"
+#include "daemon/base/time.h"
+#include "daemon/tracker/internal.h"
+
+/* ---- life ---- */
+
+int tracker_new(Tracker **ret, sd_event *event, const TrackerOptions *options, Error *reterr) {
+        _cleanup_(tracker_freep) Tracker *tracker = NULL;
+        uint8_t digest[STATE_DIGEST_SIZE];
+        int r;
+
+        tracker = calloc(1, sizeof(Tracker));
+        if (!tracker)
+                return error_set_errno(reterr, -ENOMEM, "tracker: %m");
+
+        *tracker = (Tracker){ .event = sd_event_ref(event), .options = *options };
+        list_init(&tracker->running);
+        list_init(&tracker->calls);
+
+        r = str_copy(&tracker->peername, options->peername);
+        if (r >= 0)
+                r = str_copy(&tracker->state_folder, options->state_folder);
+        if (r >= 0)
+                r = map_new(&tracker->operations);
+        if (r >= 0)
+                r = tracker_run_init(tracker);
+        state_pinset_digest(options->pinset, digest);
+        if (r >= 0)
+                r = tracker_queue_open(&tracker->queue, options->state_folder, digest);
+        if (r < 0)
+                return error_set_errno(
+                                reterr, r, "Failed to open %s/tracker.gdbm: %m", options->state_folder);
+        tracker->complete = r > 0;
+
+        *ret = TAKE_PTR(tracker);
+        return 0;
+}
+
+Tracker *tracker_free(Tracker *tracker) {
+        if (!tracker)
+                return NULL;
+
+        tracker_check_cancel(tracker);
+        LIST_FOREACH (call, &tracker->calls, TrackerCall, link)
+                tracker_call_unref(call);
+        if (tracker->operations)
+                tracker_run_deinit(tracker);
+        sd_event_source_disable_unref(tracker->check_timer);
+        tracker_queue_free(tracker->queue);
+        map_free(tracker->operations);
+        free(tracker->peername);
+        free(tracker->state_folder);
+        sd_event_unref(tracker->event);
+        free(tracker);
+        return NULL;
+}
+
+/* What is under way waits again, in front; its attempt was cut short by us and does not count. */
+static int tracker_put_back(Tracker *tracker) {
+        int r;
+
+        LIST_FOREACH (op, &tracker->running, TrackerOperation, link) {
+                TrackerRecord record = {};
+
+                r = tracker_queue_get(tracker->queue, &op->cid, &record);
+                if (r > 0) {
+                        record.attempts -= MIN(record.attempts, UINT64_C(1));
+                        r = tracker_queue_put(
+                                        tracker->queue,
+                                        &op->cid,
+                                        &record,
+                                        op->is_unpin ? TRACKER_FIFO_UNPIN : TRACKER_FIFO_PRIORITY,
+                                        /* front= */ true);
+                        tracker_record_done(&record);
+                }
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+void tracker_stop(Tracker *tracker) {
+        tracker->stopped = true;
+        tracker_check_cancel(tracker);
+        (void) sd_event_source_set_enabled(tracker->run, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(tracker->retry, SD_EVENT_OFF);
+        state_pinset_digest(tracker->options.pinset, tracker->digest);
+}
+
+int tracker_close(Tracker *tracker) {
+        int r;
+
+        /* Without a whole picture the store is worth nothing to the next start. */
+        if (tracker->has_failed || !tracker->complete || !tracker->stopped) {
+                tracker_free(tracker);
+                return 0;
+        }
+
+        r = tracker_put_back(tracker);
+        if (r >= 0)
+                r = tracker_queue_close(TAKE_PTR(tracker->queue), tracker->digest);
+        tracker_free(tracker);
+        return r;
+}
+
+int tracker_start(Tracker *tracker) {
+        int r;
+
+        tracker->started = true;
+        tracker_run_soon(tracker);
+        r = tracker_check_arm(tracker);
+        if (r < 0 || tracker->complete)
+                return r;
+
+        log_info("The tracker's records were not closed in order: asking Kubo for all its pins.");
+        return tracker_check(tracker, NULL, NULL, NULL);
+}
+
+void tracker_fail(Tracker *tracker, int r) {
+        if (tracker->has_failed)
+                return;
+        tracker->has_failed = true;
+        log_error_errno(r,
+                        "%s/tracker.gdbm cannot be used any more, it will be made anew by the next start: %m",
+                        tracker->state_folder);
+        tracker->options.failed(r, tracker->options.userdata);
+}
+
+/* ---- calls ---- */
+
+int tracker_call_new(TrackerCall **ret, Tracker *tracker, const Cid *cid, void *userdata) {
+        TrackerCall *call;
+
+        call = calloc(1, sizeof(TrackerCall));
+        if (!call)
+                return -ENOMEM;
+        *call = (TrackerCall){ .tracker = tracker, .userdata = userdata };
+        if (cid)
+                call->cid = *cid;
+        list_append(&tracker->calls, &call->link);
+        *ret = call;
+        return 0;
+}
+
+TrackerCall *tracker_call_unref(TrackerCall *call) {
+        if (!call)
+                return NULL;
+        list_remove(&call->link);
+        ipfs_call_unref(call->ipfs);
+        sd_event_source_disable_unref(call->run);
+        error_done(&call->error);
+        free(call);
+        return NULL;
+}
+
+/* ---- what the pinset says ---- */
+
+bool tracker_is_allocated(const Tracker *tracker, const Pin *pin) {
+        return pin->allocations.n == 0 || peer_id_list_contains(&pin->allocations, &tracker->options.self);
+}
+
+/* A fresh record of the kind that PIN needs, keeping the attempts of one of the same kind. */
+static int tracker_fresh_record(Tracker *tracker, const Cid *cid, bool is_unpin, TrackerRecord *ret) {
+        TrackerRecord record = {};
+        int r;
+
+        r = tracker_queue_get(tracker->queue, cid, &record);
+        if (r < 0)
+                return r;
+        if (r > 0 && tracker_record_is_unpin(&record) != is_unpin)
+                tracker_record_done(&record);
+
+        (void) tracker_record_set_error(&record, NULL);
+        *ret = record;
+        return 0;
+}
+
+/* The pin under way is the one that is wanted: nothing begins anew. */
+static bool tracker_is_under_way(Tracker *tracker, const Pin *pin) {
+        const TrackerOperation *op = tracker_run_find(tracker, &pin->cid);
+
+        return op && !op->is_unpin && op->pin.max_depth == pin->max_depth &&
+               str_equal(str_is_empty(op->pin.name) ? NULL : op->pin.name,
+                         str_is_empty(pin->name) ? NULL : pin->name) &&
+               str_list_equal(&op->pin.origins, &pin->origins);
+}
+
+int tracker_track(Tracker *tracker, const Pin *pin) {
+        TrackerRecord record;
+        int r;
+
+        if (tracker->stopped) {
+                tracker->complete = false;
+                return 0;
+        }
+        if (pin->type == PIN_TYPE_META)
+                return 0;
+        if (!tracker_is_allocated(tracker, pin))
+                return tracker_untrack(tracker, &pin->cid);
+        if (tracker_is_under_way(tracker, pin))
+                return 0;
+
+        tracker_run_cancel(tracker, &pin->cid);
+        r = tracker_fresh_record(tracker, &pin->cid, /* is_unpin= */ false, &record);
+        if (r < 0)
+                return r;
+        record.created = pin->timestamp;
+        r = tracker_run_enqueue_pin(tracker, pin, &record);
+        tracker_record_done(&record);
+        return r;
+}
+
+int tracker_untrack(Tracker *tracker, const Cid *cid) {
+        TrackerRecord record;
+        int r;
+
+        if (tracker->stopped) {
+                tracker->complete = false;
+                return 0;
+        }
+        tracker_run_cancel(tracker, cid);
+        r = tracker_fresh_record(tracker, cid, /* is_unpin= */ true, &record);
+        if (r < 0)
+                return r;
+        r = tracker_run_enqueue_unpin(tracker, cid, &record);
+        tracker_record_done(&record);
+        return r;
+}
+
+int tracker_recover(Tracker *tracker, const Cid *cid) {
+        TrackerRecord record = {};
+        Pin pin = {};
+        int r;
+
+        r = tracker_queue_get(tracker->queue, cid, &record);
+        if (r <= 0)
+                return r;
+
+        if (record.status == PIN_STATUS_UNPIN_ERROR)
+                r = tracker_run_enqueue_unpin(tracker, cid, &record);
+        else if (record.status & (PIN_STATUS_PIN_ERROR | PIN_STATUS_UNEXPECTEDLY_UNPINNED)) {
+                r = state_pinset_get(tracker->options.pinset, cid, &pin);
+                if (r > 0)
+                        r = tracker_run_enqueue_pin(tracker, &pin, &record);
+                pin_done(&pin);
+        } else
+                r = 0;
+
+        tracker_record_done(&record);
+        return r;
+}
+
+void tracker_counts(const Tracker *tracker, TrackerCounts *ret) {
+        const TrackerQueue *queue = tracker->queue;
+
+        *ret = (TrackerCounts){
+                .queued = tracker_queue_count(queue, PIN_STATUS_PIN_QUEUED) - tracker->n_pins,
+                .pinning = tracker->n_pins,
+                .pin_error = tracker_queue_count(queue, PIN_STATUS_PIN_ERROR),
+                .unpin_queued = tracker_queue_count(queue, PIN_STATUS_UNPIN_QUEUED) - tracker->n_unpins,
+                .unpinning = tracker->n_unpins,
+                .unpin_error = tracker_queue_count(queue, PIN_STATUS_UNPIN_ERROR),
+                .unexpected = tracker_queue_count(queue, PIN_STATUS_UNEXPECTEDLY_UNPINNED),
+                .complete = tracker->complete,
+        };
+}
