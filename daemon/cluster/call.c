@@ -1,0 +1,82 @@
+#include <inttypes.h>
+
+#include "daemon/cluster/internal.h"
+
+int cluster_call_new(ClusterCall **ret, Cluster *cluster, void *userdata) {
+        ClusterCall *call;
+
+        if (cluster->n_calls >= CLUSTER_CALLS_MAX || cluster->is_closing)
+                return -EBUSY;
+        call = calloc(1, sizeof(ClusterCall));
+        if (!call)
+                return -ENOMEM;
+
+        *call = (ClusterCall){ .cluster = cluster, .userdata = userdata };
+        list_append(&cluster->calls, &call->link);
+        cluster->n_calls++;
+        *ret = call;
+        return 0;
+}
+
+ClusterCall *cluster_call_unref(ClusterCall *call) {
+        if (!call)
+                return NULL;
+
+        list_remove(&call->link);
+        call->cluster->n_calls--;
+        flow_deinit(&call->flow);
+        ipfs_call_unref(call->ipfs);
+        consensus_call_unref(call->consensus);
+        tracker_call_unref(call->tracker);
+        free(call->path);
+        pin_done(&call->pin);
+        error_done(&call->error);
+        global_pin_info_done(&call->info);
+        peer_info_done(&call->peer);
+        connect_graph_done(&call->graph);
+        global_repo_gc_done(&call->gc);
+        free(call);
+        return NULL;
+}
+
+int cluster_call_start(ClusterCall *call, const FlowClass *class, uint64_t timeout_usec, ClusterCall **ret) {
+        int r;
+
+        r = flow_start(&call->flow, class, call->cluster->event, timeout_usec);
+        if (r < 0) {
+                cluster_call_unref(call);
+                return r;
+        }
+        *ret = call;
+        return 0;
+}
+
+void cluster_call_settle_error(ClusterCall *call, int result) {
+        if (result >= 0 || call->error.code != ERROR_NONE)
+                return;
+        if (result == -ETIMEDOUT)
+                (void) error_set(
+                                &call->error,
+                                ERROR_TIMEOUT,
+                                "the request took too long and was given up; it may still be carried out");
+        else
+                (void) error_set_errno(&call->error, result, "the request has failed: %m");
+}
+
+void cluster_call_next(ClusterCall *call, int r, const Error *error, int next) {
+        if (r < 0 && call->error.code == ERROR_NONE)
+                (void) error_copy(&call->error, error);
+        flow_next(&call->flow, r < 0 ? r : next);
+}
+
+int cluster_call_resolve(ClusterCall *call, IpfsCidDone done) {
+        return ipfs_resolve(call->cluster->ipfs, &call->ipfs, call->path, done, call);
+}
+
+int cluster_call_commit(
+                ClusterCall *call, ConsensusOpKind kind, const void *body, size_t size, ConsensusDone done) {
+        ConsensusOp op = { .kind = kind, .body = body, .size = size };
+
+        return consensus_submit(
+                        call->cluster->consensus, &call->consensus, &op, 1, done, call, &call->error);
+}

@@ -1,0 +1,348 @@
+#include "daemon/cluster/cluster.h"
+
+#include <inttypes.h>
+
+#include "daemon/base/log.h"
+#include "daemon/cluster/internal.h"
+
+/* ---- news from the components ---- */
+
+static void cluster_maybe_ready(Cluster *cluster) {
+        if (cluster->is_ready || !cluster->consensus_ready || !ipfs_is_reachable(cluster->ipfs))
+                return;
+        cluster->is_ready = true;
+        log_notice("** IPFS Cluster is READY **");
+        cluster->options.ready(cluster->options.userdata);
+}
+
+static void cluster_fail(Cluster *cluster, int exit_status) {
+        cluster->options.failed(exit_status, cluster->options.userdata);
+}
+
+static void cluster_on_tracker_failed(int r _unused_, void *userdata) {
+        cluster_fail(userdata, 74);
+}
+
+static void cluster_on_reachable(bool reachable, void *userdata) {
+        Cluster *cluster = userdata;
+
+        if (!reachable)
+                return;
+        if (cluster->tracker)
+                tracker_kick(cluster->tracker);
+        cluster_maybe_ready(cluster);
+}
+
+static void cluster_on_changed(const Cid *cid, const PinInfo *info _unused_, void *userdata) {
+        cluster_list_note(userdata, cid);
+}
+
+/* ipfs_connector.informer_trigger_interval: so many changes make the informers tell at once. */
+static void cluster_count_change(Cluster *cluster) {
+        uint64_t every = (uint64_t) cluster->config->ipfs.informer_trigger_interval;
+
+        if (every > 0 && ++cluster->n_changes >= every) {
+                cluster->n_changes = 0;
+                metrics_informer_trigger(cluster->informer);
+        }
+}
+
+static int cluster_apply(Cluster *cluster, const ConsensusOp *op, const Cid *cid) {
+        Pin pin = {};
+        int r;
+
+        if (op->kind == CONSENSUS_UNPIN)
+                return tracker_untrack(cluster->tracker, cid);
+        if (op->kind != CONSENSUS_PIN)
+                return 0;
+
+        r = pin_read(op->body, op->size, &pin);
+        if (r < 0)
+                return r;
+        cluster_expiry_note(cluster, &pin);
+        r = tracker_track(cluster->tracker, &pin);
+        pin_done(&pin);
+        return r;
+}
+
+static void cluster_on_applied(uint64_t index, const ConsensusOp *op, const Cid *cid, void *userdata) {
+        Cluster *cluster = userdata;
+        int r;
+
+        r = cluster_apply(cluster, op, cid);
+        if (r < 0) {
+                log_error_errno(r, "Failed to track the operation at index %" PRIu64 ": %m", index);
+                cluster_fail(cluster, 74);
+                return;
+        }
+        cluster_count_change(cluster);
+}
+
+static void cluster_on_consensus_ready(void *userdata) {
+        Cluster *cluster = userdata;
+        int r;
+
+        cluster->consensus_ready = true;
+        r = tracker_start(cluster->tracker);
+        if (r >= 0)
+                r = cluster_expiry_start(cluster);
+        if (r < 0) {
+                log_error_errno(r, "Failed to start the tracker: %m");
+                cluster_fail(cluster, 1);
+                return;
+        }
+        cluster_maybe_ready(cluster);
+}
+
+static void cluster_on_leader(const PeerId *leader, void *userdata _unused_) {
+        char text[PEER_ID_TEXT_MAX];
+
+        if (peer_id_is_set(leader))
+                log_info("The leader is %s.", peer_id_format(leader, text));
+        else
+                log_warning("There is no leader.");
+}
+
+static void cluster_on_consensus_failed(int exit_status, void *userdata) {
+        cluster_fail(userdata, exit_status);
+}
+
+static const ConsensusEvents consensus_events = {
+        .applied = cluster_on_applied,
+        .ready = cluster_on_consensus_ready,
+        .leader_changed = cluster_on_leader,
+        .failed = cluster_on_consensus_failed,
+};
+
+static void cluster_on_metric(const Metric *metric, void *userdata) {
+        Cluster *cluster = userdata;
+        int r;
+
+        r = metrics_monitor_put(cluster->monitor, metric);
+        if (r < 0)
+                log_warning_errno(r, "Failed to keep metric '%s', ignoring: %m", metric->name);
+}
+
+static void cluster_on_alert(const Alert *alert, void *userdata _unused_) {
+        char text[PEER_ID_TEXT_MAX];
+
+        log_warning("Metric '%s' of peer %s has expired.",
+                    alert->metric.name,
+                    peer_id_format(&alert->metric.peer, text));
+}
+
+static uint64_t cluster_count_pins(void *userdata) {
+        const Cluster *cluster = userdata;
+
+        return state_pinset_count(consensus_pinset(cluster->consensus));
+}
+
+static uint64_t cluster_count_queued(void *userdata) {
+        const Cluster *cluster = userdata;
+        TrackerCounts counts;
+
+        tracker_counts(cluster->tracker, &counts);
+        return counts.queued;
+}
+
+/* ---- building ---- */
+
+static int cluster_open_ipfs(Cluster *cluster, Error *reterr) {
+        const ConfigIpfs *config = &cluster->config->ipfs;
+        int r;
+
+        r = http_client_new(&cluster->http, cluster->event);
+        if (r < 0)
+                return error_set_errno(reterr, r, "HTTP client: %m");
+        return ipfs_new(&cluster->ipfs,
+                        cluster->event,
+                        cluster->http,
+                        &(IpfsOptions){
+                                        .node_multiaddress = config->node_multiaddress,
+                                        .authorization = config->authorization,
+                                        .request_timeout_usec = (uint64_t) config->ipfs_request_timeout,
+                                        .pin_timeout_usec = (uint64_t) config->pin_timeout,
+                                        .unpin_timeout_usec = (uint64_t) config->unpin_timeout,
+                                        .repo_gc_timeout_usec = (uint64_t) config->repogc_timeout,
+                                        .unpin_disable = config->unpin_disable,
+                                        .reachable_changed = cluster_on_reachable,
+                                        .userdata = cluster,
+                        },
+                        reterr);
+}
+
+static int cluster_open_consensus(Cluster *cluster, Error *reterr) {
+        const ConfigRaft *config = &cluster->config->raft;
+
+        return consensus_open(
+                        &cluster->consensus,
+                        cluster->event,
+                        &(ConsensusOptions){
+                                        .state_folder = cluster->options.state_folder,
+                                        .raft_folder = str_is_empty(config->data_folder)
+                                                                       ? NULL
+                                                                       : config->data_folder,
+                                        .self = cluster->identity->id,
+                                        .heartbeat_timeout_usec = (uint64_t) config->heartbeat_timeout,
+                                        .election_timeout_usec = (uint64_t) config->election_timeout,
+                                        .snapshot_interval_usec = (uint64_t) config->snapshot_interval,
+                                        .snapshot_threshold = (uint64_t) config->snapshot_threshold,
+                                        .trailing_logs = (uint64_t) config->trailing_logs,
+                                        .backups_rotate = (unsigned) config->backups_rotate,
+                                        .events = &consensus_events,
+                                        .userdata = cluster,
+                        },
+                        reterr);
+}
+
+static int cluster_open_tracker(Cluster *cluster, Error *reterr) {
+        const ConfigTracker *config = &cluster->config->tracker;
+
+        return tracker_new(
+                        &cluster->tracker,
+                        cluster->event,
+                        &(TrackerOptions){
+                                        .state_folder = cluster->options.state_folder,
+                                        .self = cluster->identity->id,
+                                        .peername = cluster->config->cluster.peername,
+                                        .ipfs = cluster->ipfs,
+                                        .pinset = consensus_pinset(cluster->consensus),
+                                        .concurrent_pins = (unsigned) config->concurrent_pins,
+                                        .max_pin_queue_size = (uint64_t) config->max_pin_queue_size,
+                                        .priority_pin_max_age_usec = (uint64_t) config->priority_pin_max_age,
+                                        .priority_pin_max_retries =
+                                                        (unsigned) config->priority_pin_max_retries,
+                                        .check_interval_usec = CLUSTER_CHECK_INTERVAL,
+                                        .recover_interval_usec = (uint64_t) cluster->config->cluster
+                                                                                 .pin_recover_interval,
+                                        .changed = cluster_on_changed,
+                                        .failed = cluster_on_tracker_failed,
+                                        .userdata = cluster,
+                        },
+                        reterr);
+}
+
+static uint64_t ttl_if(bool enabled, int64_t ttl) {
+        return enabled ? (uint64_t) ttl : 0;
+}
+
+static int cluster_open_metrics(Cluster *cluster, Error *reterr) {
+        const ConfigInformers *config = &cluster->config->informers;
+        int r;
+
+        r = metrics_monitor_new(
+                        &cluster->monitor,
+                        cluster->event,
+                        (uint64_t) cluster->config->monitor_check_interval,
+                        cluster_on_alert,
+                        cluster);
+        if (r < 0)
+                return error_set_errno(reterr, r, "monitor: %m");
+
+        r = metrics_informer_new(
+                        &cluster->informer,
+                        cluster->event,
+                        &(MetricsInformerOptions){
+                                        .self = cluster->identity->id,
+                                        .peername = cluster->config->cluster.peername,
+                                        .ipfs = cluster->ipfs,
+                                        .ping_interval_usec = (uint64_t) cluster->config->cluster
+                                                                              .monitor_ping_interval,
+                                        .disk_ttl_usec = ttl_if(
+                                                        config->disk_enabled, config->disk_metric_ttl),
+                                        .disk_reposize = config->disk_reposize,
+                                        .pinqueue_ttl_usec = ttl_if(
+                                                        config->pinqueue_enabled,
+                                                        config->pinqueue_metric_ttl),
+                                        .pinqueue_bucket_size = config->pinqueue_weight_bucket_size,
+                                        .tags_ttl_usec = ttl_if(
+                                                        config->tags_enabled, config->tags_metric_ttl),
+                                        .tags = &config->tags,
+                                        .numpin_ttl_usec = ttl_if(
+                                                        config->numpin_enabled, config->numpin_metric_ttl),
+                                        .count_pins = cluster_count_pins,
+                                        .count_queued = cluster_count_queued,
+                                        .publish = cluster_on_metric,
+                                        .userdata = cluster,
+                        });
+        if (r >= 0)
+                r = metrics_informer_start(cluster->informer);
+        return r < 0 ? error_set_errno(reterr, r, "informers: %m") : 0;
+}
+
+int cluster_new(Cluster **ret, sd_event *event, const ClusterOptions *options, Error *reterr) {
+        _cleanup_(cluster_freep) Cluster *cluster = NULL;
+        int r;
+
+        cluster = calloc(1, sizeof(Cluster));
+        if (!cluster)
+                return error_set_errno(reterr, -ENOMEM, "cluster: %m");
+
+        *cluster = (Cluster){
+                .event = sd_event_ref(event),
+                .config = options->config,
+                .identity = options->identity,
+                .options = *options,
+        };
+        list_init(&cluster->calls);
+        list_init(&cluster->lists);
+        list_init(&cluster->imports);
+
+        r = cluster_open_ipfs(cluster, reterr);
+        if (r >= 0)
+                r = cluster_open_consensus(cluster, reterr);
+        if (r >= 0)
+                r = cluster_open_tracker(cluster, reterr);
+        if (r >= 0)
+                r = cluster_open_metrics(cluster, reterr);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(cluster);
+        return 0;
+}
+
+/* ---- ending ---- */
+
+/* Nobody may hold a call or a list any more: the surfaces are freed before. */
+Cluster *cluster_free(Cluster *cluster) {
+        if (!cluster)
+                return NULL;
+
+        cluster_expiry_stop(cluster);
+        metrics_informer_free(cluster->informer);
+        metrics_monitor_free(cluster->monitor);
+        tracker_free(cluster->tracker);
+        consensus_free(cluster->consensus);
+        ipfs_free(cluster->ipfs);
+        http_client_free(cluster->http);
+        sd_event_unref(cluster->event);
+        free(cluster);
+        return NULL;
+}
+
+int cluster_close(Cluster *cluster) {
+        int r, k;
+
+        cluster->is_closing = true;
+        cluster_list_cancel_all(cluster);
+        cluster_import_cancel_all(cluster);
+        cluster_expiry_stop(cluster);
+        cluster->informer = metrics_informer_free(cluster->informer);
+
+        /* The consensus applies what is durable while it closes, and the tracker hears of it; so the tracker
+         * goes last. */
+        tracker_stop(cluster->tracker);
+        r = consensus_close(TAKE_PTR(cluster->consensus));
+        k = tracker_close(TAKE_PTR(cluster->tracker));
+        cluster_free(cluster);
+        return r < 0 ? r : k;
+}
+
+const PeerId *cluster_self(const Cluster *cluster) {
+        return &cluster->identity->id;
+}
+
+bool cluster_is_ready(const Cluster *cluster) {
+        return cluster->is_ready;
+}

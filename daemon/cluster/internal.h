@@ -1,0 +1,120 @@
+#pragma once
+
+/* Cluster inside: the object, and what its files ask of each other. */
+
+#include "daemon/allocator/allocator.h"
+#include "daemon/base/flow.h"
+#include "daemon/base/list.h"
+#include "daemon/cluster/cluster.h"
+#include "daemon/consensus/consensus.h"
+#include "daemon/ipfs/ipfs.h"
+#include "daemon/metrics/informer.h"
+#include "daemon/metrics/monitor.h"
+#include "daemon/tracker/tracker.h"
+
+#define CLUSTER_REQUEST_TIMEOUT                                                                             \
+        (15 * USEC_PER_SEC) /* of a question to Kubo on behalf of a caller, beyond Kubo's own */
+#define CLUSTER_COMMIT_TIMEOUT (60 * USEC_PER_SEC)
+#define CLUSTER_GC_KEYS_MAX 100000 /* listed of one garbage collection */
+#define CLUSTER_CHECK_INTERVAL (6 * 3600 * USEC_PER_SEC)
+
+typedef struct ClusterExpiry {
+        uint64_t earliest;      /* no pin expires before; 0: not known */
+        uint64_t next;          /* the same, as far as the scan under way has come */
+        sd_event_source *timer; /* state_sync_interval */
+        sd_event_source *slice;
+        StateScan *scan;
+} ClusterExpiry;
+
+struct Cluster {
+        sd_event *event;
+        const Config *config;
+        const ConfigIdentity *identity;
+        ClusterOptions options;
+
+        HttpClient *http;
+        Ipfs *ipfs;
+        Consensus *consensus;
+        Tracker *tracker;
+        MetricsMonitor *monitor;
+        MetricsInformer *informer;
+        ClusterExpiry expiry;
+
+        bool consensus_ready, is_ready, is_closing;
+        uint64_t n_changes; /* since the informers were triggered */
+
+        List calls;
+        size_t n_calls;
+        List lists;
+        size_t n_lists;
+        List imports;
+};
+
+/* One question. Each kind is a flow (its file has the table); what is under way is a slot in here. */
+struct ClusterCall {
+        Flow flow;
+        List link;
+        Cluster *cluster;
+
+        Cid cid;
+        char *path; /* to resolve, or NULL */
+        Pin pin;
+        bool local;
+        bool ask;
+
+        IpfsCall *ipfs;
+        ConsensusCall *consensus;
+        TrackerCall *tracker;
+
+        Error error;
+        GlobalPinInfo info;
+        PeerInfo peer;
+        ConnectGraph graph;
+        GlobalRepoGc gc;
+        size_t n_gc_keys;
+        int result; /* of what was gathered so far */
+
+        union {
+                ClusterPinDone pin;
+                ClusterStatusDone status;
+                ClusterPeerDone peer;
+                ClusterGraphDone graph;
+                ClusterGcDone gc;
+        } done;
+        void *userdata;
+};
+
+#define CLUSTER_CALL(flow_) CONTAINER_OF(flow_, ClusterCall, flow)
+
+/* call.c. A new call in the list of CLUSTER; cluster_call_start() starts its flow and hands it out, or frees
+ * it. Errors: -EBUSY. */
+int cluster_call_new(ClusterCall **ret, Cluster *cluster, void *userdata);
+int cluster_call_start(ClusterCall *call, const FlowClass *class, uint64_t timeout_usec, ClusterCall **ret);
+/* The end of a flow: words for a result that has none yet. */
+void cluster_call_settle_error(ClusterCall *call, int result);
+/* Take the words of a component's answer and go on. */
+void cluster_call_next(ClusterCall *call, int r, const Error *error, int next);
+/* Resolve call->path into call->cid by Kubo, then go to NEXT. */
+int cluster_call_resolve(ClusterCall *call, IpfsCidDone done);
+int cluster_call_commit(
+                ClusterCall *call, ConsensusOpKind kind, const void *body, size_t size, ConsensusDone done);
+
+/* status-op.c: fill INFO (zeroed) with what the pinset says of CID; answers 1 when it is in it, and the pin
+ * in RET_PIN when not NULL. */
+int cluster_status_head(Cluster *cluster, const Cid *cid, bool local, GlobalPinInfo *info);
+int cluster_status_head_of_pin(const Pin *pin, GlobalPinInfo *info);
+/* Put this peer's PinInfo into INFO; SELF is taken (zeroed). */
+int cluster_status_add(Cluster *cluster, GlobalPinInfo *info, PinInfo *self);
+
+/* peer-op.c */
+int cluster_peer_info(Cluster *cluster, const IpfsId *ipfs, const char *ipfs_error, PeerInfo *ret);
+
+/* list.c: CID's status has changed. */
+void cluster_list_note(Cluster *cluster, const Cid *cid);
+void cluster_list_cancel_all(Cluster *cluster);
+void cluster_import_cancel_all(Cluster *cluster);
+
+/* expiry.c */
+int cluster_expiry_start(Cluster *cluster);
+void cluster_expiry_stop(Cluster *cluster);
+void cluster_expiry_note(Cluster *cluster, const Pin *pin);

@@ -1,0 +1,279 @@
+#include "daemon/cluster/list.h"
+
+#include <string.h>
+
+/* ---- life ---- */
+
+static void list_drop_item(ClusterList *list) {
+        if (list->has_item)
+                json_done(list->class->shape, &list->item);
+        memset(&list->item, 0, sizeof(list->item));
+        list->has_item = false;
+}
+
+ClusterList *cluster_list_free(ClusterList *list) {
+        if (!list)
+                return NULL;
+
+        list_remove(&list->link);
+        list->cluster->n_lists--;
+        tracker_call_unref(list->tracker);
+        ipfs_call_unref(list->ipfs);
+        tracker_cursor_free(list->cursor);
+        state_scan_free(list->scan);
+        list_drop_item(list);
+        peer_info_done(&list->peer);
+        error_done(&list->error);
+        free(list->known_error);
+        free(list->cids);
+        free(list);
+        return NULL;
+}
+
+static int list_new(ClusterList **ret, Cluster *cluster, const ClusterListClass *class, Error *reterr) {
+        ClusterList *list;
+
+        if (cluster->n_lists >= CLUSTER_LISTS_MAX || cluster->is_closing)
+                return error_set(
+                                reterr,
+                                ERROR_BUSY,
+                                "%d lists are being read already, try again",
+                                CLUSTER_LISTS_MAX);
+        list = calloc(1, sizeof(ClusterList));
+        if (!list)
+                return error_set_errno(reterr, -ENOMEM, "list: %m");
+
+        *list = (ClusterList){ .cluster = cluster, .class = class };
+        list_append(&cluster->lists, &list->link);
+        cluster->n_lists++;
+        *ret = list;
+        return 0;
+}
+
+static int list_start(ClusterList *list, ClusterList **ret, Error *reterr) {
+        int r = 0;
+
+        if (list->class->start)
+                r = list->class->start(list, reterr);
+        if (r < 0) {
+                if (reterr && reterr->code == ERROR_NONE)
+                        (void) error_set_errno(reterr, r, "Failed to start a list: %m");
+                cluster_list_free(list);
+                return r;
+        }
+        *ret = list;
+        return 0;
+}
+
+const JsonShape *cluster_list_shape(const ClusterList *list) {
+        return list->class->shape;
+}
+
+void cluster_list_on_wake(ClusterList *list, void (*wake)(void *userdata), void *userdata) {
+        list->wake = wake;
+        list->userdata = userdata;
+}
+
+void cluster_list_go_on(ClusterList *list, int r, const Error *error) {
+        if (r < 0 && list->result >= 0) {
+                list->result = r;
+                if (error)
+                        (void) error_copy(&list->error, error);
+        }
+        if (list->wake)
+                list->wake(list->userdata);
+}
+
+int cluster_list_next(ClusterList *list, const void **ret, Error *reterr) {
+        int r;
+
+        list_drop_item(list);
+        if (list->result < 0) {
+                if (list->error.code != ERROR_NONE)
+                        return error_copy(reterr, &list->error);
+                return error_set_errno(reterr, list->result, "the list could not be read on: %m");
+        }
+
+        r = list->class->next(list, reterr);
+        if (r == 1) {
+                list->has_item = true;
+                *ret = &list->item;
+        } else if (r < 0) {
+                memset(&list->item, 0, sizeof(list->item));
+                if (reterr && reterr->code == ERROR_NONE)
+                        (void) error_set_errno(reterr, r, "the list could not be read on: %m");
+        }
+        return r;
+}
+
+/* The cluster is being closed: whoever reads a list is told, and the scans have to go first. */
+void cluster_list_cancel_all(Cluster *cluster) {
+        LIST_FOREACH (list, &cluster->lists, ClusterList, link) {
+                list->scan = state_scan_free(list->scan);
+                list->cursor = tracker_cursor_free(list->cursor);
+                list->tracker = tracker_call_unref(list->tracker);
+                list->ipfs = ipfs_call_unref(list->ipfs);
+                if (list->result >= 0)
+                        list->result = error_set(&list->error, ERROR_CANCELED, "the peer is being stopped");
+        }
+}
+
+void cluster_list_note(Cluster *cluster, const Cid *cid) {
+        LIST_FOREACH (list, &cluster->lists, ClusterList, link)
+                if (list->class == &cluster_list_sync_class && list->tracker &&
+                    list->n_cids < CLUSTER_CHANGED_MAX)
+                        list->cids[list->n_cids++] = *cid;
+}
+
+/* ---- pins ---- */
+
+static int list_scan_start(ClusterList *list, Error *reterr _unused_) {
+        return state_scan_new(&list->scan, consensus_pinset(list->cluster->consensus));
+}
+
+static int pins_next(ClusterList *list, Error *reterr _unused_) {
+        for (;;) {
+                const void *key, *value;
+                size_t key_size, value_size;
+                int r;
+
+                r = state_scan_next(list->scan, &key, &key_size, &value, &value_size);
+                if (r <= 0)
+                        return r;
+                r = pin_read(value, value_size, &list->item.pin);
+                if (r < 0)
+                        return r;
+                if (list->item.pin.type & (int) list->type)
+                        return 1;
+                pin_done(&list->item.pin);
+        }
+}
+
+const ClusterListClass cluster_list_pins_class = {
+        .shape = &pin_shape,
+        .start = list_scan_start,
+        .next = pins_next,
+};
+
+int cluster_list_pins(Cluster *cluster, ClusterList **ret, PinType filter, Error *reterr) {
+        ClusterList *list = NULL;
+        int r;
+
+        r = list_new(&list, cluster, &cluster_list_pins_class, reterr);
+        if (r < 0)
+                return r;
+        list->type = filter;
+        return list_start(list, ret, reterr);
+}
+
+/* ---- peers ---- */
+
+/* list->stage: 0 Kubo is being asked, 1 the answer (list->peer) is to be handed out, 2 the end. */
+static void peers_on_id(
+                IpfsCall *call _unused_, int r, const Error *error, const IpfsId *id, void *userdata) {
+        ClusterList *list = userdata;
+        int k;
+
+        k = cluster_peer_info(
+                        list->cluster, r < 0 ? NULL : id, r < 0 ? error_message(error) : NULL, &list->peer);
+        list->stage = 1;
+        list->ipfs = ipfs_call_unref(list->ipfs);
+        cluster_list_go_on(list, k, NULL);
+}
+
+static int peers_start(ClusterList *list, Error *reterr _unused_) {
+        return ipfs_id(list->cluster->ipfs, &list->ipfs, peers_on_id, list);
+}
+
+static int peers_next(ClusterList *list, Error *reterr _unused_) {
+        if (list->stage == 0)
+                return CLUSTER_LIST_WAIT;
+        if (list->stage == 2)
+                return 0;
+        list->stage = 2;
+        list->item.peer = list->peer;
+        list->peer = (PeerInfo){};
+        return 1;
+}
+
+const ClusterListClass cluster_list_peers_class = {
+        .shape = &peer_info_shape,
+        .start = peers_start,
+        .next = peers_next,
+};
+
+int cluster_list_peers(Cluster *cluster, ClusterList **ret, Error *reterr) {
+        ClusterList *list = NULL;
+        int r;
+
+        r = list_new(&list, cluster, &cluster_list_peers_class, reterr);
+        if (r < 0)
+                return r;
+        return list_start(list, ret, reterr);
+}
+
+/* ---- statuses, recover, sync ---- */
+
+static int list_copy_cids(ClusterList *list, const ClusterStatusQuery *query, Error *reterr) {
+        if (query->n_cids > CLUSTER_CIDS_MAX)
+                return error_set(
+                                reterr,
+                                ERROR_TOO_BIG,
+                                "cids: %zu CIDs were given, at most %d are allowed",
+                                query->n_cids,
+                                CLUSTER_CIDS_MAX);
+        list->cids = calloc(query->n_cids + 1, sizeof(Cid));
+        if (!list->cids)
+                return error_set_errno(reterr, -ENOMEM, "cids: %m");
+        if (query->n_cids > 0)
+                memcpy(list->cids, query->cids, query->n_cids * sizeof(Cid));
+        list->n_cids = query->n_cids;
+        return 0;
+}
+
+int cluster_list_statuses(
+                Cluster *cluster, ClusterList **ret, const ClusterStatusQuery *query, Error *reterr) {
+        ClusterList *list = NULL;
+        int r;
+
+        r = list_new(&list,
+                     cluster,
+                     query->n_cids > 0 ? &cluster_list_cids_class : &cluster_list_statuses_class,
+                     reterr);
+        if (r < 0)
+                return r;
+        list->local = query->local;
+        list->filter = query->filter;
+        r = list_copy_cids(list, query, reterr);
+        if (r < 0) {
+                cluster_list_free(list);
+                return r;
+        }
+        return list_start(list, ret, reterr);
+}
+
+int cluster_list_recover(Cluster *cluster, ClusterList **ret, bool local, Error *reterr) {
+        ClusterList *list = NULL;
+        int r;
+
+        r = list_new(&list, cluster, &cluster_list_recover_class, reterr);
+        if (r < 0)
+                return r;
+        list->local = local;
+        return list_start(list, ret, reterr);
+}
+
+int cluster_list_sync(Cluster *cluster, ClusterList **ret, Error *reterr) {
+        ClusterList *list = NULL;
+        int r;
+
+        r = list_new(&list, cluster, &cluster_list_sync_class, reterr);
+        if (r < 0)
+                return r;
+        list->cids = calloc(CLUSTER_CHANGED_MAX, sizeof(Cid));
+        if (!list->cids) {
+                cluster_list_free(list);
+                return error_set_errno(reterr, -ENOMEM, "sync: %m");
+        }
+        return list_start(list, ret, reterr);
+}
