@@ -1,0 +1,207 @@
+#include "daemon/rest/api.h"
+
+#include <string.h>
+
+#include "daemon/base/log.h"
+#include "daemon/net/listener.h"
+#include "daemon/rest/reply.h"
+#include "daemon/rest/route.h"
+
+/* ---- dispatch ---- */
+
+static void api_on_closed(HttpRequest *http _unused_, void *userdata) {
+        rest_request_free(userdata);
+}
+
+/* Escape all but the slashes. */
+static int escape_path(Str *to, const char *path) {
+        while (*path) {
+                size_t n = strcspn(path, "/");
+                _cleanup_free_ char *segment = strndup(path, n);
+
+                if (!segment || query_escape_path(to, segment) < 0)
+                        return -ENOMEM;
+                path += n;
+                if (*path == '/' && str_append_char(to, *path++) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static int api_redirect(RestRequest *request, unsigned status, const char *path) {
+        const char *target = http_request_target(request->http);
+        const char *query = strchr(target, '?');
+        _cleanup_(str_done) Str location = {};
+
+        if (escape_path(&location, path) < 0 || str_append(&location, query ? query : "") < 0)
+                rest_reply_error(request, -ENOMEM, NULL);
+        else
+                rest_reply_redirect(request, status, location.data);
+        return 1;
+}
+
+/* Unclean paths and trailing slashes are sent elsewhere: 1 when that was the answer. */
+static int api_tidy(RestRequest *request, const char *path) {
+        _cleanup_free_ char *clean = NULL;
+        size_t n = strlen(path);
+        int r;
+
+        r = rest_route_clean(path, &clean);
+        if (r < 0) {
+                rest_reply_error(request, r, NULL);
+                return 1;
+        }
+        if (r > 0)
+                return api_redirect(request, 301, clean);
+        if (n <= 1 || path[n - 1] != '/')
+                return 0;
+
+        clean = strndup(path, n - 1);
+        if (!clean) {
+                rest_reply_error(request, -ENOMEM, NULL);
+                return 1;
+        }
+        return api_redirect(request, 307, clean);
+}
+
+static void api_dispatch(RestRequest *request) {
+        const char *method = http_request_method(request->http);
+        const char *path = http_request_query(request->http)->path;
+        const RestRoute *route = NULL;
+
+        if (strcmp(method, "OPTIONS") == 0 && strcmp(path, "*") == 0) {
+                rest_reply_bare(request, 200);
+                return;
+        }
+        if (api_tidy(request, path))
+                return;
+
+        switch (rest_route_find(method, path, request, &route)) {
+        case REST_MATCH_FOUND:
+                if (route)
+                        route->handle(request);
+                else
+                        rest_reply_error(request, -ENOMEM, NULL);
+                break;
+        case REST_MATCH_NOT_FOUND:
+                rest_reply_failure(request, ERROR_NOT_FOUND, "not found");
+                break;
+        case REST_MATCH_NOT_ALLOWED:
+                rest_reply_bare(request, 405);
+                break;
+        }
+}
+
+static void api_on_request(HttpRequest *http, void *userdata) {
+        RestApi *api = userdata;
+        RestRequest *request;
+
+        request = calloc(1, sizeof(RestRequest));
+        if (!request) {
+                (void) http_request_reply(http, &(HttpReply){ .status = 503 });
+                return;
+        }
+        *request = (RestRequest){ .api = api, .http = http };
+        list_append(&api->requests, &request->link);
+        http_request_on_closed(http, api_on_closed, request);
+        api_dispatch(request);
+}
+
+/* ---- life ---- */
+
+static int api_add_server(RestApi *api, const ConfigRestApi *config, int fd) {
+        return http_server_new(
+                        &api->servers[api->n_servers++],
+                        api->event,
+                        &(HttpServerOptions){
+                                        .fd = fd,
+                                        .max_header_bytes = (size_t) config->max_header_bytes,
+                                        .header_timeout_usec = (uint64_t) config->read_header_timeout,
+                                        .idle_timeout_usec = (uint64_t) config->idle_timeout,
+                                        .stall_timeout_usec = (uint64_t) config->write_timeout,
+                                        .handle = api_on_request,
+                                        .userdata = api,
+                        });
+}
+
+static int api_listen(RestApi *api, const ConfigRestApi *config, Error *reterr) {
+        const StrList *addresses = &config->http_listen_multiaddress;
+
+        if (addresses->n > REST_LISTENERS_MAX)
+                return error_set(
+                                reterr,
+                                ERROR_INVALID,
+                                "api.restapi.http_listen_multiaddress: %zu addresses, at most %d are allowed",
+                                addresses->n,
+                                REST_LISTENERS_MAX);
+        for (size_t i = 0; i < addresses->n; i++) {
+                int fd, r;
+
+                r = listener_open(addresses->items[i], &fd, reterr);
+                if (r < 0)
+                        return r;
+                r = api_add_server(api, config, fd);
+                if (r < 0)
+                        return error_set_errno(reterr, r, "REST API at %s: %m", addresses->items[i]);
+                log_info("REST API at %s.", addresses->items[i]);
+        }
+        return 0;
+}
+
+static int api_take(RestApi *api, const ConfigRestApi *config, const int *fds, size_t n_fds, Error *reterr) {
+        int r = 0;
+
+        for (size_t i = 0; i < n_fds; i++)
+                if (r >= 0 && i < REST_LISTENERS_MAX)
+                        r = api_add_server(api, config, fds[i]);
+                else
+                        close(fds[i]);
+        return r < 0 ? error_set_errno(reterr, r, "REST API on an inherited socket: %m") : 0;
+}
+
+int rest_api_new(
+                RestApi **ret,
+                sd_event *event,
+                Cluster *cluster,
+                const Config *config,
+                const int *fds,
+                size_t n_fds,
+                Error *reterr) {
+        _cleanup_(rest_api_freep) RestApi *api = NULL;
+        int r;
+
+        api = calloc(1, sizeof(RestApi));
+        if (!api) {
+                for (size_t i = 0; i < n_fds; i++)
+                        close(fds[i]);
+                return error_set_errno(reterr, -ENOMEM, "REST API: %m");
+        }
+        *api = (RestApi){ .event = sd_event_ref(event), .cluster = cluster };
+        list_init(&api->requests);
+
+        r = n_fds > 0 ? api_take(api, &config->rest, fds, n_fds, reterr)
+                      : api_listen(api, &config->rest, reterr);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(api);
+        return 0;
+}
+
+RestApi *rest_api_free(RestApi *api) {
+        if (!api)
+                return NULL;
+
+        /* Each server closes its requests, which frees ours. */
+        for (size_t i = 0; i < api->n_servers; i++)
+                http_server_free(api->servers[i]);
+        assert(list_is_empty(&api->requests));
+        sd_event_unref(api->event);
+        free(api);
+        return NULL;
+}
+
+void rest_api_stop_accepting(RestApi *api) {
+        for (size_t i = 0; i < api->n_servers; i++)
+                http_server_stop_accepting(api->servers[i]);
+}

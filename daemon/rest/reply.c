@@ -1,0 +1,130 @@
+#include "daemon/rest/reply.h"
+
+#include <string.h>
+
+#include "daemon/base/log.h"
+#include "daemon/rest/stream.h"
+
+#define JSON_TYPE_TEXT "application/json"
+
+static const HttpHeader vary = { "Vary", "Origin" };
+
+static void reply(RestRequest *request, const HttpReply *reply) {
+        if (http_request_reply(request->http, reply) < 0)
+                log_warning("Not enough memory to answer a request.");
+        rest_request_free(request);
+}
+
+void rest_reply_text(RestRequest *request, unsigned status, Str *body) {
+        if (str_append_char(body, '\n') < 0) {
+                str_done(body);
+                rest_reply_error(request, -ENOMEM, NULL);
+                return;
+        }
+        reply(request,
+              &(HttpReply){
+                              .status = status,
+                              .content_type = JSON_TYPE_TEXT,
+                              .headers = &vary,
+                              .n_headers = 1,
+                              .body = body->data,
+                              .size = body->len,
+              });
+        str_done(body);
+}
+
+void rest_reply_json(RestRequest *request, const JsonShape *shape, const void *value) {
+        Str body = {};
+
+        if (json_write(shape, value, &body) < 0) {
+                str_done(&body);
+                rest_reply_error(request, -ENOMEM, NULL);
+                return;
+        }
+        rest_reply_text(request, 200, &body);
+}
+
+void rest_reply_empty(RestRequest *request, unsigned status) {
+        reply(request,
+              &(HttpReply){ .status = status,
+                            .content_type = JSON_TYPE_TEXT,
+                            .headers = &vary,
+                            .n_headers = 1 });
+}
+
+void rest_reply_bare(RestRequest *request, unsigned status) {
+        reply(request, &(HttpReply){ .status = status, .headers = &vary, .n_headers = 1 });
+}
+
+void rest_reply_redirect(RestRequest *request, unsigned status, const char *location) {
+        bool has_page = status == 307 && strcmp(http_request_method(request->http), "GET") == 0;
+        HttpHeader headers[] = { { "Location", location }, vary };
+        _cleanup_(str_done) Str page = {};
+
+        if (has_page) {
+                (void) str_append(&page, "<a href=\"");
+                for (const char *p = location; *p; p++)
+                        (void) (strchr("<>&\"'", *p) ? str_appendf(&page, "&#%d;", *p)
+                                                     : str_append_char(&page, *p));
+                (void) str_append(&page, "\">Temporary Redirect</a>.\n\n");
+        }
+        reply(request,
+              &(HttpReply){
+                              .status = status,
+                              .content_type = has_page ? "text/html; charset=utf-8" : NULL,
+                              .headers = headers,
+                              .n_headers = ELEMENTSOF(headers),
+                              .body = page.data,
+                              .size = page.len,
+              });
+}
+
+/* What is written when there is no memory for anything else. */
+static const char no_memory[] = "{\"code\":500,\"message\":\"out of memory\"}\n";
+
+static int error_write(unsigned status, const char *message, Str *to) {
+        (void) str_appendf(to, "{\"code\":%u,\"message\":", status);
+        (void) json_write_string(to, message);
+        return str_append(to, "}\n");
+}
+
+void rest_reply_error(RestRequest *request, int r, const Error *error) {
+        ErrorCode code = error && error->code != ERROR_NONE ? error->code : error_from_errno(r);
+        const Error plain = { .code = code };
+        unsigned status = error_http_status(code);
+        _cleanup_(str_done) Str body = {};
+        bool good;
+
+        good = error_write(status,
+                           error_message(error && error->code != ERROR_NONE ? error : &plain),
+                           &body) >= 0;
+        reply(request,
+              &(HttpReply){
+                              .status = good ? status : 500,
+                              .content_type = JSON_TYPE_TEXT,
+                              .headers = &vary,
+                              .n_headers = 1,
+                              .body = good ? body.data : no_memory,
+                              .size = good ? body.len : strlen(no_memory),
+              });
+}
+
+void rest_reply_failure(RestRequest *request, ErrorCode code, const char *format, ...) {
+        _cleanup_(error_done) Error error = { .code = code };
+        Str words = {};
+        va_list ap;
+
+        va_start(ap, format);
+        (void) str_appendv(&words, format, ap);
+        va_end(ap);
+        error.message = str_take(&words);
+        rest_reply_error(request, -error_errno(code), &error);
+}
+
+void rest_reply_list(RestRequest *request, ClusterList *list) {
+        rest_stream_start(request, list, NULL);
+}
+
+void rest_reply_array(RestRequest *request, ClusterList *list, int (*write)(const void *item, Str *to)) {
+        rest_stream_start(request, list, write);
+}

@@ -1,0 +1,61 @@
+#include "daemon/rest/request.h"
+
+#include <string.h>
+
+#include "daemon/base/time.h"
+#include "daemon/rest/import.h"
+#include "daemon/rest/reply.h"
+#include "daemon/rest/stream.h"
+#include "daemon/types/pin-options.h"
+
+RestRequest *rest_request_free(RestRequest *request) {
+        if (!request)
+                return NULL;
+        list_remove(&request->link);
+        cluster_call_unref(request->call);
+        rest_stream_free(request->stream);
+        rest_import_free(request->import);
+        free(request->path);
+        free(request);
+        return NULL;
+}
+
+const char *rest_request_value(const RestRequest *request, const char *key) {
+        const char *value = query_get(http_request_query(request->http), key);
+
+        return value ? value : "";
+}
+
+bool rest_request_flag(const RestRequest *request, const char *key) {
+        return strcmp(rest_request_value(request, key), "true") == 0;
+}
+
+int rest_request_cid(RestRequest *request, size_t i, Cid *ret) {
+        const char *why = NULL;
+        int r;
+
+        r = cid_parse(request->segments[i], ret, &why);
+        if (r < 0)
+                rest_reply_failure(request, ERROR_INVALID, "error decoding Cid: invalid cid: %s", why);
+        return r;
+}
+
+int rest_request_options(RestRequest *request, Pin *pin) {
+        const Query *query = http_request_query(request->http);
+        _cleanup_free_ PinOption *options = NULL;
+        _cleanup_(error_done) Error error = {};
+        int r;
+
+        options = calloc(query->n_parameters + 1, sizeof(PinOption));
+        if (!options) {
+                rest_reply_error(request, -ENOMEM, NULL);
+                return -ENOMEM;
+        }
+        for (size_t i = 0; i < query->n_parameters; i++)
+                options[i] = (PinOption){ query->parameters[i].key, query->parameters[i].value };
+
+        r = pin_options_read(pin, options, query->n_parameters, time_now(), &error);
+        if (r < 0)
+                rest_reply_error(request, r, &error);
+        return r;
+}

@@ -1,0 +1,55 @@
+#pragma once
+
+/*
+ * RestRequest: one request being answered. It is freed when the answer was handed over, or when the client
+ * went away; dropping its slots cancels what was asked of the cluster.
+ */
+
+#include "daemon/base/list.h"
+#include "daemon/net/http-server.h"
+#include "daemon/rest/api.h"
+
+#define REST_SEGMENTS_MAX 4 /* of a path that a route names */
+#define REST_BODY_MAX (64 * 1024)
+
+typedef struct RestRequest RestRequest;
+typedef struct RestRoute RestRoute;
+
+struct RestRoute {
+        const char *method;
+        const char *pattern; /* "/pins/{}/recover": {} is one segment, a last {*} all the rest */
+        void (*handle)(RestRequest *request);
+};
+
+struct RestRequest {
+        List link;
+        RestApi *api;
+        HttpRequest *http;
+        const char *segments[REST_SEGMENTS_MAX]; /* what the {} of the route stand for */
+        char *path;                              /* their memory */
+        const char *rest;                        /* what {*} stands for, with a slash in front */
+        ClusterCall *call;
+        struct RestStream *stream;
+        struct RestImport *import;
+};
+
+struct RestApi {
+        sd_event *event;
+        Cluster *cluster;
+        HttpServer *servers[REST_LISTENERS_MAX];
+        size_t n_servers;
+        List requests;
+        sd_event_source *sweep;
+};
+
+RestRequest *rest_request_free(RestRequest *request);
+
+/* The query says KEY=true, in just these letters. */
+bool rest_request_flag(const RestRequest *request, const char *key);
+/* The value of KEY, "" when it is not there. */
+const char *rest_request_value(const RestRequest *request, const char *key);
+
+/* Read segment I as a CID, or answer 400: then -EINVAL, and the request is gone. */
+int rest_request_cid(RestRequest *request, size_t i, Cid *ret);
+/* The pin options of the query; on failure as above. */
+int rest_request_options(RestRequest *request, Pin *pin);
