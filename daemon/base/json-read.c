@@ -447,6 +447,18 @@ int json_read(const JsonShape *shape, struct json_object *from, void *to, JsonPr
         return r;
 }
 
+/* What stands at TEXT, which may be no text at all. */
+static void problem_set_excerpt(JsonProblem *problem, const char *text, size_t n) {
+        char excerpt[sizeof(problem->value) + 1];
+
+        n = MIN(n, sizeof(excerpt) - 1);
+        memcpy(excerpt, text, n);
+        excerpt[n] = '\0';
+        copy_cut(problem->value, sizeof(problem->value), excerpt);
+        if (!str_is_utf8(problem->value, strlen(problem->value)))
+                problem->value[0] = '\0';
+}
+
 int json_read_text(const JsonShape *shape, const char *text, size_t n, void *to, JsonProblem *reterr) {
         _cleanup_(json_object_putp) json_object *o = NULL;
         size_t offset = 0;
@@ -463,7 +475,7 @@ int json_read_text(const JsonShape *shape, const char *text, size_t n, void *to,
                                 sizeof(reterr->expected),
                                 "JSON (wrong from byte %zu on)",
                                 offset);
-                copy_cut(reterr->value, MIN(sizeof(reterr->value), n - offset + 1), text + offset);
+                problem_set_excerpt(reterr, text + offset, n - offset);
         }
         return r;
 }

@@ -126,6 +126,7 @@ static void test_errors(void) {
                 { "null", -EPROTOTYPE, "", "an object", "" },
                 { "{\"a\":", -EBADMSG, "", "JSON (wrong from byte 5 on)", "" },
                 { "{]}", -EBADMSG, "", "JSON (wrong from byte 1 on)", "]}" },
+                { "{\"name\":\"\xff\"}", -EBADMSG, "", "JSON (wrong from byte 12 on)", "" },
                 { "{\"name\":7}", -EPROTOTYPE, "name", "a string", "7" },
                 { "{\"name\":\"a\\u0000b\"}", -EBADMSG, "name", "a string", "\"a\\u0000b\"" },
                 { "{\"flag\":1}", -EPROTOTYPE, "flag", "true or false", "1" },
@@ -216,6 +217,22 @@ static void test_long_problem(void) {
         g_assert_true(str_is_utf8(problem.value, strlen(problem.value)));
 }
 
+/* The text need not end with a NUL, and may be no text. */
+static void test_excerpt(void) {
+        g_autofree char *exact = g_memdup2("[\xff\xff", 3);
+        _cleanup_free_ char *long_text = g_strnfill(500, '!');
+        JsonProblem problem;
+        Sample s = {};
+
+        g_assert_cmpint(json_read_text(&sample_shape, exact, 3, &s, &problem), ==, -EBADMSG);
+        g_assert_cmpstr(problem.value, ==, "");
+        g_assert_cmpint(json_read_text(&sample_shape, long_text, 500, &s, &problem), ==, -EBADMSG);
+        g_assert_true(g_str_has_suffix(problem.value, "!…"));
+        g_assert_cmpuint(strlen(problem.value), ==, sizeof(problem.value) - 1);
+        g_assert_cmpint(json_read_text(&sample_shape, exact, 0, &s, &problem), ==, -EBADMSG);
+        g_assert_cmpstr(problem.expected, ==, "JSON (wrong from byte 0 on)");
+}
+
 static void test_large_map(void) {
         _cleanup_(str_done) Str text = {};
         Sample s;
@@ -268,6 +285,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/base/json-read/accepted-forms", test_accepted_forms);
         g_test_add_func("/base/json-read/errors", test_errors);
         g_test_add_func("/base/json-read/long-problem", test_long_problem);
+        g_test_add_func("/base/json-read/excerpt", test_excerpt);
         g_test_add_func("/base/json-read/large-map", test_large_map);
         g_test_add_func("/base/json-read/out-of-memory", test_out_of_memory);
         return g_test_run();

@@ -72,7 +72,6 @@ static void test_grammar(void) {
                 g_test_message("'%s'", cases[i].text);
                 g_assert_cmpint(r, ==, cases[i].wrong_at < 0 ? 0 : -EBADMSG);
                 g_assert_cmpuint(offset, ==, cases[i].wrong_at < 0 ? 77 : (size_t) cases[i].wrong_at);
-                g_assert_cmpint(json_parse(cases[i].text, strlen(cases[i].text), &o, NULL) < 0, ==, r < 0);
         }
 }
 
