@@ -14,6 +14,7 @@
 #include "daemon/base/random.h"
 #include "daemon/config/flat.h"
 #include "daemon/config/read.h"
+#include "daemon/config/unused.h"
 #include "daemon/config/value.h"
 #include "daemon/config/write.h"
 
@@ -202,7 +203,7 @@ static int config_parse(const char *text, size_t n, struct json_object **ret, Er
 static void config_tell_unused(const Config *config) {
         _cleanup_(str_done) Str names = {};
 
-        if (config_read_unused(config, &names) >= 0 && names.len > 0)
+        if (config_unused_names(config, &names) >= 0 && names.len > 0)
                 log_notice("%s: kept, but not used by this program: %s", CONFIG_FILE, names.data);
 }
 

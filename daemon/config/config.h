@@ -103,6 +103,10 @@ int config_new_default(Config **ret, const char *folder, Error *reterr);
  * to migrate), ERROR_IO. */
 int config_load(Config **ret, const char *folder, Error *reterr);
 int config_apply_environment(Config *config, Error *reterr);
+/* Set the key at PATH ("api.restapi.idle_timeout") from TEXT in the form of an environment variable. */
+int config_set(Config *config, const char *path, const char *text, Error *reterr);
+/* The value at PATH in the same form, owned; of lists and strings only. NULL in *RET: it has none. */
+int config_get(const Config *config, const char *path, char **ret);
 int config_check(const Config *config, Error *reterr); /* values that depend on each other */
 /* A cluster of several peers is not offered yet: ERROR_UNSUPPORTED when the configuration names another. */
 int config_check_alone(const Config *config, const PeerId *self, Error *reterr);

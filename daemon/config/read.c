@@ -179,20 +179,9 @@ static int read_presets(Config *config, const ConfigSection *section, Error *ret
         return 0;
 }
 
-static struct json_object *read_find(struct json_object *file, const ConfigSection *section) {
-        struct json_object *object = file;
-
-        if (section->group && !json_object_object_get_ex(file, section->group, &object))
-                return NULL;
-        if (!json_object_is_type(object, json_type_object) ||
-            !json_object_object_get_ex(object, section->name, &object))
-                return NULL;
-        return object;
-}
-
 static int read_section(
                 Config *config, const ConfigSection *section, struct json_object *file, Error *reterr) {
-        struct json_object *object = read_find(file, section);
+        struct json_object *object = config_table_find(section, file);
         char path[CONFIG_PATH_MAX];
 
         (void) config_table_path(section, path);
@@ -255,7 +244,6 @@ int config_read(Config *config, struct json_object *file, Error *reterr) {
 
 typedef struct ReadVariables {
         Config *config;
-        struct json_object *rest; /* what config->rest_of_file says */
         Error *reterr;
 } ReadVariables;
 
@@ -358,9 +346,8 @@ int config_apply_environment(Config *config, Error *reterr) {
         if (r < 0)
                 return error_set_errno(reterr, r, "%s: %m", CONFIG_FILE);
 
-        v.rest = rest;
         for (const ConfigSection *section = config_table_sections; section->name; section++) {
-                r = variables_read(&v, section->rows, section->prefix, read_find(rest, section));
+                r = variables_read(&v, section->rows, section->prefix, config_table_find(section, rest));
                 if (r < 0)
                         return r;
         }
@@ -369,84 +356,85 @@ int config_apply_environment(Config *config, Error *reterr) {
         return r < 0 ? error_set_errno(reterr, r, "%s: %m", CONFIG_FILE) : 0;
 }
 
-/* ---- the notice */
+/* ---- one key */
 
-static void unused_append(Str *to, const char *path, const char *key, const char *note) {
-        (void) str_appendf(
-                        to,
-                        "%s%s%s%s%s",
-                        to->len > 0 ? ", " : "",
-                        path,
-                        key ? "." : "",
-                        key ? key : "",
-                        note);
-}
+/* The row of PATH and, where it has one, the object that keeps it. */
+static const ConfigRow *path_find(
+                const char *path, struct json_object *rest, struct json_object **ret_object) {
+        char name[CONFIG_PATH_MAX];
 
-static bool unused_is_silent(const ConfigSection *section, const char *key) {
-        for (const ConfigRow *row = section->rows; row->key; row++)
-                if (str_equal(row->key, key)) /* refused unless it changes nothing; or read by identity.c */
-                        return row->flags & (CONFIG_UNBUILT | CONFIG_NO_VARIABLE);
-        return false;
-}
+        for (const ConfigSection *section = config_table_sections; section->name; section++) {
+                size_t n = strlen(config_table_path(section, name));
 
-static void unused_section(const ConfigSection *section, struct json_object *object, Str *to) {
-        char path[CONFIG_PATH_MAX];
-
-        (void) config_table_path(section, path);
-        if (!(section->flags & CONFIG_SECTION_USED)) {
-                unused_append(to,
-                              path,
-                              NULL,
-                              section->flags & CONFIG_SECTION_UNSERVED ? " (not served yet)" : "");
-                return;
+                if (strncmp(path, name, n) != 0 || path[n] != '.')
+                        continue;
+                for (const ConfigRow *row = section->rows; row->key; row++)
+                        if (str_equal(row->key, path + n + 1)) {
+                                *ret_object = config_table_find(section, rest);
+                                return row;
+                        }
         }
-
-        json_object_object_foreach(object, key, value) {
-                (void) value;
-                if (!unused_is_silent(section, key))
-                        unused_append(to, path, key, "");
-        }
+        return NULL;
 }
 
-static bool unused_is_section(const char *group, const char *key) {
-        for (const ConfigSection *section = config_table_sections; section->name; section++)
-                if (str_equal(section->group, group) && str_equal(section->name, key))
-                        return true;
-        return false;
-}
-
-static bool unused_is_group(const char *key) {
-        for (const ConfigSection *section = config_table_sections; section->name; section++)
-                if (str_equal(section->group, key))
-                        return true;
-        return false;
-}
-
-/* Sections that the table does not know: at the top, and (GROUP is set) in a group. */
-static void unused_others(struct json_object *object, const char *group, Str *to) {
-        json_object_object_foreach(object, key, value) {
-                if (!group && unused_is_group(key)) {
-                        if (json_object_is_type(value, json_type_object))
-                                unused_others(value, key, to);
-                } else if (!unused_is_section(group, key))
-                        unused_append(to, group ? group : key, group ? key : NULL, "");
-        }
-}
-
-int config_read_unused(const Config *config, Str *to) {
+int config_set(Config *config, const char *path, const char *text, Error *reterr) {
         _cleanup_(json_object_putp) struct json_object *rest = NULL;
+        ReadVariables v = { .config = config, .reterr = reterr };
+        struct json_object *object = NULL;
+        const ConfigRow *row;
+        int r;
+
+        r = json_parse(config->rest_of_file, strlen(config->rest_of_file), &rest, NULL);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s: %m", path);
+
+        row = path_find(path, rest, &object);
+        assert(row);
+        r = variable_apply(&v, row, path, text, object);
+        if (r < 0)
+                return r;
+        r = read_keep(config, rest);
+        return r < 0 ? error_set_errno(reterr, r, "%s: %m", path) : 0;
+}
+
+static int path_join(const ConfigRow *row, const void *member, char **ret) {
+        _cleanup_(str_done) Str text = {};
+        const StrList *list = member;
+
+        if (row->kind == JSON_STRING)
+                return str_copy(ret, *(char *const *) member);
+
+        for (size_t i = 0; i < list->n; i++)
+                (void) str_appendf(&text, "%s%s", i > 0 ? "," : "", list->items[i]);
+        *ret = str_take(&text);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int config_get(const Config *config, const char *path, char **ret) {
+        _cleanup_(json_object_putp) struct json_object *rest = NULL;
+        struct json_object *object = NULL;
+        ConfigProblem problem;
+        const ConfigRow *row;
+        ConfigValue value;
         int r;
 
         r = json_parse(config->rest_of_file, strlen(config->rest_of_file), &rest, NULL);
         if (r < 0)
                 return r;
 
-        for (const ConfigSection *section = config_table_sections; section->name; section++) {
-                struct json_object *object = read_find(rest, section);
+        *ret = NULL;
+        row = path_find(path, rest, &object);
+        assert(row &&
+               (row->kind == JSON_STRING || row->kind == JSON_STRINGS || row->kind == JSON_ONE_OR_MORE));
+        if (row->offset != CONFIG_KEPT)
+                return path_join(row, (const char *) config + row->offset, ret);
+        if (!object || !read_is_there(row, object))
+                return 0;
 
-                if (object)
-                        unused_section(section, object, to);
-        }
-        unused_others(rest, NULL, to);
-        return str_error(to);
+        r = config_value_read(row, object, &value, &problem);
+        if (r < 0)
+                return r;
+        r = path_join(row, &value, ret);
+        config_value_done(row, &value);
+        return r;
 }

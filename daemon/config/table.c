@@ -450,3 +450,14 @@ void config_table_variable(const char *prefix, const char *key, char text[static
                         text[n++] = (char) toupper((unsigned char) *p);
         text[n] = '\0';
 }
+
+struct json_object *config_table_find(const ConfigSection *section, struct json_object *file) {
+        struct json_object *object = file;
+
+        if (section->group && !json_object_object_get_ex(file, section->group, &object))
+                return NULL;
+        if (!json_object_is_type(object, json_type_object) ||
+            !json_object_object_get_ex(object, section->name, &object))
+                return NULL;
+        return object;
+}

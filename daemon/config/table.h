@@ -80,5 +80,8 @@ extern const ConfigSection config_table_sections[]; /* ends with an empty row; g
 /* "api.restapi"; answers TEXT. */
 const char *config_table_path(const ConfigSection *section, char text[static CONFIG_PATH_MAX]);
 
+/* The value of SECTION in FILE, borrowed; NULL: not there. */
+struct json_object *config_table_find(const ConfigSection *section, struct json_object *file);
+
 /* PREFIX and KEY's letters, as an environment variable. */
 void config_table_variable(const char *prefix, const char *key, char text[static CONFIG_PATH_MAX]);

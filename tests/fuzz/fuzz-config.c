@@ -5,6 +5,7 @@
 #include "daemon/config/config.h"
 #include "daemon/config/flat.h"
 #include "daemon/config/read.h"
+#include "daemon/config/unused.h"
 #include "daemon/config/write.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -50,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
 
         (void) config_check(config, NULL);
-        if (config_read_unused(config, &names) < 0)
+        if (config_unused_names(config, &names) < 0)
                 abort();
         check_again(config);
         return 0;

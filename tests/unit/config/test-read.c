@@ -225,21 +225,42 @@ static void test_kept_variable(Fixture *f, const void *data G_GNUC_UNUSED) {
         g_assert_null(strstr(written, "elsewhere"));
 }
 
-/* ---- the notice */
+/* ---- one key */
 
-static void test_unused(Fixture *f, const void *data G_GNUC_UNUSED) {
-        _cleanup_(str_done) Str names = {};
+static void test_set_and_get(Fixture *f, const void *data G_GNUC_UNUSED) {
+        static const char *const paths[] = { "cluster.listen_multiaddress",
+                                             "api.ipfsproxy.listen_multiaddress" };
 
-        g_assert_cmpint(fixture_load(f,
-                                     "{\"cluster\":{\"listen_multiaddress\":\"/ip4/1.2.3.4/tcp/1\",\"id\":\"x\","
-                                     "\"pubsub\":{},\"odd\":1},\"consensus\":{\"raft\":{}},\"api\":{\"ipfsproxy\":{},"
-                                     "\"restapi\":{\"http_log_file\":\"\"}},\"datastore\":{\"pebble\":{},\"x\":1},\"state\":{}}"),
+        g_assert_cmpint(config_new_default(&f->config, f->folder, NULL), ==, 0);
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                _cleanup_free_ char *value = NULL;
+
+                g_assert_cmpint(config_set(f->config,
+                                           paths[i],
+                                           "/ip4/1.2.3.4/tcp/01,/ip4/1.2.3.4/tcp/2",
+                                           NULL),
+                                ==,
+                                0);
+                g_assert_cmpint(config_get(f->config, paths[i], &value), ==, 0);
+                g_assert_cmpstr(value, ==, "/ip4/1.2.3.4/tcp/1,/ip4/1.2.3.4/tcp/2");
+        }
+
+        g_assert_cmpint(config_set(f->config, "cluster.secret", "x", &f->error), ==, -EINVAL);
+        g_assert_cmpstr(error_message(&f->error),
                         ==,
-                        0);
-        g_assert_cmpint(config_read_unused(f->config, &names), ==, 0);
-        g_assert_cmpstr(names.data,
-                        ==,
-                        "cluster.pubsub, cluster.odd, api.ipfsproxy (not served yet), datastore.pebble, datastore.x, state");
+                        "cluster.secret: the value is not allowed, expected 64 hexadecimal digits, or nothing for an "
+                        "open cluster");
+}
+
+static void test_get_what_is_not_there(Fixture *f, const void *data G_GNUC_UNUSED) {
+        g_autofree char *text = fixture_with("cluster.peername", "\"x\"");
+        _cleanup_free_ char *value = NULL;
+
+        g_assert_cmpint(fixture_load(f, text), ==, 0);
+        g_assert_cmpint(config_get(f->config, "api.ipfsproxy.listen_multiaddress", &value), ==, 0);
+        g_assert_null(value);
+        g_assert_cmpint(config_get(f->config, "cluster.peername", &value), ==, 0);
+        g_assert_cmpstr(value, ==, "x");
 }
 
 int main(int argc, char **argv) {
@@ -250,6 +271,7 @@ int main(int argc, char **argv) {
         ADD("variables", test_variables);
         ADD("bad-variables-are-named", test_bad_variables);
         ADD("variable-of-a-kept-section", test_kept_variable);
-        ADD("what-is-not-used-is-named", test_unused);
+        ADD("set-and-get", test_set_and_get);
+        ADD("get-what-is-not-there", test_get_what_is_not_there);
         return g_test_run();
 }
