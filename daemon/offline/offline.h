@@ -12,8 +12,9 @@
 typedef struct OfflineInitOptions {
         const char *folder;
         const char *consensus; /* "raft" or NULL; "crdt" is refused with words */
+        const char *datastore; /* of crdt only, so refused with words; NULL: not given */
         bool custom_secret;    /* ask for it */
-        const char *peers;     /* comma list of multiaddrs, or NULL */
+        const char *peers;     /* comma list of multiaddrs with /p2p/<id>, or NULL */
         bool force;            /* overwrite without asking */
         bool random_ports;
 } OfflineInitOptions;
