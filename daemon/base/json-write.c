@@ -114,7 +114,8 @@ static bool uint_is_empty(const void *member) {
         return *(const uint64_t *) member == 0;
 }
 
-/* Go: the shortest text that reads back as the same number, without exponent in [1e-6, 1e21). */
+/* Go: the shortest text that reads back as the same number, without exponent in [1e-6, 1e21). The decimal
+ * point is one, since nothing here calls setlocale(3). */
 static int double_write(const JsonField *field _unused_, const void *member, Str *to) {
         double value = *(const double *) member;
         char text[32];

@@ -48,7 +48,8 @@ bool log_enabled(int level, const char *file);
 #define log_info(...) ((void) log_full_errno(LOG_INFO, 0, __VA_ARGS__))
 #define log_debug(...) ((void) log_full_errno(LOG_DEBUG, 0, __VA_ARGS__))
 
-/* One message with journal fields: log_struct(LOG_INFO, (const char *[]){ "CLUSTER_CID=…", NULL }, "…"). */
+/* One message with journal fields: log_struct(LOG_INFO, LOG_FIELDS(cid_field, "CLUSTER_OP=7"), "…"). */
+#define LOG_FIELDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 void log_struct_internal(
                 int level,
                 const char *const *fields,

@@ -167,10 +167,7 @@ static void test_journal(void) {
         journal = g_string_new(NULL);
         set_stream(fd, 0);
         log_info_errno(-ENOENT, "Lost: %m");
-        log_struct(LOG_WARNING,
-                   ((const char *[]){ "CLUSTER_CID=bafy", "CLUSTER_OP=7", NULL }),
-                   "Pin '%s'",
-                   "x");
+        log_struct(LOG_WARNING, LOG_FIELDS("CLUSTER_CID=bafy", "CLUSTER_OP=7"), "Pin '%s'", "x");
         g_assert_cmpstr(capture_take(fd), ==, "");
         g_assert_cmpstr(journal->str,
                         ==,
@@ -190,7 +187,7 @@ static void test_no_journal(void) {
         log_info("two");
         set_stream(fd, 0);
         journal_result = -ECONNREFUSED;
-        log_struct(LOG_INFO, ((const char *[]){ "CLUSTER_OP=7", NULL }), "three");
+        log_struct(LOG_INFO, LOG_FIELDS("CLUSTER_OP=7"), "three");
         journal_result = 0;
         g_unsetenv("JOURNAL_STREAM");
         g_assert_cmpstr(capture_take(fd), ==, "info base: one\ninfo base: two\ninfo base: three\n");
