@@ -34,8 +34,8 @@ class Skip(Exception):
 # ---- HTTP over raw sockets
 
 class Response:
-        """status, reason, headers [(name, value)…], body, framing ("chunked", "content-length", "no body", "to the
-        end"), chunks (sizes), trailers {}, closed (the server ended the connection), raw."""
+        """status, reason, headers [(name, value)…], body, framing ("chunked", "content-length", "no body", "until
+        close"), chunks (sizes), trailers {}, closed (the server ended the connection), raw."""
 
         def __init__(self, raw):
                 self.raw, self.body, self.chunks, self.trailers = raw, b'', [], {}
@@ -128,7 +128,7 @@ def read_response(reader, method):
                 response.framing = 'content-length'
                 response.body = reader.exactly(int(length))
         else:
-                response.framing = 'to the end'
+                response.framing = 'until close'
                 response.body = reader.rest()
         response.complete = True
         return response
