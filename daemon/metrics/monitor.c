@@ -103,7 +103,7 @@ int metrics_monitor_new(
                         &monitor->timer,
                         CLOCK_MONOTONIC,
                         check_interval_usec,
-                        USEC_PER_SEC,
+                        check_interval_usec / 10,
                         monitor_on_check,
                         monitor);
         if (r < 0)
