@@ -124,7 +124,7 @@ static int double_write(const JsonField *field _unused_, const void *member, Str
         if (!isfinite(value)) /* has no text in JSON */
                 return str_append(to, "null");
         if (value == 0)
-                return str_append(to, signbit(value) ? "-0" : "0");
+                return str_append_char(to, '0');
 
         do
                 (void) snprintf(text, sizeof(text), "%.*e", n_digits++, value);

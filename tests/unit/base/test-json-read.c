@@ -3,6 +3,34 @@
 #include "tests/lib/fault.h"
 #include "tests/lib/json-sample.h"
 
+typedef struct Outer {
+        struct {
+                char *a, *b;
+        } inner;
+} Outer;
+
+static const JsonShape inner_shape = {
+        .name = "inner",
+        .fields =
+                        (const JsonField[]){
+                                        { "a", JSON_STRING, 0 },
+                                        { "b", JSON_STRING, sizeof(char *) },
+                                        JSON_END,
+                        },
+};
+
+static const JsonShape outer_shape = {
+        .name = "outer",
+        .fields =
+                        (const JsonField[]){
+                                        { "inner",
+                                          JSON_OBJECT,
+                                          offsetof(Outer, inner),
+                                          .shape = &inner_shape },
+                                        JSON_END,
+                        },
+};
+
 static int sample_read(const char *text, Sample *sample, JsonProblem *problem) {
         *sample = (Sample){};
         return json_read_text(&sample_shape, text, strlen(text), sample, problem);
@@ -94,6 +122,20 @@ static void test_defaults(void) {
         g_assert_cmpint(s.number, ==, -5);
         g_assert_cmpuint(s.by_name.n, ==, 2);
         json_done(&sample_shape, &s);
+}
+
+/* Also what embedded structs own. */
+static void test_defaults_nested(void) {
+        static const char first[] = "{\"inner\":{\"a\":\"1\",\"b\":\"2\"}}",
+                          second[] = "{\"inner\":{\"b\":\"3\"}}";
+        Outer outer = {};
+
+        g_assert_cmpint(json_read_text(&outer_shape, first, strlen(first), &outer, NULL), ==, 0);
+        g_assert_cmpint(json_read_text(&outer_shape, second, strlen(second), &outer, NULL), ==, 0);
+        g_assert_cmpstr(outer.inner.a, ==, "1");
+        g_assert_cmpstr(outer.inner.b, ==, "3");
+        json_done(&outer_shape, &outer);
+        g_assert_null(outer.inner.a);
 }
 
 static void test_accepted_forms(void) {
@@ -282,6 +324,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/base/json-read/flags", test_flags);
         g_test_add_func("/base/json-read/empty-is-not-absent", test_empty_is_not_absent);
         g_test_add_func("/base/json-read/defaults", test_defaults);
+        g_test_add_func("/base/json-read/defaults-nested", test_defaults_nested);
         g_test_add_func("/base/json-read/accepted-forms", test_accepted_forms);
         g_test_add_func("/base/json-read/errors", test_errors);
         g_test_add_func("/base/json-read/long-problem", test_long_problem);

@@ -103,7 +103,7 @@ static void test_doubles(void) {
                 const char *text;
         } cases[] = {
                 { 0, "0" },
-                { -0.0, "-0" },
+                { -0.0, "0" },
                 { 1, "1" },
                 { -1.5, "-1.5" },
                 { 0.1, "0.1" },
