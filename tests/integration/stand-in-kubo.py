@@ -6,7 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from cluster_test import SOURCE, StandIn, eventually, exchange, run  # noqa: E402
+from cluster_test import SOURCE, eventually, exchange, run  # noqa: E402
 from ipfs_content import numbered  # noqa: E402
 
 GOLDEN = os.path.join(SOURCE, 'tests', 'golden', 'kubo')
@@ -131,9 +131,7 @@ def hangs_and_stalls_until_the_client_leaves(bench):
 
 
 def asks_for_its_credentials(bench):
-        kubo = StandIn.__new__(StandIn)
-        kubo.bench, kubo.options, kubo.port = bench, ['--authorization', 'basic:al:pw'], 0
-        kubo.start()
+        kubo = bench.stand_in('--authorization', 'basic:al:pw')
         for name in ('171-auth-none-id', '177-auth-basic-bad'):
                 recorded = recording(name)
                 request = recorded['request']

@@ -24,7 +24,7 @@ sys.path.insert(0, LIB)
 
 PATIENCE = 30 * float(os.environ.get('IPFS_CLUSTER_TEST_PATIENCE', '1'))  # seconds, for what should be at once
 LOG_SHOWN = 8000
-SKIP = 77
+STAND_IN_ID = '12D3KooWFAhJxa957WdJcufKtMjs9CRCR6eRkxjNSQK1oPtUDevv'  # as the recordings have it
 
 
 class Skip(Exception):
@@ -291,7 +291,7 @@ class StandIn(Kubo):
                 if state:
                         self.options += ['--state', state]
                 self.start()
-                self.peer_id = self.call('id').json()['ID']
+                self.peer_id = STAND_IN_ID
 
         def start(self):
                 command = [os.path.join(LIB, 'stand-in-kubo'), '--tied', '--port', str(self.port), *self.options]
@@ -317,12 +317,13 @@ class StandIn(Kubo):
 class RealKubo(Kubo):
         is_real = True
 
-        def __init__(self, bench):
+        def __init__(self, bench, offline=False):
                 program = subprocess.run([os.path.join(LIB, 'kubo'), '--no-build'], capture_output=True, text=True)
                 if program.returncode:
                         raise Skip(program.stderr.strip())
                 self.bench, self.program = bench, program.stdout.strip()
-                self.repo = os.path.join(bench.folder, 'kubo')
+                self.repo, self.offline = os.path.join(bench.folder, 'kubo'), offline
+                self.env = {'IPFS_PATH': self.repo, 'IPFS_TELEMETRY': 'off'}
                 self.port, self.swarm_port = free_ports(2)
                 self.run('init', '--profile=test')
                 self.run('config', 'Addresses.API', f'/ip4/127.0.0.1/tcp/{self.port}')
@@ -333,11 +334,12 @@ class RealKubo(Kubo):
                 self.peer_id = self.call('id').json()['ID']
 
         def run(self, *arguments):
-                return subprocess.run([self.program, *arguments], env={**os.environ, 'IPFS_PATH': self.repo}, check=True,
+                return subprocess.run([self.program, *arguments], env={**os.environ, **self.env}, check=True,
                                       capture_output=True, text=True, timeout=60).stdout
 
         def start(self):
-                self.process = Process(self.bench, 'kubo-daemon', [self.program, 'daemon'], {'IPFS_PATH': self.repo})
+                options = ['--offline'] if self.offline else []
+                self.process = Process(self.bench, 'kubo-daemon', [self.program, 'daemon', *options], self.env)
                 eventually(self.ready, 'Kubo answers')
 
         def stop(self):
@@ -479,8 +481,8 @@ class Bench:
         def stand_in(self, *options, **more):
                 return StandIn(self, *options, **more)
 
-        def real_kubo(self):
-                return RealKubo(self)
+        def real_kubo(self, **options):
+                return RealKubo(self, **options)
 
         def kubo(self):
                 """A real Kubo if there is one, else the stand-in where what was not added is nowhere."""
