@@ -6,7 +6,7 @@
  *
  * consensus_submit() → appended, durable (on a quorum; here one voter) → applied in the order of the log on
  * every peer → DONE. What DONE reported with 0 survives kill -9, a torn write and a full disk. Entries of
- * one loop turn are written with one pwritev(2) and one fdatasync(2) in a worker thread.
+ * one loop turn are written with one pwrite(2) and one fdatasync(2) in a worker thread.
  *
  * Crash-only: a failed write, sync or apply is logged with file and offset, EVENTS->failed is called once,
  * and from then on nothing is accepted, applied or acknowledged; the process has to end.
@@ -75,6 +75,8 @@ typedef struct ConsensusOptions {
         uint64_t snapshot_threshold; /* entries; a snapshot is also due by bytes */
         uint64_t trailing_logs;
         unsigned backups_rotate; /* raft.old.N kept */
+        size_t segment_size;     /* of the log's files; 0: 8 MiB */
+        uint64_t snapshot_bytes; /* of the log since the last snapshot that make one due; 0: 32 MiB */
         const ConsensusEvents *events;
         void *userdata;
 } ConsensusOptions;
@@ -85,7 +87,7 @@ typedef struct ConsensusOptions {
 int consensus_open(Consensus **ret, sd_event *event, const ConsensusOptions *options, Error *reterr);
 
 /* An orderly end: pending submits are ended with ERROR_CANCELED unless they are durable, disk work is waited
- * for, the pinset is closed clean. Blocks shortly. */
+ * for, the pinset is closed clean. Blocks shortly. Not from inside an event or DONE. */
 int consensus_close(Consensus *consensus);
 Consensus *consensus_free(Consensus *consensus); /* NULL-safe; as after a crash */
 DEFINE_CLEANUP(Consensus *, consensus_free);

@@ -1,0 +1,70 @@
+#pragma once
+
+/*
+ * Entry: one item of the log, and the batch of operations that is in it.
+ *
+ * The payload of a command is a version byte and then operations, each {kind, varint length, body}: all of
+ * them are applied or none. Kinds are those of ConsensusOpKind; 1 and 2 are changes of the pinset (a
+ * protobuf Pin; the bytes of a CID), 3 to 6 carry a body of their own. An unknown version or kind was
+ * written by a newer release: a peer that skipped it would diverge from the others, so it must stop.
+ *
+ * Payloads are counted: the write under way, the log's memory and the library's update hold the same bytes.
+ * They are counted in the loop's thread only.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/base/macro.h"
+#include "daemon/base/str.h"
+#include "daemon/consensus/consensus.h"
+
+#define CONSENSUS_ENTRY_VERSION 1
+#define CONSENSUS_ENTRY_BODY_MAX PIN_BYTES_MAX
+#define CONSENSUS_ENTRY_SIZE_MAX (2 * 1024 * 1024) /* of a payload; a submit of the largest size fits */
+
+typedef enum ConsensusEntryType { /* stored: never renumbered */
+                                  CONSENSUS_ENTRY_COMMAND = 1,
+                                  CONSENSUS_ENTRY_BARRIER = 2,
+                                  CONSENSUS_ENTRY_CHANGE = 3,
+} ConsensusEntryType;
+
+typedef struct ConsensusPayload {
+        unsigned n_ref;
+        size_t size;
+        uint8_t bytes[];
+} ConsensusPayload;
+
+typedef struct ConsensusEntry {
+        uint64_t index;
+        uint64_t term;
+        ConsensusEntryType type;
+        ConsensusPayload *payload;
+} ConsensusEntry;
+
+int consensus_payload_new(ConsensusPayload **ret, const void *bytes, size_t size);
+ConsensusPayload *consensus_payload_ref(ConsensusPayload *payload);
+ConsensusPayload *consensus_payload_unref(ConsensusPayload *payload); /* NULL-safe */
+DEFINE_CLEANUP(ConsensusPayload *, consensus_payload_unref);
+
+/* Append the version, then one operation after the other. Errors: -ENOMEM. */
+int consensus_entry_begin(Str *to);
+int consensus_entry_add(Str *to, const ConsensusOp *op);
+
+typedef struct ConsensusEntryReader {
+        const uint8_t *start;
+        const uint8_t *at;
+        const uint8_t *end;
+} ConsensusEntryReader;
+
+/* Positive answer of the readers: a newer release wrote this. */
+#define CONSENSUS_ENTRY_NEWER 2
+
+/* Answers 0 or CONSENSUS_ENTRY_NEWER. Errors: -EBADMSG (empty). */
+int consensus_entry_open(ConsensusEntryReader *reader, const void *bytes, size_t n);
+/* Answers 1 and an operation whose body is borrowed from the input, 0 at the end, CONSENSUS_ENTRY_NEWER.
+ * Errors: -EBADMSG. */
+int consensus_entry_next(ConsensusEntryReader *reader, ConsensusOp *ret);
+
+/* The CID that a pin (the first field of its message) or an unpin is about. Errors: -EBADMSG. */
+int consensus_entry_key(const ConsensusOp *op, Cid *ret);
