@@ -33,6 +33,20 @@ int config_default_folder(char **ret) {
         return file_join(ret, home, ".ipfs-cluster");
 }
 
+int config_state_folder(const char *folder, char **ret) {
+        const char *state = getenv("STATE_DIRECTORY");
+        size_t n;
+
+        if (!str_is_empty(state)) { /* a list, colons between: the first is ours */
+                n = strcspn(state, ":");
+                *ret = strndup(state, n);
+                return *ret ? 0 : -ENOMEM;
+        }
+        if (strncmp(folder, "/etc/", strlen("/etc/")) == 0)
+                return file_join(ret, "/var/lib", folder + strlen("/etc/"));
+        return str_copy(ret, folder);
+}
+
 Config *config_free(Config *config) {
         if (!config)
                 return NULL;
@@ -200,6 +214,20 @@ static int config_parse(const char *text, size_t n, struct json_object **ret, Er
         return 0;
 }
 
+static int config_resolve_data_folder(Config *config) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (str_is_empty(config->raft.data_folder))
+                return 0;
+        r = file_join(&path, config->folder, config->raft.data_folder);
+        if (r < 0)
+                return r;
+        free(config->raft.data_folder);
+        config->raft.data_folder = TAKE_PTR(path);
+        return 0;
+}
+
 static void config_tell_unused(const Config *config) {
         _cleanup_(str_done) Str names = {};
 
@@ -263,10 +291,14 @@ int config_load(Config **ret, const char *folder, Error *reterr) {
         explicit_bzero(text, n); /* it has the secret */
         if (r >= 0)
                 r = config_apply_environment(config, reterr);
-        if (r >= 0)
+        if (r >= 0) {
                 r = config_name_peer(config);
-        if (r >= 0)
+                if (r >= 0)
+                        r = config_resolve_data_folder(config);
+                if (r < 0)
+                        return error_set_errno(reterr, r, "%s: %m", CONFIG_FILE);
                 r = config_check(config, reterr);
+        }
         if (r < 0)
                 return r;
 

@@ -42,7 +42,7 @@ typedef struct ConfigCluster {
 } ConfigCluster;
 
 typedef struct ConfigRaft {
-        char *data_folder; /* "": <state folder>/raft */
+        char *data_folder; /* "": <state folder>/raft; config_load() makes it absolute */
         StrList init_peerset;
         int64_t wait_for_leader_timeout, network_timeout;
         int64_t commit_retries, commit_retry_delay;
@@ -118,3 +118,6 @@ DEFINE_CLEANUP(Config *, config_free);
 
 /* $IPFS_CLUSTER_PATH, else ~/.ipfs-cluster. */
 int config_default_folder(char **ret);
+/* Where the state of the peer configured in FOLDER lies: $STATE_DIRECTORY (systemd), /var/lib/<name> for a
+ * FOLDER /etc/<name>, so that the offline verbs find what the service wrote, else FOLDER itself. */
+int config_state_folder(const char *folder, char **ret);

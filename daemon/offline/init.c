@@ -247,6 +247,7 @@ static int init_make_identity(InitPlan *plan) {
 
 static int init_look(InitPlan *plan) {
         const char *folder = plan->options->folder;
+        _cleanup_free_ char *state = NULL;
         Error error = {};
 
         if (file_join(&plan->config_path, folder, CONFIG_FILE) < 0 ||
@@ -257,7 +258,11 @@ static int init_look(InitPlan *plan) {
         plan->has_identity = access(plan->identity_path, F_OK) >= 0;
         if (!plan->has_config && !plan->has_identity)
                 return 0;
-        if (config_lock(folder, &plan->lock_fd, &error) < 0)
+        if (config_state_folder(folder, &state) < 0)
+                return init_fail("looking for files", strerror(ENOMEM));
+        if (access(state, F_OK) < 0) /* no daemon has run yet */
+                return 0;
+        if (config_lock(state, &plan->lock_fd, &error) < 0)
                 return offline_say_error("obtaining execution lock", &error, EXIT_FAILURE);
         return 0;
 }

@@ -2,7 +2,7 @@
 
 /* What ipfs-cluster-service does on a stopped peer: init, state export | import | cleanup (compat 4.3, 9.3).
  * Words go to standard error, asks on standard output, as recorded in tests/golden/service. Each answers 0
- * or an exit status. All take the lock of the configuration folder where files exist. */
+ * or an exit status. All take the lock of the state folder where there is one. */
 
 #include <stdbool.h>
 #include <stdint.h>

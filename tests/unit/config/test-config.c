@@ -456,6 +456,37 @@ static void test_default_folder(void) {
         g_unsetenv("IPFS_CLUSTER_PATH");
 }
 
+static void test_state_folder(void) {
+        static const struct {
+                const char *variable, *folder, *state;
+        } cases[] = {
+                { NULL, "/home/a/.ipfs-cluster", "/home/a/.ipfs-cluster" },
+                { NULL, "/etc/ipfs-cluster", "/var/lib/ipfs-cluster" },
+                { NULL, "/etcetera", "/etcetera" },
+                { "/var/lib/x", "/etc/ipfs-cluster", "/var/lib/x" },
+                { "/var/lib/x:/var/lib/y", "relative", "/var/lib/x" },
+                { "", "relative", "relative" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *state = NULL;
+
+                if (cases[i].variable)
+                        g_setenv("STATE_DIRECTORY", cases[i].variable, true);
+                g_assert_cmpint(config_state_folder(cases[i].folder, &state), ==, 0);
+                g_unsetenv("STATE_DIRECTORY");
+                g_assert_cmpstr(state, ==, cases[i].state);
+        }
+}
+
+static void test_data_folder(Fixture *f, const void *data G_GNUC_UNUSED) {
+        g_autofree char *text = fixture_with("consensus.raft.data_folder", "\"logs\"");
+        g_autofree char *path = g_build_filename(f->folder, "logs", NULL);
+
+        g_assert_cmpint(fixture_load(f, text), ==, 0);
+        g_assert_cmpstr(f->config->raft.data_folder, ==, path);
+}
+
 static void test_faults(Fixture *f, const void *data G_GNUC_UNUSED) {
         g_autofree char *text = fixture_with("cluster.peer_addresses", "[\"/ip4/1.2.3.4/tcp/1\"]");
 
@@ -487,6 +518,8 @@ int main(int argc, char **argv) {
         ADD("cut-at-each-byte", test_cut);
         ADD("several-peers-are-refused", test_alone);
         ADD("allocations-fail", test_faults);
+        ADD("data-folder-starts-at-the-configuration", test_data_folder);
         g_test_add_func("/config/config/default-folder", test_default_folder);
+        g_test_add_func("/config/config/state-folder", test_state_folder);
         return g_test_run();
 }
