@@ -460,7 +460,7 @@ static void test_state_folder(void) {
         static const struct {
                 const char *variable, *folder, *state;
         } cases[] = {
-                { NULL, "/home/a/.ipfs-cluster", "/home/a/.ipfs-cluster" },
+                { NULL, "/srv/a/.ipfs-cluster", "/srv/a/.ipfs-cluster" },
                 { NULL, "/etc/ipfs-cluster", "/var/lib/ipfs-cluster" },
                 { NULL, "/etcetera", "/etcetera" },
                 { "/var/lib/x", "/etc/ipfs-cluster", "/var/lib/x" },
