@@ -1,9 +1,7 @@
 #include "daemon/net/http-client.h"
 
-#include <string.h>
 #include <sys/epoll.h>
 
-#include "daemon/base/log.h"
 #include "daemon/net/http-call.h"
 
 #define HTTP_CLIENT_POOL 16     /* easy handles kept for the next calls */

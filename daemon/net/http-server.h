@@ -7,12 +7,16 @@
  * (http_request_reply, http_request_stream), or ask for the body first (http_request_read_body,
  * http_request_receive), or keep the request and answer later from the loop. Each request is answered
  * exactly once. When the client goes away first, or the server is freed, the request's `closed` tells; the
- * request must not be touched afterwards.
+ * request must not be touched afterwards. While the owner thinks or his source waits, a client that only
+ * ends its sending counts as gone, as in Go; while a sink waits, it does not.
  *
  * Checked before HANDLE, and answered by the server itself: head too large (431), bad head (400), two
  * Content-Length or one beside Transfer-Encoding (400), Transfer-Encoding other than chunked (501), more
  * than max_connections (the connection is closed). A head that takes longer than header_timeout, an idle
- * connection, and a client that does not take its answer for stall_timeout are cut.
+ * connection, and a client that neither takes nor sends anything for stall_timeout are cut. The time that
+ * the owner takes does not count.
+ *
+ * Callbacks come from the loop, never from inside a call, except where a comment says so.
  */
 
 #include <stdbool.h>
@@ -80,7 +84,8 @@ typedef struct HttpSink {
 } HttpSink;
 
 int http_server_new(HttpServer **ret, sd_event *event, const HttpServerOptions *options);
-HttpServer *http_server_free(HttpServer *server); /* requests under way are closed */
+/* Requests under way are closed, by callbacks from inside this call. Not to be called from a callback. */
+HttpServer *http_server_free(HttpServer *server);
 DEFINE_CLEANUP(HttpServer *, http_server_free);
 void http_server_stop_accepting(HttpServer *server); /* for an orderly end: requests under way go on */
 unsigned http_server_connections(const HttpServer *server);
@@ -110,14 +115,16 @@ int http_request_read_body(
                 void *userdata);
 int http_request_receive(HttpRequest *request, const HttpSink *sink, void *userdata);
 
-/* An answer before the body was read ends the connection after it. Errors: -ENOMEM (the connection is cut,
- * CLOSED is not called). */
+/* An answer before the body was read, or in the middle of it, ends the connection after it; in the middle it
+ * should be small. Errors: -ENOMEM (the connection is cut, CLOSED is not called). */
 int http_request_reply(HttpRequest *request, const HttpReply *reply);
-/* REPLY's body is ignored. The body goes out chunked (HTTP/1.0: until close). SOURCE->closed is called in
- * any case, also when this fails. */
+/* REPLY's body is ignored. The body goes out chunked (HTTP/1.0: until close); after HEAD there is none, and
+ * pull() is not called. SOURCE->closed is called in any case, from inside this call when it fails. Errors:
+ * -ENOMEM, -EBUSY (in the middle of the request's body); the connection is cut. */
 int http_request_stream(
                 HttpRequest *request, const HttpReply *reply, const HttpSource *source, void *userdata);
 /* A trailer field, sent after the last chunk; to be called before pull() answers HTTP_SOURCE_END. Its name
- * should be announced by a Trailer header. */
+ * should be announced by a Trailer header. VALUE may be empty; line breaks in it, as in header values, are
+ * sent as spaces. Errors: -ENOMEM. */
 int http_request_trailer(HttpRequest *request, const char *name, const char *value);
 void http_request_resume(HttpRequest *request);

@@ -1,0 +1,23 @@
+#pragma once
+
+/* An HttpReply in the form that libmicrohttpd sends, and in the form that is written past it. */
+
+#include <microhttpd.h>
+
+#include "daemon/net/http-server.h"
+
+/* A reply whose body is produced by READER, or, with READER NULL, the whole reply. NULL: out of memory.
+ * MOVED is called whenever a part of a long body was taken over for sending. */
+struct MHD_Response *http_answer_new(const HttpReply *reply, void (*moved)(void *userdata), void *userdata);
+struct MHD_Response *http_answer_new_streamed(
+                const HttpReply *reply, MHD_ContentReaderCallback reader, void *userdata);
+
+/* Line breaks and tabs in VALUE are sent as spaces. Errors: -ENOMEM (also for a bad name). */
+int http_answer_add_trailer(struct MHD_Response *response, const char *name, const char *value);
+
+/* A plain text that says the status, as the Go server answers a bad head. */
+HttpReply http_answer_refusal(unsigned status);
+
+/* Write REPLY to FD at once, as far as it takes it, and end the sending. For an answer at a moment when
+ * libmicrohttpd takes none. */
+void http_answer_write(const HttpReply *reply, int fd);

@@ -1,0 +1,333 @@
+/* Limits, time-outs, sockets, and the life of the server. */
+
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/lib/fault.h"
+#include "tests/unit/net/serving.h"
+
+#define SHORT_USEC (50 * 1000)
+#define REQUEST(method, path) method " " path " HTTP/1.1\r\nHost: x\r\n"
+#define GET(path) REQUEST("GET", path) "\r\n"
+#define HELLO_LAST REQUEST("GET", "/hello") "Connection: close\r\n\r\n"
+
+/* The time-out in question is short, the others are too long for any test. */
+static const HttpServerOptions long_timeouts = {
+        .header_timeout_usec = UINT64_MAX / 4,
+        .idle_timeout_usec = UINT64_MAX / 4,
+        .stall_timeout_usec = UINT64_MAX / 4,
+};
+
+static void serves_on(Serving *serving) {
+        g_autofree char *answer = wire_exchange(serving->event, serving->port, HELLO_LAST);
+
+        g_assert_cmpint(g_str_has_suffix(answer, "\r\n\r\nhello"), ==, true);
+}
+
+/* What the client has sent before it falls silent; what it has got when it is cut off. */
+typedef struct TimeoutCase {
+        const char *name, *wire;
+        size_t timeout; /* offset of the one that ends it */
+        const char *answer;
+        unsigned n_closed;
+} TimeoutCase;
+
+#define TIMEOUT(name) offsetof(HttpServerOptions, name##_timeout_usec)
+
+static const TimeoutCase timeouts[] = {
+        { "no-request", "", TIMEOUT(header), "" },
+        { "part-of-a-head", "GET /hello HTTP/1.1\r\nHo", TIMEOUT(header), "" },
+        { "part-of-a-second-head", GET("/hello") "GET /hello HTTP/1.1\r\nHo", TIMEOUT(header), "hello" },
+        { "idle", GET("/hello"), TIMEOUT(idle), "hello" },
+        { "part-of-a-second-request-line", GET("/hello") "GET /he", TIMEOUT(idle), "hello" },
+        { "part-of-a-body", REQUEST("POST", "/echo") "Content-Length: 9\r\n\r\nabc", TIMEOUT(stall), "", 1 },
+        { "part-of-a-chunk",
+          REQUEST("POST", "/echo") "Transfer-Encoding: chunked\r\n\r\n9\r\nabc",
+          TIMEOUT(stall),
+          "",
+          1 },
+};
+
+static void test_timeout(const void *data) {
+        const TimeoutCase *c = data;
+        HttpServerOptions options = long_timeouts;
+        g_autofree char *answer = NULL;
+        Serving serving;
+
+        *(uint64_t *) ((char *) &options + c->timeout) = SHORT_USEC;
+        serving_open(&serving, &options);
+        answer = wire_exchange(serving.event, serving.port, c->wire);
+        g_assert_cmpint(g_str_has_suffix(answer, c->answer), ==, true);
+        serving_until(&serving, &serving.n_closed, c->n_closed);
+        serves_on(&serving);
+        g_assert_cmpuint(serving.n_closed, ==, c->n_closed);
+        serving_close(&serving);
+}
+
+/* A head that drips: bytes come all the time, and it ends all the same. */
+static void test_dripping_head(void) {
+        HttpServerOptions options = long_timeouts;
+        ssize_t n = 1;
+        Serving serving;
+        int fd;
+
+        options.header_timeout_usec = SHORT_USEC;
+        serving_open(&serving, &options);
+        fd = wire_connect(serving.port);
+        wire_send_text(serving.event, fd, "GET /hello HTTP/1.1\r\nX: ");
+        for (unsigned i = 0; i < 4000 && n > 0; i++) {
+                char c;
+
+                n = send(fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+                g_assert_cmpint(sd_event_run(serving.event, 5000), >=, 0);
+                if (recv(fd, &c, 1, MSG_DONTWAIT) == 0)
+                        n = 0;
+        }
+        g_assert_cmpint(n, <=, 0);
+        close(fd);
+        serves_on(&serving);
+        serving_close(&serving);
+}
+
+/* A client that takes nothing of its answer. */
+static void test_stalled_reader(const void *path) {
+        HttpServerOptions options = long_timeouts;
+        g_autofree char *request = g_strdup_printf(
+                        "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", (const char *) path);
+        gint64 deadline = g_get_monotonic_time() + WIRE_DEADLINE_USEC;
+        Serving serving;
+        int fd;
+
+        options.stall_timeout_usec = SHORT_USEC;
+        serving_open(&serving, &options);
+        fd = wire_connect(serving.port);
+        (void) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ 4096 }, sizeof(int));
+        wire_send_text(serving.event, fd, request);
+        serving_until(&serving, &serving.n_handled, 1);
+        while (http_server_connections(serving.server) > 0) {
+                g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+                g_assert_cmpint(sd_event_run(serving.event, 1000), >=, 0);
+        }
+        close(fd);
+        serves_on(&serving);
+        serving_close(&serving);
+}
+
+/* The owner may take his time; that of the client does not run. */
+static void test_owner_has_time(void) {
+        Serving serving;
+        int fd;
+        gint64 end;
+        g_autofree char *answer = NULL;
+
+        serving_open(&serving,
+                     &(HttpServerOptions){
+                                     .header_timeout_usec = SHORT_USEC,
+                                     .idle_timeout_usec = SHORT_USEC,
+                                     .stall_timeout_usec = SHORT_USEC,
+                     });
+        fd = wire_connect(serving.port);
+        wire_send_text(serving.event, fd, GET("/keep"));
+        for (end = g_get_monotonic_time() + 5 * SHORT_USEC; g_get_monotonic_time() < end;)
+                g_assert_cmpint(sd_event_run(serving.event, 1000), >=, 0);
+        g_assert_cmpuint(serving.n_closed, ==, 0);
+        g_assert_cmpint(http_request_reply(serving.kept, &(HttpReply){ .status = 204 }), ==, 0);
+        answer = wire_read(serving.event, fd, "\r\n\r\n");
+        g_assert_cmpint(g_str_has_prefix(answer, "HTTP/1.1 204"), ==, true);
+        close(fd);
+        serving_close(&serving);
+}
+
+static void test_max_connections(void) {
+        g_autofree char *answer = NULL;
+        Serving serving;
+        int fds[4];
+
+        serving_open(&serving, &(HttpServerOptions){ .max_connections = 4 });
+        for (unsigned i = 0; i < 4; i++) {
+                g_autofree char *hello = NULL;
+
+                fds[i] = wire_connect(serving.port);
+                wire_send_text(serving.event, fds[i], GET("/hello"));
+                hello = wire_read(serving.event, fds[i], "hello");
+                g_assert_cmpstr(hello, !=, NULL);
+        }
+        g_assert_cmpuint(http_server_connections(serving.server), ==, 4);
+
+        answer = wire_exchange(serving.event, serving.port, GET("/hello"));
+        g_assert_cmpstr(answer, ==, "");
+
+        close(fds[0]);
+        while (http_server_connections(serving.server) > 3)
+                g_assert_cmpint(sd_event_run(serving.event, 1000), >=, 0);
+        serves_on(&serving);
+        for (unsigned i = 1; i < 4; i++)
+                close(fds[i]);
+        serving_close(&serving);
+}
+
+static void test_many(void) {
+        enum { N = 300 };
+        Serving serving;
+        int fds[N];
+
+        serving_open(&serving, NULL);
+        for (unsigned i = 0; i < N; i++) {
+                fds[i] = wire_connect(serving.port);
+                wire_send_text(serving.event, fds[i], i % 2 == 0 ? GET("/later") : GET("/lines?10"));
+        }
+        for (unsigned i = 1; i < N; i += 2) {
+                g_autofree char *answer = wire_read(serving.event, fds[i], "X-Test: a b\r\n\r\n");
+
+                g_assert_cmpstr(answer, !=, NULL);
+        }
+        g_assert_cmpuint(serving.n_handled, ==, N);
+        for (unsigned i = 0; i < N; i++)
+                close(fds[i]);
+        serving_close(&serving);
+}
+
+static void test_stop_accepting(void) {
+        g_autofree char *answer = NULL;
+        Serving serving;
+        int fd;
+
+        serving_open(&serving, NULL);
+        fd = wire_connect(serving.port);
+        wire_send_text(serving.event, fd, GET("/keep"));
+        serving_until(&serving, &serving.n_handled, 1);
+
+        http_server_stop_accepting(serving.server);
+        http_server_stop_accepting(serving.server);
+        close(wire_listen(&(unsigned){ 0 }));
+        wire_turns(serving.event, 20);
+        g_assert_cmpint(http_request_reply(serving.kept, &(HttpReply){ .status = 204 }), ==, 0);
+        answer = wire_read(serving.event, fd, "\r\n\r\n");
+        g_assert_cmpint(g_str_has_prefix(answer, "HTTP/1.1 204"), ==, true);
+        close(fd);
+        serving_close(&serving);
+}
+
+/* ---- sockets */
+
+static void remember_peer(HttpRequest *request, void *userdata) {
+        char text[64];
+
+        g_string_assign(userdata, http_request_peer(request, text));
+        (void) http_request_reply(request, &(HttpReply){ .status = 204 });
+}
+
+static char *peer_of(int listening, int (*connect_to)(const void *where), const void *where) {
+        GString *peer = g_string_new(NULL);
+        HttpServer *server;
+        g_autofree char *answer = NULL;
+        sd_event *event;
+        int fd;
+
+        g_assert_cmpint(sd_event_new(&event), ==, 0);
+        g_assert_cmpint(http_server_new(&server,
+                                        event,
+                                        &(HttpServerOptions){ .fd = listening,
+                                                              .handle = remember_peer,
+                                                              .userdata = peer }),
+                        ==,
+                        0);
+        fd = connect_to(where);
+        wire_send_text(event, fd, GET("/"));
+        answer = wire_read(event, fd, "\r\n\r\n");
+        g_assert_cmpint(g_str_has_prefix(answer, "HTTP/1.1 204"), ==, true);
+        close(fd);
+        http_server_free(server);
+        sd_event_unref(event);
+        return g_string_free(peer, FALSE);
+}
+
+static int connect_tcp(const void *port) {
+        return wire_connect(*(const unsigned *) port);
+}
+
+static int connect_unix(const void *path) {
+        return wire_connect_unix(path);
+}
+
+static void test_tcp_peer(void) {
+        unsigned port;
+        int listening = wire_listen(&port);
+        g_autofree char *peer = peer_of(listening, connect_tcp, &port);
+
+        g_assert_cmpint(g_str_has_prefix(peer, "127.0.0.1:"), ==, true);
+}
+
+static void test_unix_peer(void) {
+        g_autofree char *folder = g_dir_make_tmp("net-XXXXXX", NULL);
+        g_autofree char *path = g_build_filename(folder, "socket", NULL);
+        g_autofree char *peer = peer_of(wire_listen_unix(path), connect_unix, path);
+
+        g_assert_cmpstr(peer, ==, "unix");
+        g_assert_cmpint(g_unlink(path), ==, 0);
+        g_assert_cmpint(g_rmdir(folder), ==, 0);
+}
+
+/* ---- memory: each request either is answered or ends, and the server serves on */
+
+static void test_memory(void) {
+        Serving serving;
+
+        serving_open(&serving, NULL);
+        FOREACH_FAULT {
+                int fd = wire_connect(serving.port);
+                char block[512];
+
+                (void) !write(fd, HELLO_LAST, strlen(HELLO_LAST));
+                for (unsigned i = 0; i < 50 && recv(fd, block, sizeof(block), MSG_DONTWAIT) < 0; i++)
+                        g_assert_cmpint(sd_event_run(serving.event, 1000), >=, 0);
+                close(fd);
+        }
+        serves_on(&serving);
+        serving_close(&serving);
+}
+
+static void test_new_without_memory(void) {
+        sd_event *event;
+
+        g_assert_cmpint(sd_event_new(&event), ==, 0);
+        FOREACH_FAULT {
+                unsigned port;
+                HttpServer *server = NULL;
+                int r = http_server_new(&server, event, &(HttpServerOptions){ .fd = wire_listen(&port) });
+
+                g_assert_cmpint(r == 0 || r == -ENOMEM, ==, true);
+                http_server_free(server);
+        }
+        sd_event_unref(event);
+}
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(timeouts); i++) {
+                g_autofree char *path = g_strconcat("/net/http-server/timeout/", timeouts[i].name, NULL);
+
+                g_test_add_data_func(path, timeouts + i, test_timeout);
+        }
+        g_test_add_func("/net/http-server/timeout/dripping-head", test_dripping_head);
+        g_test_add_data_func(
+                        "/net/http-server/timeout/stalled-reader-of-a-stream",
+                        "/endless",
+                        test_stalled_reader);
+        g_test_add_data_func(
+                        "/net/http-server/timeout/stalled-reader-of-a-reply",
+                        "/big?20000000",
+                        test_stalled_reader);
+        g_test_add_func("/net/http-server/timeout/not-for-the-owner", test_owner_has_time);
+        g_test_add_func("/net/http-server/max-connections", test_max_connections);
+        g_test_add_func("/net/http-server/many", test_many);
+        g_test_add_func("/net/http-server/stop-accepting", test_stop_accepting);
+        g_test_add_func("/net/http-server/peer-of-tcp", test_tcp_peer);
+        g_test_add_func("/net/http-server/peer-of-unix", test_unix_peer);
+        g_test_add_func("/net/http-server/out-of-memory", test_memory);
+        g_test_add_func("/net/http-server/new-out-of-memory", test_new_without_memory);
+        return g_test_run();
+}
