@@ -114,28 +114,61 @@ static bool uint_is_empty(const void *member) {
         return *(const uint64_t *) member == 0;
 }
 
-/* Go: the shortest text that reads back as the same number, without exponent in [1e-6, 1e21). The decimal
- * point is one, since nothing here calls setlocale(3). */
+/* The fewest significant digits that read back as VALUE; answers how many, and the exponent of the first.
+ * The decimal point is one character, since nothing here calls setlocale(3). */
+static int shortest_digits(double value, char digits[static 32], int *ret_exponent) {
+        char text[32];
+        int n = 0;
+
+        do
+                (void) snprintf(text, sizeof(text), "%.*e", n++, value);
+        while (strtod(text, NULL) != value);
+
+        digits[0] = text[0];
+        memcpy(digits + 1, text + 2, (size_t) n - 1);
+        *ret_exponent = atoi(strchr(text, 'e') + 1);
+        return n;
+}
+
+static int write_zeros(Str *to, int n) {
+        while (n-- > 0)
+                (void) str_append_char(to, '0');
+
+        return str_error(to);
+}
+
+/* As Go, which takes an exponent below 1e-6 and from 1e21 on; here already from 1e18 on, since a whole
+ * number beyond 64 bits is not for every reader. */
 static int double_write(const JsonField *field _unused_, const void *member, Str *to) {
         double value = *(const double *) member;
-        char text[32];
-        int exponent, n_digits = 0;
+        char digits[32];
+        int n, n_whole, exponent;
 
         if (!isfinite(value)) /* has no text in JSON */
                 return str_append(to, "null");
         if (value == 0)
                 return str_append_char(to, '0');
+        if (value < 0)
+                (void) str_append_char(to, '-');
 
-        do
-                (void) snprintf(text, sizeof(text), "%.*e", n_digits++, value);
-        while (strtod(text, NULL) != value);
-        exponent = atoi(strchr(text, 'e') + 1);
+        n = shortest_digits(fabs(value), digits, &exponent);
+        if (exponent < -6 || exponent >= 18) {
+                (void) str_appendf(to, "%.1s%s%.*s", digits, n > 1 ? "." : "", n - 1, digits + 1);
+                return str_appendf(to, "e%c%d", exponent < 0 ? '-' : '+', abs(exponent));
+        }
 
-        if (exponent >= -6 && exponent < 21)
-                return str_appendf(to, "%.*f", MAX(n_digits - 1 - exponent, 0), value);
+        if (exponent < 0) {
+                (void) str_append_bytes(to, "0.", 2);
+                (void) write_zeros(to, -exponent - 1);
+                return str_append_bytes(to, digits, (size_t) n);
+        }
 
-        *strchr(text, 'e') = '\0';
-        return str_appendf(to, exponent < 0 ? "%se-%d" : "%se+%d", text, abs(exponent));
+        n_whole = MIN(n, exponent + 1);
+        (void) str_append_bytes(to, digits, (size_t) n_whole);
+        (void) write_zeros(to, exponent + 1 - n);
+        if (n > n_whole)
+                (void) str_append_char(to, '.');
+        return str_append_bytes(to, digits + n_whole, (size_t) (n - n_whole));
 }
 
 static bool double_is_empty(const void *member) {

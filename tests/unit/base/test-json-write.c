@@ -96,7 +96,7 @@ static void test_strings(void) {
         g_assert_cmpstr(written.data, ==, "\"a\\u003c\"\"\"");
 }
 
-/* As strconv.FormatFloat and encoding/json write them. */
+/* As encoding/json of Go, but for the exponent from 1e18 on. */
 static void test_doubles(void) {
         static const struct {
                 double value;
@@ -110,7 +110,12 @@ static void test_doubles(void) {
                 { 1.0 / 3, "0.3333333333333333" },
                 { 100, "100" },
                 { 123456789.125, "123456789.125" },
-                { 1e20, "100000000000000000000" },
+                { 123456789012345680.0, "123456789012345680" },
+                { 999999999999999900.0, "999999999999999900" },
+                { -120000, "-120000" },
+                { 1e17, "100000000000000000" },
+                { 1e18, "1e+18" },
+                { -1.25e20, "-1.25e+20" },
                 { 1e21, "1e+21" },
                 { 1.5e300, "1.5e+300" },
                 { 0.000001, "0.000001" },
