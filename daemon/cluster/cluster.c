@@ -33,7 +33,7 @@ static void cluster_on_reachable(bool reachable, void *userdata) {
         cluster_maybe_ready(cluster);
 }
 
-static void cluster_on_changed(const Cid *cid, const PinInfo *info _unused_, void *userdata) {
+static void cluster_on_changed(const Cid *cid, void *userdata) {
         cluster_list_note(userdata, cid);
 }
 

@@ -14,6 +14,7 @@ struct Tracker {
         sd_event *event;
         TrackerOptions options; /* strings are our own */
         char *peername;
+        char self_text[PEER_ID_TEXT_MAX];
         char *state_folder;
 
         TrackerQueue *queue;
@@ -60,7 +61,7 @@ TrackerOperation *tracker_run_find(Tracker *tracker, const Cid *cid);
 bool tracker_run_is_prior(const Tracker *tracker, uint64_t created, uint64_t attempts);
 
 /* status.c */
-void tracker_status_tell(Tracker *tracker, const Cid *cid); /* options.changed() with what is known now */
+void tracker_status_tell(Tracker *tracker, const Cid *cid);
 /* Note what Kubo answered about an item that nobody works on: 1 when that changed something. */
 int tracker_status_note(Tracker *tracker, const Cid *cid, const Pin *pin, IpfsPinType type);
 

@@ -1,18 +1,19 @@
 #include "daemon/tracker/queue.h"
 
-#include <endian.h>
 #include <string.h>
 
-#include "daemon/base/protobuf.h"
+#include "daemon/base/map.h"
 
-#define QUEUE_FORMAT 1
-#define QUEUE_FIRST (UINT64_C(1) << 62) /* leaves room for numbers in front */
-#define QUEUE_NOWHERE _TRACKER_FIFO_N
+/* Numbers of items in memory: behind every number on disk. */
+#define RECENT_FIRST (UINT64_C(3) << 62)
 
-static const char meta_key[] = "\0meta";
-#define META_KEY_SIZE (sizeof(meta_key) - 1)
+/* An item in memory. It waits in a FIFO, or is worked on (its link is in no list). */
+typedef struct QueueItem {
+        List link;
+        Cid cid;
+        TrackerRecord record; /* its queue and number are those in memory */
+} QueueItem;
 
-/* The counts by status: one slot each. */
 static const PinStatus counted[] = {
         PIN_STATUS_PIN_QUEUED,
         PIN_STATUS_PIN_ERROR,
@@ -21,115 +22,85 @@ static const PinStatus counted[] = {
         PIN_STATUS_UNEXPECTEDLY_UNPINNED,
 };
 
-typedef struct Fifo {
-        uint64_t head; /* the first number that may be in use */
-        uint64_t tail; /* behind the last one */
-} Fifo;
-
-typedef struct QueueMeta {
-        uint64_t format;
-        Fifo fifos[_TRACKER_FIFO_N];
-        uint64_t counts[ELEMENTSOF(counted)];
-        uint8_t digest[STATE_DIGEST_SIZE]; /* of the pinset that the records belong to */
-} QueueMeta;
-
 struct TrackerQueue {
-        Store *store;
-        QueueMeta meta;
-        Str value; /* scratch */
+        TrackerSpill *spill;
+        Map *recent; /* CID → QueueItem */
+        List fifos[_TRACKER_FIFO_N];
+        uint64_t front, back; /* the next numbers in memory */
+        uint64_t counts[ELEMENTSOF(counted)];
 };
 
+static_assert(_TRACKER_FIFO_N <= TRACKER_FIFOS_MAX, "a FIFO has no place on disk");
+
 /* ---- open, close ---- */
-
-static void queue_reset(TrackerQueue *queue) {
-        queue->meta = (QueueMeta){ .format = QUEUE_FORMAT };
-        for (size_t i = 0; i < _TRACKER_FIFO_N; i++)
-                queue->meta.fifos[i] = (Fifo){ QUEUE_FIRST, QUEUE_FIRST };
-}
-
-static bool queue_meta_is_good(const QueueMeta *meta, const uint8_t *digest) {
-        if (meta->format != QUEUE_FORMAT || memcmp(meta->digest, digest, STATE_DIGEST_SIZE) != 0)
-                return false;
-        for (size_t i = 0; i < _TRACKER_FIFO_N; i++)
-                if (meta->fifos[i].head > meta->fifos[i].tail)
-                        return false;
-        return true;
-}
-
-/* The meta record is written by this machine for this machine: the struct as it is. */
-static int queue_load_meta(TrackerQueue *queue, const uint8_t *digest) {
-        int r;
-
-        str_reset(&queue->value);
-        r = store_get(queue->store, meta_key, META_KEY_SIZE, &queue->value);
-        if (r < 0)
-                return r;
-        if (r == 0 || queue->value.len != sizeof(QueueMeta))
-                return 0;
-        memcpy(&queue->meta, queue->value.data, sizeof(QueueMeta));
-        return queue_meta_is_good(&queue->meta, digest);
-}
-
-/* A file of another format or another pinset: the write leaves the marker that makes the next open discard
- * it. */
-static int queue_discard(TrackerQueue *queue, const char *folder) {
-        int r;
-
-        r = store_put(queue->store, meta_key, META_KEY_SIZE, "", 0);
-        if (r < 0)
-                return r;
-        queue->store = store_free(queue->store);
-        r = store_open(&queue->store, folder, "tracker");
-        return r > 0 ? -EIO : r;
-}
 
 int tracker_queue_open(
                 TrackerQueue **ret, const char *folder, const uint8_t digest[static STATE_DIGEST_SIZE]) {
         _cleanup_(tracker_queue_freep) TrackerQueue *queue = NULL;
-        bool is_whole = false;
         int r;
 
         queue = calloc(1, sizeof(TrackerQueue));
         if (!queue)
                 return -ENOMEM;
+        queue->front = queue->back = RECENT_FIRST;
+        for (size_t i = 0; i < _TRACKER_FIFO_N; i++)
+                list_init(&queue->fifos[i]);
 
-        r = store_open(&queue->store, folder, "tracker");
+        r = map_new(&queue->recent);
         if (r < 0)
                 return r;
-        if (r > 0) {
-                r = queue_load_meta(queue, digest);
-                if (r < 0)
-                        return r;
-                is_whole = r > 0;
-                r = is_whole ? 0 : queue_discard(queue, folder);
-                if (r < 0)
-                        return r;
-        }
-        if (!is_whole)
-                queue_reset(queue);
+        r = tracker_spill_open(&queue->spill, folder, digest);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTSOF(counted); i++)
+                queue->counts[i] = tracker_spill_count_status(queue->spill, counted[i]);
 
         *ret = TAKE_PTR(queue);
-        return is_whole;
-}
-
-int tracker_queue_close(TrackerQueue *queue, const uint8_t digest[static STATE_DIGEST_SIZE]) {
-        int r;
-
-        memcpy(queue->meta.digest, digest, STATE_DIGEST_SIZE);
-        r = store_put(queue->store, meta_key, META_KEY_SIZE, &queue->meta, sizeof(QueueMeta));
-        if (r >= 0)
-                r = store_close(TAKE_PTR(queue->store));
-        tracker_queue_free(queue);
         return r;
 }
 
+static void item_free(TrackerQueue *queue, QueueItem *item) {
+        list_remove(&item->link);
+        (void) map_remove(queue->recent, item->cid.bytes, item->cid.size);
+        tracker_record_done(&item->record);
+        free(item);
+}
+
 TrackerQueue *tracker_queue_free(TrackerQueue *queue) {
+        MapIterator i = {};
+        void *item;
+
         if (!queue)
                 return NULL;
-        store_free(queue->store);
-        str_done(&queue->value);
+        while (queue->recent && map_next(queue->recent, &i, NULL, NULL, &item))
+                item_free(queue, item);
+        map_free(queue->recent);
+        tracker_spill_free(queue->spill);
         free(queue);
         return NULL;
+}
+
+static int queue_spill(TrackerQueue *queue, QueueItem *item, unsigned fifo) {
+        int r;
+
+        r = tracker_spill_put(queue->spill, &item->cid, &item->record, fifo, /* front= */ false);
+        if (r < 0)
+                return r;
+        item_free(queue, item);
+        return 0;
+}
+
+int tracker_queue_close(TrackerQueue *queue, const uint8_t digest[static STATE_DIGEST_SIZE]) {
+        int r = 0;
+
+        for (unsigned fifo = 0; fifo < _TRACKER_FIFO_N && r >= 0; fifo++)
+                LIST_FOREACH (item, &queue->fifos[fifo], QueueItem, link)
+                        if (r >= 0)
+                                r = queue_spill(queue, item, fifo);
+        if (r >= 0)
+                r = tracker_spill_close(TAKE_PTR(queue->spill), digest);
+        tracker_queue_free(queue);
+        return r;
 }
 
 /* ---- records ---- */
@@ -137,157 +108,171 @@ TrackerQueue *tracker_queue_free(TrackerQueue *queue) {
 static uint64_t *queue_counter(TrackerQueue *queue, PinStatus status) {
         for (size_t i = 0; i < ELEMENTSOF(counted); i++)
                 if (counted[i] == status)
-                        return &queue->meta.counts[i];
+                        return &queue->counts[i];
         assert(false);
         return NULL;
 }
 
-int tracker_queue_get(TrackerQueue *queue, const Cid *cid, TrackerRecord *ret) {
+static int record_copy(TrackerRecord *to, const TrackerRecord *from) {
+        TrackerRecord copy = *from;
         int r;
 
-        str_reset(&queue->value);
-        r = store_get(queue->store, cid->bytes, cid->size, &queue->value);
-        if (r <= 0)
+        copy.error = NULL;
+        r = tracker_record_set_error(&copy, from->error);
+        if (r < 0)
                 return r;
-        r = tracker_record_read(queue->value.data, queue->value.len, ret);
-        return r == -EBADMSG ? -EIO : r < 0 ? r : 1;
+        *to = copy;
+        return 0;
 }
 
-static int queue_write(TrackerQueue *queue, const Cid *cid, const TrackerRecord *record) {
+static QueueItem *queue_find(TrackerQueue *queue, const Cid *cid) {
+        return map_get(queue->recent, cid->bytes, cid->size);
+}
+
+int tracker_queue_get(TrackerQueue *queue, const Cid *cid, TrackerRecord *ret) {
+        const QueueItem *item = queue_find(queue, cid);
+        int r;
+
+        if (!item)
+                return tracker_spill_get(queue->spill, cid, ret);
+        r = record_copy(ret, &item->record);
+        return r < 0 ? r : 1;
+}
+
+int tracker_queue_settle(TrackerQueue *queue, const Cid *cid) {
+        QueueItem *item = queue_find(queue, cid);
         TrackerRecord old = {};
         int r;
 
-        r = tracker_queue_get(queue, cid, &old);
-        if (r < 0)
-                return r;
-        if (r > 0) {
-                (*queue_counter(queue, old.status))--;
-                tracker_record_done(&old);
+        if (item) {
+                (*queue_counter(queue, item->record.status))--;
+                item_free(queue, item);
+                return 1;
         }
 
-        str_reset(&queue->value);
-        r = tracker_record_write(record, &queue->value);
-        if (r < 0)
+        r = tracker_spill_get(queue->spill, cid, &old);
+        if (r <= 0)
                 return r;
-        r = store_put(queue->store, cid->bytes, cid->size, queue->value.data, queue->value.len);
-        if (r < 0)
+        r = tracker_spill_remove(queue->spill, cid);
+        if (r >= 0)
+                (*queue_counter(queue, old.status))--;
+        tracker_record_done(&old);
+        return r < 0 ? r : 1;
+}
+
+/* A new item in memory that waits nowhere, in place of what there was of CID. */
+static int queue_new_item(
+                TrackerQueue *queue, const Cid *cid, const TrackerRecord *record, QueueItem **ret) {
+        QueueItem *item;
+        int r;
+
+        item = calloc(1, sizeof(QueueItem));
+        if (!item)
+                return -ENOMEM;
+        list_init(&item->link);
+        item->cid = *cid;
+        r = record_copy(&item->record, record);
+        if (r >= 0)
+                r = MIN(tracker_queue_settle(queue, cid), 0);
+        if (r >= 0)
+                r = MIN(map_set(queue->recent, cid->bytes, cid->size, item, NULL), 0);
+        if (r < 0) {
+                tracker_record_done(&item->record);
+                free(item);
                 return r;
+        }
         (*queue_counter(queue, record->status))++;
+        *ret = item;
         return 0;
 }
 
 int tracker_queue_update(TrackerQueue *queue, const Cid *cid, TrackerRecord *record) {
-        record->queue = QUEUE_NOWHERE;
-        record->number = 0;
-        return queue_write(queue, cid, record);
-}
+        QueueItem *item;
 
-int tracker_queue_settle(TrackerQueue *queue, const Cid *cid) {
-        TrackerRecord old = {};
-        int r;
-
-        r = tracker_queue_get(queue, cid, &old);
-        if (r <= 0)
-                return r;
-        (*queue_counter(queue, old.status))--;
-        tracker_record_done(&old);
-        return store_remove(queue->store, cid->bytes, cid->size);
+        return queue_new_item(queue, cid, record, &item);
 }
 
 /* ---- FIFOs ---- */
 
-typedef struct EntryKey {
-        char mark[2];
-        uint8_t fifo;
-        uint64_t number; /* big endian */
-} __attribute__((__packed__)) EntryKey;
+/* Memory is full: its oldest items go to disk, first those of the longest wait. */
+static int queue_make_room(TrackerQueue *queue) {
+        for (unsigned fifo = _TRACKER_FIFO_N; fifo-- > 0 && map_size(queue->recent) >= TRACKER_RECENT_MAX;)
+                while (!list_is_empty(&queue->fifos[fifo]) &&
+                       map_size(queue->recent) >= TRACKER_RECENT_MAX) {
+                        int r = queue_spill(queue, LIST_FIRST(&queue->fifos[fifo], QueueItem, link), fifo);
 
-static EntryKey entry_key(unsigned fifo, uint64_t number) {
-        return (EntryKey){ .mark = { 0, 'q' }, .fifo = (uint8_t) fifo, .number = htobe64(number) };
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
+/* What is put in front of items on disk has to be on disk itself. */
+static int queue_put_front_of_spill(
+                TrackerQueue *queue, const Cid *cid, TrackerRecord *record, unsigned fifo) {
+        int r;
+
+        r = tracker_queue_settle(queue, cid);
+        if (r >= 0)
+                r = tracker_spill_put(queue->spill, cid, record, fifo, /* front= */ true);
+        if (r >= 0)
+                (*queue_counter(queue, record->status))++;
+        return r;
 }
 
 int tracker_queue_put(
                 TrackerQueue *queue, const Cid *cid, TrackerRecord *record, unsigned fifo, bool front) {
-        Fifo *f = &queue->meta.fifos[fifo];
-        EntryKey key;
+        QueueItem *item;
         int r;
 
-        record->queue = fifo;
-        record->number = front ? f->head - 1 : f->tail;
-        key = entry_key(fifo, record->number);
-        r = store_put(queue->store, &key, sizeof(key), cid->bytes, cid->size);
+        if (front && !tracker_spill_fifo_is_empty(queue->spill, fifo))
+                return queue_put_front_of_spill(queue, cid, record, fifo);
+
+        r = queue_make_room(queue);
+        if (r >= 0)
+                r = queue_new_item(queue, cid, record, &item);
         if (r < 0)
                 return r;
+        item->record.queue = fifo;
+        item->record.number = front ? --queue->front : queue->back++;
         if (front)
-                f->head--;
+                list_prepend(&queue->fifos[fifo], &item->link);
         else
-                f->tail++;
-        return queue_write(queue, cid, record);
-}
-
-/* The entry NUMBER of FIFO: 1 when the record of its CID names it, 0 when it is a left-over or there is
- * none. */
-static int queue_look(
-                TrackerQueue *queue, unsigned fifo, uint64_t number, Cid *ret_cid, TrackerRecord *ret) {
-        EntryKey key = entry_key(fifo, number);
-        TrackerRecord record = {};
-        Cid cid;
-        int r;
-
-        str_reset(&queue->value);
-        r = store_get(queue->store, &key, sizeof(key), &queue->value);
-        if (r <= 0)
-                return r;
-        if (cid_from_bytes(queue->value.data, queue->value.len, &cid) < 0)
-                return -EIO;
-
-        r = tracker_queue_get(queue, &cid, &record);
-        if (r <= 0)
-                return r;
-        if (record.queue != fifo || record.number != number) {
-                tracker_record_done(&record);
-                return 0;
-        }
-        *ret_cid = cid;
-        *ret = record;
-        return 1;
-}
-
-static int queue_drop_head(TrackerQueue *queue, unsigned fifo) {
-        EntryKey key = entry_key(fifo, queue->meta.fifos[fifo].head);
-        int r;
-
-        r = store_remove(queue->store, &key, sizeof(key));
-        if (r < 0)
-                return r;
-        queue->meta.fifos[fifo].head++;
+                list_append(&queue->fifos[fifo], &item->link);
         return 0;
 }
 
-int tracker_queue_peek(TrackerQueue *queue, unsigned fifo, Cid *ret_cid, TrackerRecord *ret) {
-        const Fifo *f = &queue->meta.fifos[fifo];
+static int queue_tell(const QueueItem *item, Cid *ret_cid, TrackerRecord *ret) {
         int r;
 
-        for (size_t i = 0; i < TRACKER_QUEUE_DEAD_MAX; i++) {
-                if (f->head == f->tail)
-                        return 0;
-                r = queue_look(queue, fifo, f->head, ret_cid, ret);
-                if (r != 0)
-                        return r;
-                r = queue_drop_head(queue, fifo);
-                if (r < 0)
-                        return r;
-        }
-        return TRACKER_QUEUE_MORE;
+        r = record_copy(ret, &item->record);
+        if (r < 0)
+                return r;
+        *ret_cid = item->cid;
+        return 1;
+}
+
+int tracker_queue_peek(TrackerQueue *queue, unsigned fifo, Cid *ret_cid, TrackerRecord *ret) {
+        int r;
+
+        r = tracker_spill_first(queue->spill, fifo, ret_cid, ret);
+        if (r != 0 || list_is_empty(&queue->fifos[fifo]))
+                return r;
+        return queue_tell(LIST_FIRST(&queue->fifos[fifo], QueueItem, link), ret_cid, ret);
 }
 
 int tracker_queue_pop(TrackerQueue *queue, unsigned fifo, Cid *ret_cid, TrackerRecord *ret) {
+        QueueItem *item;
         int r, k;
 
         r = tracker_queue_peek(queue, fifo, ret_cid, ret);
         if (r != 1)
                 return r;
-        k = queue_drop_head(queue, fifo);
+
+        item = queue_find(queue, ret_cid);
+        if (item)
+                list_remove(&item->link);
+        k = item ? 0 : queue_new_item(queue, ret_cid, ret, &item);
         if (k < 0) {
                 tracker_record_done(ret);
                 return k;
@@ -295,21 +280,22 @@ int tracker_queue_pop(TrackerQueue *queue, unsigned fifo, Cid *ret_cid, TrackerR
         return 1;
 }
 
+/* On disk first, then in memory, whose numbers are higher. */
 int tracker_queue_walk(
                 TrackerQueue *queue, unsigned fifo, uint64_t *number, Cid *ret_cid, TrackerRecord *ret) {
-        const Fifo *f = &queue->meta.fifos[fifo];
+        int r;
 
-        for (size_t i = 0; i < TRACKER_QUEUE_DEAD_MAX; i++) {
-                int r;
-
-                *number = MAX(*number, f->head);
-                if (*number >= f->tail)
-                        return 0;
-                r = queue_look(queue, fifo, (*number)++, ret_cid, ret);
+        if (*number < tracker_spill_tail(queue->spill, fifo)) {
+                r = tracker_spill_walk(queue->spill, fifo, number, ret_cid, ret);
                 if (r != 0)
                         return r;
         }
-        return TRACKER_QUEUE_MORE;
+        LIST_FOREACH (item, &queue->fifos[fifo], QueueItem, link)
+                if (item->record.number >= *number) {
+                        *number = item->record.number + 1;
+                        return queue_tell(item, ret_cid, ret);
+                }
+        return 0;
 }
 
 uint64_t tracker_queue_delay(unsigned fifo) {
@@ -319,12 +305,4 @@ uint64_t tracker_queue_delay(unsigned fifo) {
 
 uint64_t tracker_queue_count(const TrackerQueue *queue, PinStatus status) {
         return *queue_counter((TrackerQueue *) queue, status);
-}
-
-uint64_t tracker_queue_count_all(const TrackerQueue *queue) {
-        uint64_t n = 0;
-
-        for (size_t i = 0; i < ELEMENTSOF(counted); i++)
-                n += queue->meta.counts[i];
-        return n;
 }

@@ -1,25 +1,23 @@
 #pragma once
 
 /*
- * TrackerQueue: the items that are not settled, on disk (tracker.gdbm): a record for each, and the FIFO in
- * which it waits.
+ * TrackerQueue: the items that are not settled: a record for each, and the FIFO in which it waits.
  *
- * The FIFOs are numbered lists of CIDs below keys "\0q<fifo><number>". An entry counts only while the record
- * of its CID names that FIFO and number, so that an item is moved by writing its record and one new entry;
- * left-overs are dropped when they come to the front. Pins wait in PRIORITY or NORMAL, unpins in UNPIN,
- * failed ones in one of the DELAY FIFOs, each of one delay, so that the front of a FIFO is always the first
- * that is due. Heads and counts are in memory, and in the key "\0meta" after a clean close.
- *
- * Memory does not grow with the number of items.
+ * Pins wait in PRIORITY or NORMAL, unpins in UNPIN, what was unpinned behind our back in UNEXPECTED, failed
+ * ones in one of the DELAY FIFOs, each of one delay, so that the front of a FIFO is always the first that is
+ * due. The newest TRACKER_RECENT_MAX items are in memory, the others in tracker.gdbm (spill.h), so memory
+ * does not grow with their number. An item that was taken from its FIFO is kept in memory, with its record,
+ * until it is settled or put back. After an unclean stop everything is gone; that is what the check is for.
  */
 
-#include "daemon/store/store.h"
+#include "daemon/base/list.h"
 #include "daemon/tracker/record.h"
+#include "daemon/tracker/spill.h"
 #include "daemon/tracker/tracker.h"
 
-#define TRACKER_DELAYS 8            /* TRACKER_RETRY_MIN << n, the last one TRACKER_RETRY_MAX */
-#define TRACKER_QUEUE_DEAD_MAX 1000 /* left-over entries that one call drops */
-#define TRACKER_QUEUE_MORE 2        /* a call has dropped that many and found nothing yet: call again */
+#define TRACKER_RECENT_MAX 4096
+#define TRACKER_DELAYS 8                      /* TRACKER_RETRY_MIN << n, the last one TRACKER_RETRY_MAX */
+#define TRACKER_QUEUE_MORE TRACKER_SPILL_MORE /* nothing found yet, call again */
 
 enum {
         TRACKER_FIFO_PRIORITY,
@@ -43,7 +41,7 @@ DEFINE_CLEANUP(TrackerQueue *, tracker_queue_free);
 /* 1 and the record (to be released with tracker_record_done()), 0: settled or unknown. */
 int tracker_queue_get(TrackerQueue *queue, const Cid *cid, TrackerRecord *ret);
 
-/* Write RECORD and put the item at the end (or the front) of FIFO; RECORD's queue and number are set. */
+/* Write RECORD and put the item at the end (or the front) of FIFO. RECORD is copied. */
 int tracker_queue_put(TrackerQueue *queue, const Cid *cid, TrackerRecord *record, unsigned fifo, bool front);
 /* Write RECORD of an item that is worked on: it waits nowhere. */
 int tracker_queue_update(TrackerQueue *queue, const Cid *cid, TrackerRecord *record);
@@ -61,4 +59,3 @@ int tracker_queue_walk(
 uint64_t tracker_queue_delay(unsigned fifo); /* of a DELAY FIFO, µs */
 uint64_t tracker_queue_count(
                 const TrackerQueue *queue, PinStatus status); /* records with just that status */
-uint64_t tracker_queue_count_all(const TrackerQueue *queue);

@@ -10,7 +10,8 @@
 #include "daemon/base/time.h"
 #include "daemon/tracker/internal.h"
 
-#define UNPINS_MAX 1 /* at once, as the Go program */
+#define UNPINS_MAX 1      /* at once, as the Go program */
+#define RUN_WAKE_MAX 1000 /* failed items that are queued again in one turn of the loop */
 
 static const char queue_is_full[] = "pin/unpin operation queue is full. Try increasing max_pin_queue_size";
 
@@ -366,7 +367,7 @@ static int run_requeue(Tracker *tracker, const Cid *cid, TrackerRecord *record) 
 
 /* Queue what of FIFO is due, and lower *NEXT to when the first that is not will be. */
 static int run_wake(Tracker *tracker, unsigned fifo, uint64_t now, uint64_t *next) {
-        for (size_t i = 0; i < TRACKER_QUEUE_DEAD_MAX; i++) {
+        for (size_t i = 0; i < RUN_WAKE_MAX; i++) {
                 TrackerRecord record = {};
                 uint64_t due;
                 Cid cid;

@@ -53,10 +53,9 @@ static int status_set_record(
 
 static int status_set_peer(const Tracker *tracker, PinInfo *info) {
         const IpfsId *ipfs = ipfs_last_id(tracker->options.ipfs);
-        char text[PEER_ID_TEXT_MAX];
         int r;
 
-        r = str_copy(&info->peer, peer_id_format(&tracker->options.self, text));
+        r = str_copy(&info->peer, tracker->self_text);
         if (r >= 0)
                 r = str_copy(&info->peername, tracker->peername);
         info->ipfs_peer_id = ipfs->id;
@@ -102,18 +101,8 @@ static int status_known_now(Tracker *tracker, const Cid *cid, PinInfo *ret) {
 }
 
 void tracker_status_tell(Tracker *tracker, const Cid *cid) {
-        PinInfo info = {};
-        int r;
-
-        if (!tracker->options.changed)
-                return;
-        r = status_known_now(tracker, cid, &info);
-        if (r < 0) {
-                log_warning_errno(r, "Failed to tell a change of status, ignoring: %m");
-                return;
-        }
-        tracker->options.changed(cid, &info, tracker->options.userdata);
-        json_done(&pin_info_shape, &info);
+        if (tracker->options.changed)
+                tracker->options.changed(cid, tracker->options.userdata);
 }
 
 /* ---- noted ---- */

@@ -16,6 +16,7 @@ int tracker_new(Tracker **ret, sd_event *event, const TrackerOptions *options, E
                 return error_set_errno(reterr, -ENOMEM, "tracker: %m");
 
         *tracker = (Tracker){ .event = sd_event_ref(event), .options = *options };
+        (void) peer_id_format(&options->self, tracker->self_text);
         list_init(&tracker->running);
         list_init(&tracker->calls);
 

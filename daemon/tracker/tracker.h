@@ -52,7 +52,7 @@ typedef struct TrackerOptions {
         uint64_t recover_interval_usec; /* pin_recover_interval: what is in error or unexpectedly unpinned is
                                            queued again */
         /* A status has changed (also by a check). From the loop. May be NULL. */
-        void (*changed)(const Cid *cid, const PinInfo *info, void *userdata);
+        void (*changed)(const Cid *cid, void *userdata);
         void (*failed)(int r, void *userdata); /* tracker.gdbm is damaged: the process has to end */
         void *userdata;
 } TrackerOptions;

@@ -1,0 +1,306 @@
+#include "daemon/tracker/spill.h"
+
+#include <endian.h>
+#include <string.h>
+
+#define SPILL_FORMAT 1
+#define SPILL_FIRST (UINT64_C(1) << 62) /* leaves room for numbers in front */
+
+static const char meta_key[] = "\0meta";
+#define META_KEY_SIZE (sizeof(meta_key) - 1)
+
+/* The counts by status: one slot each. */
+static const PinStatus counted[] = {
+        PIN_STATUS_PIN_QUEUED,
+        PIN_STATUS_PIN_ERROR,
+        PIN_STATUS_UNPIN_QUEUED,
+        PIN_STATUS_UNPIN_ERROR,
+        PIN_STATUS_UNEXPECTEDLY_UNPINNED,
+};
+
+typedef struct Fifo {
+        uint64_t head; /* the first number that may be in use */
+        uint64_t tail; /* behind the last one */
+} Fifo;
+
+typedef struct SpillMeta {
+        uint64_t format;
+        Fifo fifos[TRACKER_FIFOS_MAX];
+        uint64_t counts[ELEMENTSOF(counted)];
+        uint8_t digest[STATE_DIGEST_SIZE]; /* of the pinset that the records belong to */
+} SpillMeta;
+
+struct TrackerSpill {
+        Store *store;
+        SpillMeta meta;
+        Str value; /* scratch */
+};
+
+/* ---- open, close ---- */
+
+static void spill_reset(TrackerSpill *spill) {
+        spill->meta = (SpillMeta){ .format = SPILL_FORMAT };
+        for (size_t i = 0; i < TRACKER_FIFOS_MAX; i++)
+                spill->meta.fifos[i] = (Fifo){ SPILL_FIRST, SPILL_FIRST };
+}
+
+static bool spill_meta_is_good(const SpillMeta *meta, const uint8_t *digest) {
+        if (meta->format != SPILL_FORMAT || memcmp(meta->digest, digest, STATE_DIGEST_SIZE) != 0)
+                return false;
+        for (size_t i = 0; i < TRACKER_FIFOS_MAX; i++)
+                if (meta->fifos[i].head > meta->fifos[i].tail)
+                        return false;
+        return true;
+}
+
+/* The meta record is written by this machine for this machine: the struct as it is. */
+static int spill_load_meta(TrackerSpill *spill, const uint8_t *digest) {
+        int r;
+
+        str_reset(&spill->value);
+        r = store_get(spill->store, meta_key, META_KEY_SIZE, &spill->value);
+        if (r < 0)
+                return r;
+        if (r == 0 || spill->value.len != sizeof(SpillMeta))
+                return 0;
+        memcpy(&spill->meta, spill->value.data, sizeof(SpillMeta));
+        return spill_meta_is_good(&spill->meta, digest);
+}
+
+/* A file of another format or another pinset: the write leaves the marker that makes the next open discard
+ * it. */
+static int spill_discard(TrackerSpill *spill, const char *folder) {
+        int r;
+
+        r = store_put(spill->store, meta_key, META_KEY_SIZE, "", 0);
+        if (r < 0)
+                return r;
+        spill->store = store_free(spill->store);
+        r = store_open(&spill->store, folder, "tracker");
+        return r > 0 ? -EIO : r;
+}
+
+int tracker_spill_open(
+                TrackerSpill **ret, const char *folder, const uint8_t digest[static STATE_DIGEST_SIZE]) {
+        _cleanup_(tracker_spill_freep) TrackerSpill *spill = NULL;
+        bool is_whole = false;
+        int r;
+
+        spill = calloc(1, sizeof(TrackerSpill));
+        if (!spill)
+                return -ENOMEM;
+
+        r = store_open(&spill->store, folder, "tracker");
+        if (r < 0)
+                return r;
+        if (r > 0) {
+                r = spill_load_meta(spill, digest);
+                if (r < 0)
+                        return r;
+                is_whole = r > 0;
+                r = is_whole ? 0 : spill_discard(spill, folder);
+                if (r < 0)
+                        return r;
+        }
+        if (!is_whole)
+                spill_reset(spill);
+
+        *ret = TAKE_PTR(spill);
+        return is_whole;
+}
+
+int tracker_spill_close(TrackerSpill *spill, const uint8_t digest[static STATE_DIGEST_SIZE]) {
+        int r;
+
+        memcpy(spill->meta.digest, digest, STATE_DIGEST_SIZE);
+        r = store_put(spill->store, meta_key, META_KEY_SIZE, &spill->meta, sizeof(SpillMeta));
+        if (r >= 0)
+                r = store_close(TAKE_PTR(spill->store));
+        tracker_spill_free(spill);
+        return r;
+}
+
+TrackerSpill *tracker_spill_free(TrackerSpill *spill) {
+        if (!spill)
+                return NULL;
+        store_free(spill->store);
+        str_done(&spill->value);
+        free(spill);
+        return NULL;
+}
+
+/* ---- records ---- */
+
+static uint64_t *spill_counter(TrackerSpill *spill, PinStatus status) {
+        for (size_t i = 0; i < ELEMENTSOF(counted); i++)
+                if (counted[i] == status)
+                        return &spill->meta.counts[i];
+        assert(false);
+        return NULL;
+}
+
+int tracker_spill_get(TrackerSpill *spill, const Cid *cid, TrackerRecord *ret) {
+        int r;
+
+        if (tracker_spill_count(spill) == 0)
+                return 0; /* the usual case: nothing is looked up */
+
+        str_reset(&spill->value);
+        r = store_get(spill->store, cid->bytes, cid->size, &spill->value);
+        if (r <= 0)
+                return r;
+        r = tracker_record_read(spill->value.data, spill->value.len, ret);
+        return r == -EBADMSG ? -EIO : r < 0 ? r : 1;
+}
+
+int tracker_spill_remove(TrackerSpill *spill, const Cid *cid) {
+        TrackerRecord old = {};
+        int r;
+
+        r = tracker_spill_get(spill, cid, &old);
+        if (r < 0)
+                return r;
+        assert(r > 0);
+        (*spill_counter(spill, old.status))--;
+        tracker_record_done(&old);
+        r = store_remove(spill->store, cid->bytes, cid->size);
+        return MIN(r, 0);
+}
+
+static int spill_write(TrackerSpill *spill, const Cid *cid, const TrackerRecord *record) {
+        int r;
+
+        str_reset(&spill->value);
+        r = tracker_record_write(record, &spill->value);
+        if (r < 0)
+                return r;
+        r = store_put(spill->store, cid->bytes, cid->size, spill->value.data, spill->value.len);
+        if (r < 0)
+                return r;
+        (*spill_counter(spill, record->status))++;
+        return 0;
+}
+
+/* ---- FIFOs ---- */
+
+typedef struct EntryKey {
+        char mark[2];
+        uint8_t fifo;
+        uint64_t number; /* big endian */
+} __attribute__((__packed__)) EntryKey;
+
+static EntryKey entry_key(unsigned fifo, uint64_t number) {
+        return (EntryKey){ .mark = { 0, 'q' }, .fifo = (uint8_t) fifo, .number = htobe64(number) };
+}
+
+int tracker_spill_put(
+                TrackerSpill *spill, const Cid *cid, TrackerRecord *record, unsigned fifo, bool front) {
+        Fifo *f = &spill->meta.fifos[fifo];
+        EntryKey key;
+        int r;
+
+        record->queue = fifo;
+        record->number = front ? f->head - 1 : f->tail;
+        key = entry_key(fifo, record->number);
+        r = store_put(spill->store, &key, sizeof(key), cid->bytes, cid->size);
+        if (r < 0)
+                return r;
+        if (front)
+                f->head--;
+        else
+                f->tail++;
+        return spill_write(spill, cid, record);
+}
+
+/* The entry NUMBER of FIFO: 1 when the record of its CID names it, 0 when it is a left-over or there is
+ * none. */
+static int spill_look(
+                TrackerSpill *spill, unsigned fifo, uint64_t number, Cid *ret_cid, TrackerRecord *ret) {
+        EntryKey key = entry_key(fifo, number);
+        TrackerRecord record = {};
+        Cid cid;
+        int r;
+
+        str_reset(&spill->value);
+        r = store_get(spill->store, &key, sizeof(key), &spill->value);
+        if (r <= 0)
+                return r;
+        if (cid_from_bytes(spill->value.data, spill->value.len, &cid) < 0)
+                return -EIO;
+
+        r = tracker_spill_get(spill, &cid, &record);
+        if (r <= 0)
+                return r;
+        if (record.queue != fifo || record.number != number) {
+                tracker_record_done(&record);
+                return 0;
+        }
+        *ret_cid = cid;
+        *ret = record;
+        return 1;
+}
+
+static int spill_drop_head(TrackerSpill *spill, unsigned fifo) {
+        EntryKey key = entry_key(fifo, spill->meta.fifos[fifo].head);
+        int r;
+
+        r = store_remove(spill->store, &key, sizeof(key));
+        if (r < 0)
+                return r;
+        spill->meta.fifos[fifo].head++;
+        return 0;
+}
+
+int tracker_spill_first(TrackerSpill *spill, unsigned fifo, Cid *ret_cid, TrackerRecord *ret) {
+        const Fifo *f = &spill->meta.fifos[fifo];
+        int r;
+
+        for (size_t i = 0; i < TRACKER_SPILL_DEAD_MAX; i++) {
+                if (f->head == f->tail)
+                        return 0;
+                r = spill_look(spill, fifo, f->head, ret_cid, ret);
+                if (r != 0)
+                        return r;
+                r = spill_drop_head(spill, fifo);
+                if (r < 0)
+                        return r;
+        }
+        return TRACKER_SPILL_MORE;
+}
+
+int tracker_spill_walk(
+                TrackerSpill *spill, unsigned fifo, uint64_t *number, Cid *ret_cid, TrackerRecord *ret) {
+        const Fifo *f = &spill->meta.fifos[fifo];
+
+        for (size_t i = 0; i < TRACKER_SPILL_DEAD_MAX; i++) {
+                int r;
+
+                *number = MAX(*number, f->head);
+                if (*number >= f->tail)
+                        return 0;
+                r = spill_look(spill, fifo, (*number)++, ret_cid, ret);
+                if (r != 0)
+                        return r;
+        }
+        return TRACKER_SPILL_MORE;
+}
+
+uint64_t tracker_spill_count(const TrackerSpill *spill) {
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(counted); i++)
+                n += spill->meta.counts[i];
+        return n;
+}
+
+bool tracker_spill_fifo_is_empty(const TrackerSpill *spill, unsigned fifo) {
+        return spill->meta.fifos[fifo].head == spill->meta.fifos[fifo].tail;
+}
+
+uint64_t tracker_spill_tail(const TrackerSpill *spill, unsigned fifo) {
+        return spill->meta.fifos[fifo].tail;
+}
+
+uint64_t tracker_spill_count_status(const TrackerSpill *spill, PinStatus status) {
+        return *spill_counter((TrackerSpill *) spill, status);
+}

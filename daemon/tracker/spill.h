@@ -1,0 +1,46 @@
+#pragma once
+
+/*
+ * TrackerSpill: the part of the queue that memory has no room for, in tracker.gdbm: a record for each item,
+ * and the FIFO in which it waits.
+ *
+ * The FIFOs are numbered lists of CIDs below keys "\0q<fifo><number>". An entry counts only while the record
+ * of its CID names that FIFO and number, so that an item is taken out by removing its record; left-overs are
+ * dropped when they come to the front. Heads are in memory, and in the key "\0meta" after a clean close.
+ */
+
+#include "daemon/state/pinset.h"
+#include "daemon/store/store.h"
+#include "daemon/tracker/record.h"
+
+#define TRACKER_FIFOS_MAX 16
+#define TRACKER_SPILL_DEAD_MAX 1000 /* left-over entries that one call drops */
+#define TRACKER_SPILL_MORE 2        /* a call has dropped that many and found nothing yet: call again */
+
+typedef struct TrackerSpill TrackerSpill;
+
+/* Answers 1 when the content of an orderly close was found and belongs to the pinset with DIGEST, 0 when it
+ * starts empty. */
+int tracker_spill_open(
+                TrackerSpill **ret, const char *folder, const uint8_t digest[static STATE_DIGEST_SIZE]);
+int tracker_spill_close(TrackerSpill *spill, const uint8_t digest[static STATE_DIGEST_SIZE]);
+TrackerSpill *tracker_spill_free(TrackerSpill *spill);
+DEFINE_CLEANUP(TrackerSpill *, tracker_spill_free);
+
+int tracker_spill_get(TrackerSpill *spill, const Cid *cid, TrackerRecord *ret); /* 1, 0 not there */
+/* CID has no record yet. */
+int tracker_spill_put(TrackerSpill *spill, const Cid *cid, TrackerRecord *record, unsigned fifo, bool front);
+int tracker_spill_remove(TrackerSpill *spill, const Cid *cid); /* there is a record */
+
+/* The first item of FIFO: 1, 0 when it is empty, TRACKER_SPILL_MORE. It stays until its record is removed.
+ */
+int tracker_spill_first(TrackerSpill *spill, unsigned fifo, Cid *ret_cid, TrackerRecord *ret);
+/* The item at *NUMBER or behind; *NUMBER moves past it. Start with 0. The same answers. */
+int tracker_spill_walk(
+                TrackerSpill *spill, unsigned fifo, uint64_t *number, Cid *ret_cid, TrackerRecord *ret);
+
+uint64_t tracker_spill_count(const TrackerSpill *spill);
+bool tracker_spill_fifo_is_empty(const TrackerSpill *spill, unsigned fifo); /* not even left-overs */
+uint64_t tracker_spill_tail(const TrackerSpill *spill, unsigned fifo);      /* behind the last number */
+/* How many records have STATUS; for the queue's counts after an open. */
+uint64_t tracker_spill_count_status(const TrackerSpill *spill, PinStatus status);
