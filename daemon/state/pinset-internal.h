@@ -26,8 +26,8 @@ struct StatePinset {
         size_t n_reading; /* scans that read the file and the overlay: both must keep what these see */
 };
 
-/* Take records out of the file and the overlay into the scan's spool until COUNT were taken, read or
- * spooled, since its start. A failure is the scan's own. */
-void state_scan_spool(StateScan *scan, uint64_t count);
+/* Take records out of the file and the overlay into the scan's spool, in step with the overlay's growth: all
+ * of them before it is full. A failure is the scan's own. */
+void state_scan_spool(StateScan *scan);
 /* The scan after SCAN, the first one after NULL. */
 StateScan *state_scan_of(StatePinset *pinset, StateScan *scan);

@@ -118,34 +118,16 @@ static int pinset_merge(StatePinset *pinset, size_t n) {
         return 0;
 }
 
-/* From half to three quarters of the bound, each scan is spooled in step with the overlay's growth. */
-static void pinset_spool(StatePinset *pinset, size_t bytes) {
-        size_t quarter = pinset->overlay_max / 4;
-        double part;
-
-        if (bytes < 2 * quarter)
-                return;
-
-        part = (double) (bytes - 2 * quarter) / (double) (quarter + 1);
-        for (StateScan *scan = NULL; (scan = state_scan_of(pinset, scan));)
-                state_scan_spool(
-                                scan,
-                                part < 1 ? (uint64_t) (part * (double) state_scan_count(scan)) : UINT64_MAX);
-}
-
 /* Before each change: what the overlay needs, a bounded part of it if possible. */
 static int pinset_make_room(StatePinset *pinset) {
-        size_t bytes = state_overlay_bytes(pinset->overlay);
-
         if (state_overlay_is_empty(pinset->overlay))
                 return 0;
 
         if (pinset->n_reading > 0)
-                pinset_spool(pinset, bytes);
-        if (pinset->n_reading > 0)
-                return 0;
+                for (StateScan *scan = NULL; (scan = state_scan_of(pinset, scan));)
+                        state_scan_spool(scan);
 
-        return pinset_merge(pinset, bytes < pinset->overlay_max ? PINSET_MERGE_STEP : SIZE_MAX);
+        return pinset->n_reading > 0 ? 0 : pinset_merge(pinset, PINSET_MERGE_STEP);
 }
 
 int state_pinset_close(StatePinset *pinset) {
@@ -191,12 +173,23 @@ static int pinset_find(StatePinset *pinset, const Cid *key, Str *value) {
 }
 
 static int pinset_write(StatePinset *pinset, const StateRecord *new, bool is_in_file) {
-        if (pinset->n_reading > 0 || state_overlay_find(pinset->overlay, new->key, new->key_size))
-                return state_overlay_set(pinset->overlay, new, pinset->epoch, is_in_file);
-        if (new->value)
-                return store_put(pinset->store, new->key, new->key_size, new->value, new->value_size);
+        StateOverlayEntry *entry;
+        int r;
 
-        return store_remove(pinset->store, new->key, new->key_size);
+        if (pinset->n_reading > 0)
+                return state_overlay_set(pinset->overlay, new, pinset->epoch, is_in_file);
+
+        if (new->value)
+                r = store_put(pinset->store, new->key, new->key_size, new->value, new->value_size);
+        else
+                r = store_remove(pinset->store, new->key, new->key_size);
+        if (r < 0)
+                return r;
+
+        entry = state_overlay_find(pinset->overlay, new->key, new->key_size);
+        if (entry) /* older than what the file has now */
+                state_overlay_drop(pinset->overlay, entry);
+        return 0;
 }
 
 static StateRecord pinset_record(const Cid *key, const void *value, size_t size) {

@@ -41,7 +41,8 @@ int state_pinset_open(
                 Error *reterr);
 int state_pinset_close(
                 StatePinset *pinset); /* in order: synced, trusted by the next open; no scan may be open */
-StatePinset *state_pinset_free(StatePinset *pinset); /* without order: the next open rebuilds */
+/* Without order: after changes the next open starts empty. No scan may be open. */
+StatePinset *state_pinset_free(StatePinset *pinset);
 DEFINE_CLEANUP(StatePinset *, state_pinset_free);
 
 uint64_t state_pinset_index(const StatePinset *pinset); /* applied */

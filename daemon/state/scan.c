@@ -7,7 +7,8 @@ struct StateScan {
         List link; /* in pinset->scans */
         StatePinset *pinset;
         uint64_t epoch;
-        StateMeta meta; /* of the view */
+        StateMeta meta;       /* of the view */
+        size_t overlay_bytes; /* of the overlay at its start */
 
         StoreWalk *walk;
         const StateOverlayEntry *entry; /* last one taken */
@@ -32,7 +33,10 @@ int state_scan_new(StateScan **ret, StatePinset *pinset) {
         if (!scan)
                 return -ENOMEM;
 
-        *scan = (StateScan){ .pinset = pinset, .epoch = pinset->epoch++, .meta = pinset->meta };
+        *scan = (StateScan){ .pinset = pinset,
+                             .epoch = pinset->epoch++,
+                             .meta = pinset->meta,
+                             .overlay_bytes = state_overlay_bytes(pinset->overlay) };
         list_append(&pinset->scans, &scan->link);
         pinset->n_scans++;
         pinset->n_reading++;
@@ -182,13 +186,34 @@ static int scan_spool_some(StateScan *scan, uint64_t count) {
         return 0;
 }
 
-void state_scan_spool(StateScan *scan, uint64_t count) {
+/* How many records should have been taken by now. Spooling begins when the overlay is half full, or where it
+ * was at the start of this scan, and ends halfway from there to its bound: the first scans leave room for
+ * those that begin later. */
+static uint64_t scan_target(const StateScan *scan) {
+        size_t bytes = state_overlay_bytes(scan->pinset->overlay), max = scan->pinset->overlay_max;
+        size_t from = MAX(max / 2, scan->overlay_bytes);
+        double part;
+
+        if (bytes >= max)
+                return UINT64_MAX;
+        if (bytes <= from)
+                return 0;
+
+        part = 2 * (double) (bytes - from) / (double) (max - from);
+        return part < 1 ? (uint64_t) (part * (double) scan->meta.count) : UINT64_MAX;
+}
+
+void state_scan_spool(StateScan *scan) {
+        uint64_t target;
         int r;
 
-        if (scan->is_taken || scan->n_taken >= count)
+        if (scan->is_taken)
+                return;
+        target = scan_target(scan);
+        if (scan->n_taken >= target)
                 return;
 
-        r = scan_spool_some(scan, count);
+        r = scan_spool_some(scan, target);
         if (r >= 0)
                 return;
 

@@ -262,28 +262,46 @@ static void test_limit(Fixture *f, gconstpointer data) {
         state_pinset_free(pinset);
 }
 
-/* Spooling goes in step with the growth of the overlay, not at once. */
-static void test_spools_bit_by_bit(Fixture *f, gconstpointer data) {
-        StatePinset *pinset = open_filled(f, 3000);
+static unsigned read_to_the_end(StateScan *scan) {
         StateRecord record;
-        StateScan *scan;
-        unsigned n = 0, n_changes = 0, n_spooling = 0;
-
-        (void) data;
-        pinset->overlay_max = 200 * 1000;
-        g_assert_cmpint(state_scan_new(&scan, pinset), ==, 0);
-        while (pinset->n_reading > 0) {
-                g_assert_cmpint(fixture_put(pinset, 10000 + n_changes++, "new"), ==, 0);
-                n_spooling += state_overlay_bytes(pinset->overlay) > pinset->overlay_max / 2;
-        }
-        g_test_message("%u changes, %u of them while spooling", n_changes, n_spooling);
-        g_assert_cmpuint(n_spooling, >, 100);
-        g_assert_cmpuint(state_overlay_bytes(pinset->overlay), <, pinset->overlay_max);
+        unsigned n = 0;
 
         while (next(scan, &record) > 0)
                 n++;
-        g_assert_cmpuint(n, ==, 3000);
-        state_scan_free(scan);
+        return n;
+}
+
+/* Spooling goes in step with the growth of the overlay, not at once; also for a scan that begins when the
+ * overlay is well filled already. */
+static void test_spools_bit_by_bit(Fixture *f, gconstpointer data) {
+        StatePinset *pinset = open_filled(f, 3000);
+        unsigned n_changes = 0, n_spooling[2] = {};
+        StateScan *scans[2];
+
+        (void) data;
+        pinset->overlay_max = 200 * 1000;
+        g_assert_cmpint(state_scan_new(&scans[0], pinset), ==, 0);
+        for (; n_spooling[0] < 150; n_changes++) {
+                g_assert_cmpint(fixture_put(pinset, 10000 + n_changes, "new"), ==, 0);
+                n_spooling[0] += state_overlay_bytes(pinset->overlay) > pinset->overlay_max / 2;
+        }
+        g_assert_cmpuint(pinset->n_reading, ==, 1);
+
+        g_assert_cmpint(state_pinset_commit(pinset, 2), ==, 0);
+        g_assert_cmpint(state_scan_new(&scans[1], pinset), ==, 0);
+        for (; pinset->n_reading > 0; n_changes++, n_spooling[1]++)
+                g_assert_cmpint(fixture_put(pinset, 10000 + n_changes, "new"), ==, 0);
+        g_test_message("%u changes, %u and %u of them while spooling",
+                       n_changes,
+                       n_spooling[0],
+                       n_spooling[1]);
+        g_assert_cmpuint(n_spooling[1], >, 100);
+        g_assert_cmpuint(state_overlay_bytes(pinset->overlay), <, pinset->overlay_max);
+
+        g_assert_cmpuint(read_to_the_end(scans[0]), ==, 3000);
+        g_assert_cmpuint(read_to_the_end(scans[1]), ==, 3000 + n_changes - n_spooling[1]);
+        state_scan_free(scans[0]);
+        state_scan_free(scans[1]);
         state_pinset_free(pinset);
 }
 
