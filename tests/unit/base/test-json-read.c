@@ -222,10 +222,11 @@ static void test_errors(void) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autofree char *shown = g_strescape(cases[i].text, NULL);
                 JsonProblem problem = {};
                 Sample s;
 
-                g_test_message("%s", cases[i].text);
+                g_test_message("%s", shown);
                 g_assert_cmpint(sample_read(cases[i].text, &s, &problem), ==, cases[i].error);
                 g_assert_cmpstr(problem.field, ==, cases[i].field);
                 g_assert_cmpstr(problem.expected, ==, cases[i].expected);
