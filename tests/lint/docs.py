@@ -70,7 +70,7 @@ def helps(program, *command):
 def program_pages(root, program):
         base = os.path.basename(program)
         name, text = page(root, base + '.')
-        completions = glob.glob(os.path.join(root, 'ctl', 'completions', base + '*'))
+        completions = glob.glob(os.path.join(root, 'ctl', 'completions', '*', base + '*'))
         completion = tree.read('/', completions[0]) if completions else None
         for command, done in helps(program):
                 words = ' '.join((base,) + command)
