@@ -1,0 +1,524 @@
+#include "daemon/consensus/recovery.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "daemon/base/file.h"
+#include "daemon/base/hash.h"
+#include "daemon/base/log.h"
+#include "daemon/consensus/segment.h"
+
+/* ---- first start */
+
+static int first_members(const ConsensusOptions *options, ConsensusMembers *ret, Error *reterr) {
+        const PeerIdList self = { .items = (PeerId *) &options->self, .n = 1 };
+        const PeerIdList *peers = options->members ? options->members : &self;
+
+        if (!peer_id_list_contains(peers, &options->self))
+                return error_set(
+                                reterr,
+                                ERROR_INVALID,
+                                "init_peerset: this peer's own id is not in the list");
+        if (peers->n > CONSENSUS_MEMBERS_MAX)
+                return error_set(
+                                reterr,
+                                ERROR_INVALID,
+                                "init_peerset: %zu peers, at most %d are possible",
+                                peers->n,
+                                CONSENSUS_MEMBERS_MAX);
+
+        ret->items = calloc(peers->n, sizeof(*ret->items));
+        if (!ret->items)
+                return error_set_errno(reterr, -ENOMEM, "out of memory");
+
+        for (; ret->n < peers->n; ret->n++)
+                ret->items[ret->n] = (ConsensusMember){
+                        .raft_id = consensus_raft_id(&peers->items[ret->n]),
+                        .peer = peers->items[ret->n],
+                        .role = CONSENSUS_VOTER,
+                };
+        return 0;
+}
+
+static int first_entry(const ConsensusOptions *options, ConsensusPayload **ret, Error *reterr) {
+        ConsensusMembers members = {};
+        int r;
+
+        r = first_members(options, &members, reterr);
+        if (r == 0) {
+                r = consensus_members_encode(&members, ret);
+                if (r == -ENOMEM)
+                        (void) error_set_errno(reterr, r, "out of memory");
+                else if (r < 0)
+                        r = error_set(reterr, ERROR_INVALID, "init_peerset: a peer is listed twice");
+        }
+        consensus_members_done(&members);
+        return r;
+}
+
+static void first_meta(
+                const ConsensusOptions *options, const ConsensusPayload *payload, ConsensusMeta *ret) {
+        uint8_t digest[HASH_SHA256_SIZE];
+
+        *ret = (ConsensusMeta){
+                .sequence = 1,
+                .raft_id = consensus_raft_id(&options->self),
+                .term = 1,
+                .peer = options->self,
+        };
+        hash_sha256(payload->bytes, payload->size, digest);
+        memcpy(ret->cluster_id, digest, STATE_CLUSTER_ID_SIZE);
+}
+
+static size_t segment_size(const ConsensusOptions *options) {
+        return options->segment_size > 0 ? options->segment_size : CONSENSUS_SEGMENT_SIZE;
+}
+
+static int write_first_log(
+                const ConsensusOptions *options,
+                int dir_fd,
+                const char *folder,
+                const ConsensusMeta *meta,
+                ConsensusPayload *payload,
+                Error *reterr) {
+
+        _cleanup_(consensus_log_freep) ConsensusLog *log = NULL;
+        ConsensusLogOptions log_options = {
+                .dir_fd = dir_fd,
+                .folder = folder,
+                .segment_size = segment_size(options),
+        };
+        ConsensusEntry entry = { .index = 1, .term = 1, .type = CONSENSUS_ENTRY_CHANGE, .payload = payload };
+        ConsensusLogPlan *plan = NULL;
+        int r;
+
+        memcpy(log_options.cluster_id, meta->cluster_id, STATE_CLUSTER_ID_SIZE);
+        r = consensus_log_open(&log, &log_options, reterr);
+        if (r < 0)
+                return r;
+
+        r = consensus_log_append(log, &entry);
+        if (r == 0)
+                r = consensus_log_plan(log, &plan);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s: cannot begin the log: %m", folder);
+
+        r = consensus_log_plan_run(plan, reterr);
+        if (r < 0) {
+                consensus_log_plan_free(plan);
+                return r;
+        }
+        (void) consensus_log_finish(log, plan);
+        return 0;
+}
+
+static int fill_first_folder(
+                const ConsensusOptions *options, int dir_fd, const char *folder, Error *reterr) {
+        _cleanup_(consensus_payload_unrefp) ConsensusPayload *payload = NULL;
+        ConsensusMeta meta;
+        const char *failed;
+        int r;
+
+        r = first_entry(options, &payload, reterr);
+        if (r < 0)
+                return r;
+
+        first_meta(options, payload, &meta);
+        r = consensus_meta_save(dir_fd, &meta, &failed);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s/%s: cannot write: %m", folder, failed);
+        r = write_first_log(options, dir_fd, folder, &meta, payload, reterr);
+        if (r < 0)
+                return r;
+
+        r = file_sync_dir(dir_fd);
+        return r < 0 ? error_set_errno(reterr, r, "%s: cannot sync: %m", folder) : 0;
+}
+
+static int sync_parent(const char *folder) {
+        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *parent = NULL;
+        char *slash;
+
+        parent = strdup(folder);
+        if (!parent)
+                return -ENOMEM;
+        slash = strrchr(parent, '/');
+        if (slash)
+                slash[slash == parent] = '\0';
+
+        fd = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        return file_sync_dir(fd);
+}
+
+static int make_first_folder(const ConsensusOptions *options, const char *folder, Error *reterr) {
+        _cleanup_free_ char *new_folder = NULL;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (asprintf(&new_folder, "%s.new", folder) < 0)
+                return error_set_errno(reterr, -ENOMEM, "out of memory");
+
+        r = file_remove_tree(AT_FDCWD, new_folder);
+        if (r < 0 || mkdir(new_folder, 0700) < 0)
+                return error_set_errno(reterr, r < 0 ? r : -errno, "%s: cannot make: %m", new_folder);
+        fd = open(new_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return error_set_errno(reterr, -errno, "%s: cannot open: %m", new_folder);
+
+        r = fill_first_folder(options, fd, new_folder, reterr);
+        if (r < 0)
+                return r;
+
+        r = renameat(AT_FDCWD, new_folder, AT_FDCWD, folder) < 0 ? -errno : sync_parent(folder);
+        if (r == -ENOTEMPTY || r == -EEXIST)
+                return error_set(
+                                reterr,
+                                ERROR_REFUSED,
+                                "%s: the folder holds something that is not this program's; move it away",
+                                folder);
+        return r < 0 ? error_set_errno(reterr, r, "%s: cannot make: %m", folder) : 0;
+}
+
+/* There is nothing of ours: no meta, no segment, no snapshot. */
+static int is_first_start(const char *folder, Error *reterr) {
+        _cleanup_close_ int fd = -1;
+        ConsensusSnapshotStore store;
+        _cleanup_free_ uint64_t *items = NULL;
+        size_t n = 0;
+        int r;
+
+        fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 && errno == ENOENT)
+                return 1;
+        if (fd < 0)
+                return error_set_errno(reterr, -errno, "%s: cannot open: %m", folder);
+
+        store = (ConsensusSnapshotStore){ .dir_fd = fd };
+        r = consensus_snapshot_list(&store, &items, &n);
+        if (r == 0)
+                r = consensus_log_exists(fd);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s: cannot list: %m", folder);
+        return r == 0 && n == 0 && faccessat(fd, "meta-a", F_OK, 0) < 0 &&
+               faccessat(fd, "meta-b", F_OK, 0) < 0;
+}
+
+/* ---- later starts */
+
+static int load_meta(ConsensusRecovery *recovery, const ConsensusOptions *options, Error *reterr) {
+        char theirs[PEER_ID_TEXT_MAX], ours[PEER_ID_TEXT_MAX];
+        int r;
+
+        r = consensus_meta_load(recovery->dir_fd, recovery->folder, &recovery->meta, reterr);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return error_set(
+                                reterr,
+                                ERROR_IO,
+                                "%s/meta-a: offset 0: the file is missing, and meta-b too. " CONSENSUS_ADVICE,
+                                recovery->folder);
+
+        if (!peer_id_equal(&recovery->meta.peer, &options->self))
+                return error_set(
+                                reterr,
+                                ERROR_REFUSED,
+                                "%s: the folder belongs to peer %s, this is peer %s; use the identity that it was "
+                                "made with, or move the folder away",
+                                recovery->folder,
+                                peer_id_format(&recovery->meta.peer, theirs),
+                                peer_id_format(&options->self, ours));
+        return 0;
+}
+
+static int open_log(ConsensusRecovery *recovery, const ConsensusOptions *options, Error *reterr) {
+        ConsensusLogOptions log_options = {
+                .dir_fd = recovery->dir_fd,
+                .folder = recovery->folder,
+                .segment_size = segment_size(options),
+        };
+
+        memcpy(log_options.cluster_id, recovery->meta.cluster_id, STATE_CLUSTER_ID_SIZE);
+        return consensus_log_open(&recovery->log, &log_options, reterr);
+}
+
+/* H13: the log goes on where the snapshot ends. */
+static bool log_joins(const ConsensusLog *log, const ConsensusSnapshotHead *head) {
+        uint64_t first = consensus_log_first(log);
+
+        if (consensus_log_last(log) + 1 == first) /* empty: it can only begin right after */
+                return first == head->index + 1 && consensus_log_term(log, head->index) == head->term;
+        return first <= head->index + 1 && consensus_log_term(log, head->index) == head->term;
+}
+
+static int clear_pinset(ConsensusRecovery *recovery, Error *reterr) {
+        int r;
+
+        if (state_pinset_index(recovery->pinset) == 0 && state_pinset_count(recovery->pinset) == 0)
+                return 0;
+        r = state_pinset_clear(recovery->pinset);
+        return r < 0 ? error_set_errno(reterr, r, "pins.gdbm: cannot clear: %m") : 0;
+}
+
+/* The cache is trusted when it was closed in order and stands where the log can go on. */
+static int open_pinset(ConsensusRecovery *recovery, const ConsensusOptions *options, Error *reterr) {
+        int r;
+
+        r = state_pinset_open(&recovery->pinset, options->state_folder, recovery->meta.cluster_id, reterr);
+        if (r < 0)
+                return r;
+        if (state_pinset_index(recovery->pinset) <= consensus_log_last(recovery->log))
+                return 0;
+
+        /* It holds what the log has lost: its next entries would be other ones. */
+        log_warning("%s/pins.gdbm: is at entry %" PRIu64 ", the log ends at %" PRIu64 "; rebuilding it",
+                    options->state_folder,
+                    state_pinset_index(recovery->pinset),
+                    consensus_log_last(recovery->log));
+        return clear_pinset(recovery, reterr);
+}
+
+static int load_pins(
+                ConsensusRecovery *recovery,
+                const ConsensusSnapshotStore *store,
+                const ConsensusSnapshotHead *head,
+                Error *reterr) {
+        int r;
+
+        if (state_pinset_index(recovery->pinset) >= head->index)
+                return 0;
+
+        r = clear_pinset(recovery, reterr);
+        if (r < 0)
+                return r;
+        r = consensus_snapshot_load(store, head, recovery->pinset, reterr);
+        if (r < 0)
+                (void) clear_pinset(recovery, NULL); /* half a load is none */
+        return r;
+}
+
+/* Answers 0 when snapshot INDEX is taken. The newest one may replace a log that does not join it; an older
+ * one serves only where the log has everything after it. */
+static int try_snapshot(
+                ConsensusRecovery *recovery,
+                const ConsensusSnapshotStore *store,
+                uint64_t index,
+                bool newest,
+                Error *reterr) {
+        _cleanup_(consensus_snapshot_head_done) ConsensusSnapshotHead head = {};
+        bool joins;
+        int r;
+
+        r = consensus_snapshot_open(store, index, &head, reterr);
+        if (r < 0)
+                return r;
+
+        joins = log_joins(recovery->log, &head);
+        if (!joins && !newest)
+                return error_set(
+                                reterr,
+                                ERROR_IO,
+                                "%s: the log begins at entry %" PRIu64 ", snapshot %" PRIu64
+                                " ends before that",
+                                store->folder,
+                                consensus_log_first(recovery->log),
+                                index);
+        r = load_pins(recovery, store, &head, reterr);
+        if (r < 0)
+                return r;
+
+        if (!joins) {
+                log_warning("%s: the log does not go on from snapshot %" PRIu64 " and is begun anew there",
+                            store->folder,
+                            index);
+                r = consensus_log_reset(recovery->log, head.index, head.term, reterr);
+                if (r < 0)
+                        return r;
+        }
+
+        recovery->snapshot = head;
+        recovery->has_snapshot = true;
+        head = (ConsensusSnapshotHead){};
+        return 0;
+}
+
+/* Without a snapshot the log must be there from its first entry on, and that entry says who the members are.
+ */
+static int need_whole_log(const ConsensusRecovery *recovery, Error *reterr) {
+        if (consensus_log_first(recovery->log) == 1 && consensus_log_is_change(recovery->log, 1))
+                return 0;
+        return error_set(
+                        reterr,
+                        ERROR_IO,
+                        "%s: the log begins at entry %" PRIu64
+                        " and there is no snapshot before it. " CONSENSUS_ADVICE,
+                        recovery->folder,
+                        consensus_log_first(recovery->log));
+}
+
+static int set_aside_newer(
+                const ConsensusSnapshotStore *store, const uint64_t *items, size_t n, Error *reterr) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < n; i++)
+                r = consensus_snapshot_set_aside(store, items[i], reterr);
+        return r;
+}
+
+static int choose_snapshot(ConsensusRecovery *recovery, Error *reterr) {
+        ConsensusSnapshotStore store = { .dir_fd = recovery->dir_fd, .folder = recovery->folder };
+        _cleanup_(error_done) Error first = {};
+        _cleanup_free_ uint64_t *items = NULL;
+        size_t n = 0, i;
+        int r;
+
+        memcpy(store.cluster_id, recovery->meta.cluster_id, STATE_CLUSTER_ID_SIZE);
+        r = consensus_snapshot_list(&store, &items, &n);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s: cannot list: %m", recovery->folder);
+
+        r = -ENOENT;
+        for (i = 0; i < n; i++) {
+                _cleanup_(error_done) Error error = {};
+
+                r = try_snapshot(recovery, &store, items[i], i == 0, &error);
+                if (r == 0)
+                        break;
+                log_warning("%s", error_message(&error));
+                if (i == 0)
+                        error_move(&first, &error);
+        }
+        if (r < 0)
+                r = need_whole_log(recovery, n == 0 ? reterr : NULL);
+        if (r < 0) {
+                if (n > 0)
+                        (void) error_set(
+                                        reterr,
+                                        ERROR_IO,
+                                        "%s; no older snapshot joins the log. " CONSENSUS_ADVICE,
+                                        error_message(&first));
+                return r;
+        }
+        return set_aside_newer(&store, items, i, reterr);
+}
+
+/* The newest configuration, in the log or in the snapshot. */
+static int find_members(ConsensusRecovery *recovery, Error *reterr) {
+        ConsensusEntry entry = {};
+        const uint64_t *changes;
+        size_t n;
+        int r = 0;
+
+        changes = consensus_log_changes(recovery->log, &n);
+        if (n > 0 && (!recovery->has_snapshot || changes[n - 1] > recovery->snapshot.configuration.index))
+                r = consensus_log_get(recovery->log, changes[n - 1], &entry);
+        else if (recovery->has_snapshot)
+                entry.payload = consensus_payload_ref(recovery->snapshot.configuration.members);
+        if (r == 0)
+                r = consensus_members_decode(entry.payload, &recovery->members);
+        consensus_entry_done(&entry);
+
+        return r < 0 ? error_set_errno(reterr, r, "%s: the members cannot be read: %m", recovery->folder)
+                     : 0;
+}
+
+static int check_member(const ConsensusRecovery *recovery, const ConsensusOptions *options, Error *reterr) {
+        char theirs[PEER_ID_TEXT_MAX], ours[PEER_ID_TEXT_MAX];
+        const ConsensusMember *member;
+
+        member = consensus_members_find(&recovery->members, recovery->meta.raft_id);
+        if (!member || peer_id_equal(&member->peer, &options->self))
+                return 0;
+        return error_set(
+                        reterr,
+                        ERROR_REFUSED,
+                        "%s: member %016" PRIx64 " is peer %s, this is peer %s",
+                        recovery->folder,
+                        recovery->meta.raft_id,
+                        peer_id_format(&member->peer, theirs),
+                        peer_id_format(&options->self, ours));
+}
+
+/* H16: the library would lead again in the term that it had, although entries of that term may have been
+ * lost with the crash and live on elsewhere. */
+static int bump_sole_voter(ConsensusRecovery *recovery, Error *reterr) {
+        const char *failed;
+        int r;
+
+        if (!consensus_members_is_sole_voter(&recovery->members, recovery->meta.raft_id))
+                return 0;
+
+        recovery->meta.sequence++;
+        recovery->meta.term++;
+        recovery->meta.vote = recovery->meta.raft_id;
+        r = consensus_meta_save(recovery->dir_fd, &recovery->meta, &failed);
+        return r < 0 ? error_set_errno(reterr, r, "%s/%s: cannot write: %m", recovery->folder, failed) : 0;
+}
+
+static int recover(ConsensusRecovery *recovery, const ConsensusOptions *options, Error *reterr) {
+        int r;
+
+        recovery->dir_fd = open(recovery->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (recovery->dir_fd < 0)
+                return error_set_errno(reterr, -errno, "%s: cannot open: %m", recovery->folder);
+
+        r = load_meta(recovery, options, reterr);
+        if (r < 0)
+                return r;
+        r = open_log(recovery, options, reterr);
+        if (r < 0)
+                return r;
+        r = open_pinset(recovery, options, reterr);
+        if (r < 0)
+                return r;
+        r = choose_snapshot(recovery, reterr);
+        if (r < 0)
+                return r;
+        r = find_members(recovery, reterr);
+        if (r < 0)
+                return r;
+        r = check_member(recovery, options, reterr);
+        if (r < 0)
+                return r;
+        return bump_sole_voter(recovery, reterr);
+}
+
+int consensus_recover(ConsensusRecovery *ret, const ConsensusOptions *options, Error *reterr) {
+        ConsensusRecovery recovery = { .dir_fd = -1 };
+        int r;
+
+        r = options->raft_folder ? (recovery.folder = strdup(options->raft_folder)) ? 0 : -ENOMEM
+                                 : file_join(&recovery.folder, options->state_folder, "raft");
+        if (r < 0)
+                return error_set_errno(reterr, r, "out of memory");
+
+        r = is_first_start(recovery.folder, reterr);
+        if (r > 0)
+                r = make_first_folder(options, recovery.folder, reterr);
+        if (r == 0)
+                r = recover(&recovery, options, reterr);
+        if (r < 0) {
+                consensus_recovery_done(&recovery);
+                return r;
+        }
+
+        *ret = recovery;
+        return 0;
+}
+
+void consensus_recovery_done(ConsensusRecovery *recovery) {
+        consensus_members_done(&recovery->members);
+        if (recovery->has_snapshot)
+                consensus_snapshot_head_done(&recovery->snapshot);
+        state_pinset_free(recovery->pinset);
+        consensus_log_free(recovery->log);
+        closep(&recovery->dir_fd);
+        free(recovery->folder);
+        *recovery = (ConsensusRecovery){ .dir_fd = -1 };
+}
