@@ -28,6 +28,7 @@ void offline_say_ask(const char *question, char line[static OFFLINE_SAY_LINE_MAX
 
         (void) fputs(question, stdout);
         (void) fflush(stdout);
+        (void) setvbuf(stdin, NULL, _IONBF, 0); /* what follows the line is left for who reads on */
         if (!fgets(line, OFFLINE_SAY_LINE_MAX, stdin))
                 line[0] = '\0';
         n = strcspn(line, "\r\n");

@@ -1,0 +1,316 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/base/file.h"
+#include "daemon/base/log.h"
+#include "daemon/offline/log.h"
+#include "daemon/offline/offline.h"
+#include "daemon/offline/say.h"
+#include "daemon/offline/spool.h"
+#include "daemon/offline/values.h"
+#include "daemon/types/pin-import.h"
+
+#define IMPORT_CHUNK (64 * 1024)
+#define IMPORT_MODE 0700
+
+/*
+ * The steps, so that neither bad input nor a crash leaves something in between:
+ *   1. read, check and encode everything into a spool;
+ *   2. write a new log beside the old one (raft.new) and its pinset (import.new), and close both;
+ *   3. drop the caches of the old log, exchange the two logs, keep the old one as raft.old.0.
+ */
+typedef struct Import {
+        const OfflineImportOptions *options;
+        OfflinePeer peer;
+        PeerIdList allocations;
+        OfflineSpool spool;
+        char *new_raft;
+        char *new_state;
+        int fd; /* of the input */
+} Import;
+
+static void import_done(Import *import) {
+        if (import->new_raft)
+                (void) file_remove_tree(AT_FDCWD, import->new_raft);
+        if (import->new_state)
+                (void) file_remove_tree(AT_FDCWD, import->new_state);
+        free(import->new_raft);
+        free(import->new_state);
+        offline_spool_done(&import->spool);
+        peer_id_list_done(&import->allocations);
+        offline_peer_done(&import->peer);
+        if (import->fd != STDIN_FILENO)
+                closep(&import->fd);
+}
+
+/* ---- 1: read and check */
+
+static int import_read_allocations(Import *import) {
+        _cleanup_(str_list_done) StrList parts = {};
+        PeerId id;
+
+        if (str_is_empty(import->options->allocations))
+                return 0;
+        if (str_list_split(&parts, import->options->allocations, ',') < 0) {
+                offline_say("error parsing allocations: %s\n", strerror(ENOMEM));
+                return EXIT_FAILURE;
+        }
+
+        for (size_t i = 0; i < parts.n; i++) {
+                const char *why = "expected a peer ID";
+
+                if (peer_id_parse(parts.items[i], &id) >= 0) {
+                        if (peer_id_list_append(&import->allocations, &id) >= 0)
+                                continue;
+                        why = strerror(ENOMEM);
+                }
+                offline_say("error parsing allocations: --allocations: \"%s\": %s\n", parts.items[i], why);
+                return EXIT_FAILURE;
+        }
+        return 0;
+}
+
+static int import_override(const Import *import, Pin *pin) {
+        const OfflineImportOptions *options = import->options;
+
+        if (options->replication_factor_min > 0)
+                pin->replication_factor_min = options->replication_factor_min;
+        if (options->replication_factor_max > 0)
+                pin->replication_factor_max = options->replication_factor_max;
+        return import->allocations.n > 0 ? peer_id_list_copy(&pin->allocations, &import->allocations) : 0;
+}
+
+static int import_encode(Import *import, Pin *pin) {
+        _cleanup_(str_done) Str bytes = {};
+        int r;
+
+        r = import_override(import, pin);
+        if (r >= 0)
+                r = pin_write(pin, &bytes);
+        return r < 0 ? r : offline_spool_put(&import->spool, bytes.data, bytes.len);
+}
+
+static int import_pin(Import *import, const OfflineValues *values, Error *reterr) {
+        Error error = {};
+        Pin pin = {};
+        int r;
+
+        r = pin_import_read(values->text.data, values->text.len, &pin, &error);
+        if (r < 0) {
+                (void) error_set(
+                                reterr, error.code, "pin %" PRIu64 ": %s", values->n, error_message(&error));
+                error_done(&error);
+                return r;
+        }
+
+        r = import_encode(import, &pin);
+        pin_done(&pin);
+        return r < 0 ? error_set_errno(reterr, r, "pin %" PRIu64 ": %m", values->n) : 0;
+}
+
+static int import_chunk(Import *import, OfflineValues *values, const char *bytes, size_t n, Error *reterr) {
+        size_t used = 0;
+        int r = 0;
+
+        for (size_t at = 0; at < n; at += used) {
+                r = offline_values_feed(values, bytes + at, n - at, &used, reterr);
+                if (r > 0)
+                        r = import_pin(import, values, reterr);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int import_read(Import *import, Error *reterr) {
+        _cleanup_(offline_values_done) OfflineValues values = {};
+        _cleanup_free_ char *chunk = malloc(IMPORT_CHUNK);
+        ssize_t n;
+        int r;
+
+        r = chunk ? offline_spool_open(&import->spool, import->peer.state_folder) : -ENOMEM;
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s: %m", import->peer.state_folder);
+
+        while ((n = read(import->fd, chunk, IMPORT_CHUNK)) != 0) {
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return error_set_errno(reterr, -errno, "read: %m");
+                r = import_chunk(import, &values, chunk, (size_t) n, reterr);
+                if (r < 0)
+                        return r;
+        }
+
+        r = offline_values_end(&values, reterr);
+        if (r < 0)
+                return r;
+        r = offline_spool_rewind(&import->spool);
+        return r < 0 ? error_set_errno(reterr, r, "%s: %m", import->peer.state_folder) : 0;
+}
+
+/* ---- 2: the new log */
+
+typedef struct ImportBatch {
+        Str bytes;
+        size_t ends[CONSENSUS_OPS_MAX];
+        size_t n;
+} ImportBatch;
+
+/* A record is left for the next batch when this one could not take the largest pin any more. */
+static bool batch_is_full(const ImportBatch *batch) {
+        return batch->n == CONSENSUS_OPS_MAX ||
+               batch->bytes.len + PIN_BYTES_MAX > CONSENSUS_SUBMIT_BYTES_MAX / 2;
+}
+
+static int batch_submit(ImportBatch *batch, OfflineLog *log, Error *reterr) {
+        ConsensusOp ops[CONSENSUS_OPS_MAX];
+        size_t start = 0;
+        int r;
+
+        for (size_t i = 0; i < batch->n; start = batch->ends[i++])
+                ops[i] = (ConsensusOp){ CONSENSUS_PIN, batch->bytes.data + start, batch->ends[i] - start };
+        r = batch->n > 0 ? offline_log_submit(log, ops, batch->n, reterr) : 0;
+        batch->n = 0;
+        str_reset(&batch->bytes);
+        return r;
+}
+
+static int import_submit(Import *import, OfflineLog *log, ImportBatch *batch, Error *reterr) {
+        int r;
+
+        while ((r = offline_spool_next(&import->spool, &batch->bytes)) > 0) {
+                batch->ends[batch->n++] = batch->bytes.len;
+                if (batch_is_full(batch)) {
+                        r = batch_submit(batch, log, reterr);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s: %m", import->peer.state_folder);
+        return batch_submit(batch, log, reterr);
+}
+
+static int import_clear_new(Import *import) {
+        int r;
+
+        if (asprintf(&import->new_raft, "%s.new", import->peer.raft_folder) < 0) {
+                import->new_raft = NULL;
+                return -ENOMEM;
+        }
+        r = file_join(&import->new_state, import->peer.state_folder, "import.new");
+        if (r >= 0)
+                r = file_remove_tree(AT_FDCWD, import->new_raft); /* of an import that was cut off */
+        if (r >= 0)
+                r = file_remove_tree(AT_FDCWD, import->new_state);
+        return r < 0 ? r : file_make_dirs(import->new_state, IMPORT_MODE);
+}
+
+static int import_build(Import *import, Error *reterr) {
+        _cleanup_(offline_log_done) OfflineLog log = {};
+        ImportBatch batch = {};
+        int r;
+
+        r = import_clear_new(import);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s: %m", import->peer.state_folder);
+
+        r = offline_log_open(&log, &import->peer, import->new_state, import->new_raft, reterr);
+        if (r >= 0)
+                r = import_submit(import, &log, &batch, reterr);
+        str_done(&batch.bytes);
+        return r < 0 ? r : offline_log_close(&log, reterr);
+}
+
+/* ---- 3: the exchange */
+
+static int import_exchange(Import *import) {
+        const char *old = import->peer.raft_folder;
+        int r;
+
+        if (access(old, F_OK) < 0)
+                return rename(import->new_raft, old) < 0 ? -errno : 0;
+        if (renameat2(AT_FDCWD, import->new_raft, AT_FDCWD, old, RENAME_EXCHANGE) >= 0)
+                return offline_peer_back_up(&import->peer, import->new_raft);
+        if (errno != EINVAL && errno != ENOSYS) /* a file system that cannot: two steps then */
+                return -errno;
+
+        r = offline_peer_back_up(&import->peer, old);
+        return r < 0 ? r : rename(import->new_raft, old) < 0 ? -errno : 0;
+}
+
+/* The pinset was built already; without it the next start would do it again. */
+static int import_take_pinset(Import *import) {
+        _cleanup_free_ char *from = NULL, *to = NULL;
+        int r;
+
+        r = file_join(&from, import->new_state, "pins.gdbm");
+        if (r >= 0)
+                r = file_join(&to, import->peer.state_folder, "pins.gdbm");
+        return r < 0 ? r : rename(from, to) < 0 ? -errno : 0;
+}
+
+static int import_replace(Import *import, Error *reterr) {
+        int r;
+
+        r = offline_peer_drop_caches(&import->peer);
+        if (r >= 0)
+                r = import_exchange(import);
+        if (r >= 0)
+                r = import_take_pinset(import);
+        return r < 0 ? error_set_errno(reterr, r, "%s: %m", import->peer.raft_folder) : 0;
+}
+
+/* ---- all of it */
+
+static int import_open_input(Import *import) {
+        const char *file = import->options->file;
+        int fd;
+
+        if (!file) {
+                (void) puts("reading from stdin, Ctrl-D to finish");
+                (void) fflush(stdout);
+                return 0;
+        }
+        fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0) {
+                offline_say("error reading import file: open %s: %s\n",
+                            file,
+                            errno == ENOENT ? "no such file or directory" : strerror(errno));
+                return EXIT_FAILURE;
+        }
+        import->fd = fd;
+        return 0;
+}
+
+int offline_import(const OfflineImportOptions *options) {
+        _cleanup_(import_done) Import import = {
+                .options = options,
+                .peer = OFFLINE_PEER_NULL,
+                .fd = STDIN_FILENO,
+        };
+        Error error = {};
+        int r;
+
+        r = offline_peer_open(&import.peer, options->folder);
+        if (r == 0)
+                r = import_read_allocations(&import);
+        if (r > 0)
+                return r;
+        if (!options->force && !offline_say_confirm("The pinset (state) of this peer will be replaced."))
+                return 0;
+
+        r = import_open_input(&import);
+        if (r > 0)
+                return r;
+        if (import_read(&import, &error) < 0 || import_build(&import, &error) < 0 ||
+            import_replace(&import, &error) < 0)
+                return offline_say_error("importing state", &error, EXIT_FAILURE);
+
+        log_info("state successfully imported.  Make sure all peers have consistent states");
+        return 0;
+}

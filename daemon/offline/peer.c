@@ -1,0 +1,122 @@
+#include "daemon/offline/peer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "daemon/base/file.h"
+#include "daemon/config/lock.h"
+#include "daemon/offline/say.h"
+
+#define PEER_STATE_MODE 0700
+
+void offline_peer_done(OfflinePeer *peer) {
+        config_free(peer->config);
+        config_identity_done(&peer->identity);
+        free(peer->state_folder);
+        free(peer->raft_folder);
+        closep(&peer->lock_fd);
+        *peer = (OfflinePeer) OFFLINE_PEER_NULL;
+}
+
+static int peer_find_folders(OfflinePeer *peer, const char *folder, Error *reterr) {
+        const char *raft = peer->config->raft.data_folder;
+        int r;
+
+        r = config_state_folder(folder, &peer->state_folder);
+        if (r >= 0)
+                r = file_join(&peer->raft_folder, peer->state_folder, str_is_empty(raft) ? "raft" : raft);
+        if (r >= 0)
+                r = file_make_dirs(peer->state_folder, PEER_STATE_MODE);
+        return r < 0 ? error_set_errno(reterr, r, "%s: %m", folder) : 0;
+}
+
+int offline_peer_open(OfflinePeer *peer, const char *folder) {
+        Error error = {};
+
+        if (config_load(&peer->config, folder, &error) < 0)
+                return offline_say_error(
+                                "loading configurations",
+                                &error,
+                                error.code == ERROR_NOT_FOUND ? EXIT_FAILURE : EX_CONFIG);
+        if (peer_find_folders(peer, folder, &error) < 0)
+                return offline_say_error("making the state folder", &error, EXIT_FAILURE);
+        if (config_lock(peer->state_folder, &peer->lock_fd, &error) < 0)
+                return offline_say_error("obtaining execution lock", &error, EXIT_FAILURE);
+        if (config_identity_load(&peer->identity, folder, &error) < 0)
+                return offline_say_error(
+                                "loading configurations",
+                                &error,
+                                error.code == ERROR_NOT_FOUND ? EXIT_FAILURE : EX_CONFIG);
+        return 0;
+}
+
+int offline_peer_drop_caches(const OfflinePeer *peer) {
+        static const char *const names[] = { "pins.gdbm", "pins.dirty", "tracker.gdbm", "tracker.dirty" };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                _cleanup_free_ char *path = NULL;
+                int r = file_join(&path, peer->state_folder, names[i]);
+
+                if (r < 0)
+                        return r;
+                if (unlink(path) < 0 && errno != ENOENT)
+                        return -errno;
+        }
+        return 0;
+}
+
+static int peer_backup_path(const OfflinePeer *peer, int64_t n, char **ret) {
+        return asprintf(ret, "%s.old.%jd", peer->raft_folder, (intmax_t) n) < 0 ? -ENOMEM : 0;
+}
+
+/* Move backup N one up, or away when it is the last that is kept. */
+static int peer_rotate(const OfflinePeer *peer, int64_t n) {
+        _cleanup_free_ char *from = NULL, *to = NULL;
+        int r;
+
+        r = peer_backup_path(peer, n, &from);
+        if (r >= 0)
+                r = peer_backup_path(peer, n + 1, &to);
+        if (r < 0)
+                return r;
+        if (n + 1 >= peer->config->raft.backups_rotate)
+                return file_remove_tree(AT_FDCWD, from);
+        return rename(from, to) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int peer_sync_parent(const OfflinePeer *peer) {
+        _cleanup_free_ char *parent = strdup(peer->raft_folder);
+        _cleanup_close_ int fd = -1;
+        char *slash;
+
+        if (!parent)
+                return -ENOMEM;
+        slash = strrchr(parent, '/');
+        if (slash)
+                slash[slash == parent] = '\0';
+
+        fd = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : file_sync_dir(fd);
+}
+
+int offline_peer_back_up(const OfflinePeer *peer, const char *from) {
+        _cleanup_free_ char *to = NULL;
+        int r = 0;
+
+        if (access(from, F_OK) < 0)
+                return errno == ENOENT ? 0 : -errno;
+
+        for (int64_t n = peer->config->raft.backups_rotate - 1; r >= 0 && n >= 0; n--)
+                r = peer_rotate(peer, n);
+        if (r >= 0)
+                r = peer_backup_path(peer, 0, &to);
+        if (r < 0)
+                return r;
+        if (rename(from, to) < 0)
+                return -errno;
+        return peer_sync_parent(peer);
+}
