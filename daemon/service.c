@@ -1,0 +1,291 @@
+#include "daemon/service.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "daemon/base/file.h"
+#include "daemon/base/log.h"
+#include "daemon/cluster/cluster.h"
+#include "daemon/config/config.h"
+#include "daemon/config/identity.h"
+#include "daemon/config/lock.h"
+#include "daemon/net/listener.h"
+#include "daemon/offline/say.h"
+#include "daemon/rest/api.h"
+#include "daemon/types/multiaddr.h"
+
+#define SERVICE_STATE_MODE 0700
+
+typedef struct Service {
+        const Arguments *arguments;
+        const char *folder;
+        char *state_folder;
+        Config *config;
+        ConfigIdentity identity;
+        int lock_fd;
+        sd_event *event;
+        Cluster *cluster;
+        RestApi *rest;
+        bool stopping;
+} Service;
+
+static void service_done(Service *service) {
+        rest_api_free(service->rest);
+        cluster_free(service->cluster);
+        sd_event_unref(service->event);
+        config_identity_done(&service->identity);
+        config_free(service->config);
+        free(service->state_folder);
+        closep(&service->lock_fd); /* last: only now another daemon may start */
+}
+
+/* ---- signals */
+
+/* From the second signal on. Closing may wait for a disk, so this does not go through the loop. */
+static void service_on_impatience(int signal_number _unused_) {
+        static const char words[] =
+                        "Shutdown is taking long: it waits for the disk. One more signal ends the "
+                        "process at once; what was acknowledged is safe.\n";
+        static volatile sig_atomic_t seen;
+
+        if (seen++ > 0)
+                _exit(EXIT_FAILURE);
+        if (write(STDERR_FILENO, words, sizeof(words) - 1) < 0)
+                return;
+}
+
+static const int service_signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+static void service_watch_impatience(void) {
+        const struct sigaction action = { .sa_handler = service_on_impatience };
+        sigset_t set;
+
+        (void) sigemptyset(&set);
+        for (size_t i = 0; i < ELEMENTSOF(service_signals); i++) {
+                (void) sigaction(service_signals[i], &action, NULL);
+                (void) sigaddset(&set, service_signals[i]);
+        }
+        (void) sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int service_on_signal(
+                sd_event_source *source _unused_, const struct signalfd_siginfo *si, void *userdata) {
+        Service *service = userdata;
+        int r;
+
+        if (service->stopping)
+                return 0;
+
+        service->stopping = true;
+        log_info("Stopping on %s.", strsignal((int) si->ssi_signo));
+        (void) sd_notify(0, "STOPPING=1\nSTATUS=Stopping");
+        service_watch_impatience();
+
+        /* the surfaces first: they hold calls of the cluster */
+        service->rest = rest_api_free(service->rest);
+        r = cluster_close(TAKE_PTR(service->cluster));
+        if (r < 0)
+                log_error_errno(r, "Failed to close the cluster: %m");
+        return sd_event_exit(service->event, r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+static int service_watch_signals(Service *service) {
+        sigset_t set;
+        int r = 0;
+
+        (void) sigemptyset(&set);
+        for (size_t i = 0; i < ELEMENTSOF(service_signals); i++)
+                (void) sigaddset(&set, service_signals[i]);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(service_signals); i++)
+                r = sd_event_add_signal(
+                                service->event, NULL, service_signals[i], service_on_signal, service);
+        return r;
+}
+
+/* ---- the cluster's news */
+
+static void service_on_ready(void *userdata _unused_) {
+        log_info("** IPFS Cluster is READY **");
+        (void) sd_notify(0, "READY=1\nSTATUS=Ready");
+}
+
+static void service_on_failed(int exit_status, void *userdata) {
+        Service *service = userdata;
+
+        (void) sd_notifyf(0, "STATUS=Failed, ending with status %d", exit_status);
+        (void) sd_event_exit(service->event, exit_status);
+}
+
+/* ---- start */
+
+static int service_refuse(const char *words) {
+        offline_say("error : %s\n", words);
+        return EXIT_FAILURE;
+}
+
+static int service_check_bootstrap(const char *list) {
+        _cleanup_(str_list_done) StrList addresses = {};
+
+        if (str_list_split(&addresses, list, ',') < 0)
+                return service_refuse(strerror(ENOMEM));
+
+        for (size_t i = 0; i < addresses.n; i++) {
+                _cleanup_free_ char *address = NULL;
+                const char *why = "out of memory";
+
+                if (multiaddr_parse(addresses.items[i], &address, &why) < 0) {
+                        offline_say("error parsing bootstrap multiaddress (%s): %s\n",
+                                    addresses.items[i],
+                                    why);
+                        return EXIT_FAILURE;
+                }
+        }
+        return addresses.n > 0 ? service_refuse("--bootstrap: joining another peer is not offered yet") : 0;
+}
+
+static int service_check_arguments(const Arguments *arguments) {
+        if (arguments->stats)
+                return service_refuse("--stats: collecting statistics is not offered yet");
+        if (arguments->tracing)
+                return service_refuse("--tracing: tracing is not offered yet");
+        return arguments->bootstrap ? service_check_bootstrap(arguments->bootstrap) : 0;
+}
+
+/* A file that is not there is no wrong configuration. */
+static int service_fail_config(Error *error) {
+        return offline_say_error(
+                        "loading configurations",
+                        error,
+                        error->code == ERROR_NOT_FOUND ? EXIT_FAILURE : EX_CONFIG);
+}
+
+static int service_load(Service *service) {
+        Error error = {};
+        int r;
+
+        if (config_load(&service->config, service->folder, &error) < 0)
+                return service_fail_config(&error);
+
+        r = config_state_folder(service->folder, &service->state_folder);
+        if (r >= 0)
+                r = file_make_dirs(service->state_folder, SERVICE_STATE_MODE);
+        if (r < 0) {
+                (void) error_set_errno(
+                                &error,
+                                r,
+                                "%s: %m",
+                                service->state_folder ? service->state_folder : service->folder);
+                return offline_say_error("making the state folder", &error, EXIT_FAILURE);
+        }
+        if (config_lock(service->state_folder, &service->lock_fd, &error) < 0)
+                return offline_say_error("obtaining execution lock", &error, EXIT_FAILURE);
+
+        if (config_identity_load(&service->identity, service->folder, &error) < 0 ||
+            config_check_alone(service->config, &service->identity.id, &error) < 0)
+                return service_fail_config(&error);
+
+        if (service->arguments->leave)
+                service->config->cluster.leave_on_shutdown = true;
+        if (str_is_empty(service->config->cluster.secret))
+                log_warning("cluster.secret is empty: any peer may join this cluster.");
+        return 0;
+}
+
+static int service_open_rest(Service *service) {
+        int fds[REST_LISTENERS_MAX], n;
+        Error error = {};
+
+        n = listener_inherited("api", fds, REST_LISTENERS_MAX);
+        if (n < 0) {
+                (void) error_set_errno(&error, n, "inherited sockets: %m");
+                return offline_say_error("creating REST API component", &error, EXIT_FAILURE);
+        }
+        if (!service->config->rest_enabled) {
+                for (int i = 0; i < n; i++)
+                        close(fds[i]);
+                log_notice("The REST API is off: %s has no section api.restapi.", CONFIG_FILE);
+                return 0;
+        }
+
+        if (rest_api_new(&service->rest,
+                         service->event,
+                         service->cluster,
+                         service->config,
+                         fds,
+                         (size_t) n,
+                         &error) >= 0)
+                return 0;
+
+        /* an address that is in use is no failed disk */
+        offline_say("error creating REST API component: %s\n", error_message(&error));
+        error_done(&error);
+        return EXIT_FAILURE;
+}
+
+static int service_open(Service *service) {
+        Error error = {};
+        int r;
+
+        r = sd_event_default(&service->event);
+        if (r >= 0)
+                r = sd_event_set_watchdog(service->event, true);
+        if (r >= 0)
+                r = service_watch_signals(service);
+        if (r < 0) {
+                (void) error_set_errno(&error, r, "event loop: %m");
+                return offline_say_error("starting", &error, EXIT_FAILURE);
+        }
+
+        (void) sd_notify(0, "STATUS=Opening the state");
+        if (cluster_new(&service->cluster,
+                        service->event,
+                        &(ClusterOptions){
+                                        .config = service->config,
+                                        .identity = &service->identity,
+                                        .state_folder = service->state_folder,
+                                        .ready = service_on_ready,
+                                        .failed = service_on_failed,
+                                        .userdata = service,
+                        },
+                        &error) < 0)
+                return offline_say_error("starting cluster", &error, EXIT_FAILURE);
+
+        r = service_open_rest(service);
+        if (r == 0)
+                (void) sd_notify(0, "STATUS=Waiting for the log and for IPFS");
+        return r;
+}
+
+int service_run(const char *folder, const Arguments *arguments) {
+        _cleanup_(service_done) Service service = {
+                .arguments = arguments,
+                .folder = folder,
+                .lock_fd = -1,
+        };
+        char id[PEER_ID_TEXT_MAX];
+        int r;
+
+        log_info("Initializing. For verbose output run with \"-l debug\". Please wait...");
+        r = service_check_arguments(arguments);
+        if (r == 0)
+                r = service_load(&service);
+        if (r == 0)
+                r = service_open(&service);
+        if (r > 0)
+                return r;
+
+        log_info("IPFS Cluster peer %s, state in %s.",
+                 peer_id_format(&service.identity.id, id),
+                 service.state_folder);
+        r = sd_event_loop(service.event);
+        if (r < 0)
+                log_error_errno(r, "The event loop failed: %m");
+        return r < 0 ? EXIT_FAILURE : r;
+}
