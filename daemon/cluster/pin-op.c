@@ -268,19 +268,17 @@ static void pin_finish(Flow *flow, int result) {
 
 /* A path that is only a CID needs no Kubo; any other is kept for "resolve". */
 static int pin_set_path(ClusterCall *call, const char *path, Cid *cid) {
+        Error problem = {};
         IpfsPath parsed;
-        const char *why = NULL;
+        int r;
 
         if (!path)
                 return 0;
-        if (ipfs_path_parse(path, &parsed, &why) < 0)
-                return error_set(
-                                &call->error,
-                                ERROR_INVALID,
-                                "error parsing path: invalid path \"%s\": %s%s",
-                                path,
-                                path[0] == '/' && path[1] == 'i' && path[2] == 'p' ? "invalid cid: " : "",
-                                why);
+        if (ipfs_path_parse(path, &parsed, &problem) < 0) {
+                r = error_set(&call->error, problem.code, "error parsing path: %s", error_message(&problem));
+                error_done(&problem);
+                return r;
+        }
         if (parsed.is_bare) {
                 *cid = parsed.root;
                 return 0;

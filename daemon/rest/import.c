@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "daemon/rest/reply.h"
-#include "daemon/types/pin-import.h"
+#include "daemon/types/pin.h"
 
 struct RestImport {
         RestRequest *request;

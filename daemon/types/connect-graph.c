@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "daemon/base/macro.h"
-#include "daemon/types/peer-map.h"
 
 /* ---- a map from peers to lists of peers */
 
@@ -153,7 +152,7 @@ int connect_graph_links(JsonArray *map, const PeerId *id, GraphLinks **ret) {
         void *item;
         int r;
 
-        r = peer_map_get(map, sizeof(GraphLinks), id, &item);
+        r = peer_id_map_get(map, sizeof(GraphLinks), id, &item);
         if (r < 0)
                 return r;
 

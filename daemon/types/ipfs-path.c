@@ -2,36 +2,49 @@
 
 #include <string.h>
 
-static int path_fail(const char **reterr, const char *words) {
-        if (reterr)
-                *reterr = words;
-        return -EINVAL;
+static bool namespace_is(const char *name, size_t n, const char *known) {
+        return strlen(known) == n && !memcmp(name, known, n);
 }
 
-int ipfs_path_parse(const char *text, IpfsPath *ret, const char **reterr) {
+static int path_fail(const char *text, const char *words, Error *reterr) {
+        return error_set(reterr, ERROR_INVALID, "invalid path \"%s\": %s", text, words);
+}
+
+static int path_parse_root(const char *text, const char *root, size_t n, IpfsPath *path, Error *reterr) {
+        const char *problem;
+
+        if (cid_parse_n(root, n, &path->root, &problem) < 0)
+                return error_set(
+                                reterr,
+                                ERROR_INVALID,
+                                "invalid path \"%s\": invalid cid: %s",
+                                text,
+                                problem);
+
+        path->is_bare = root[n] == '\0' || root[n + 1] == '\0';
+        return 0;
+}
+
+int ipfs_path_parse(const char *text, IpfsPath *ret, Error *reterr) {
+        const char *name = text + 1, *root;
         IpfsPath path = {};
-        const char *root;
         size_t n;
+        int r = 0;
 
-        if (strncmp(text, "/ipfs/", 6) != 0 && strncmp(text, "/ipld/", 6) != 0 &&
-            strncmp(text, "/ipns/", 6) != 0)
-                return path_fail(reterr, "expected /ipfs/, /ipns/ or /ipld/ at the beginning");
+        if (text[0] != '/')
+                return path_fail(text, "path does not have enough components", reterr);
 
-        root = text + 6;
-        n = strcspn(root, "/");
-        if (n == 0)
-                return path_fail(reterr, "path does not have enough components");
+        n = strcspn(name, "/");
+        root = name + n + (name[n] == '/');
+        if (n == 0 || root[0] == '\0' || root[0] == '/')
+                return path_fail(text, "path does not have enough components", reterr);
 
-        if (text[3] != 'n') {
-                const char *why = NULL;
-
-                if (cid_parse_n(root, n, &path.root, &why) < 0) {
-                        if (reterr)
-                                *reterr = why;
-                        return -EINVAL;
-                }
-                path.is_bare = root[n] == 0 || root[n + 1] == 0;
-        }
+        if (namespace_is(name, n, "ipfs") || namespace_is(name, n, "ipld"))
+                r = path_parse_root(text, root, strcspn(root, "/"), &path, reterr);
+        else if (!namespace_is(name, n, "ipns"))
+                r = path_fail(text, "unknown namespace", reterr);
+        if (r < 0)
+                return r;
 
         *ret = path;
         return 0;

@@ -56,5 +56,11 @@ bool peer_id_list_contains(const PeerIdList *list, const PeerId *id);
 bool peer_id_list_equal(const PeerIdList *a, const PeerIdList *b);
 void peer_id_list_done(PeerIdList *list);
 
+/* Maps from peers to structs, as JSON_OBJECTS has them: structs of SIZE bytes whose first member is the key,
+ * the text form of a peer ID (char *, owned), in the order of the keys. This is the element of PEER; when it
+ * is not there a zeroed one is put at its place. Pointers to other elements are lost. Answers 1 when it is
+ * new, 0 when not. Errors: -ENOMEM. */
+int peer_id_map_get(JsonArray *map, size_t size, const PeerId *peer, void **ret);
+
 extern const JsonType peer_id_json;      /* PeerId; none is "" and empty */
 extern const JsonType peer_id_list_json; /* PeerIdList */

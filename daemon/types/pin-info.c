@@ -1,7 +1,6 @@
 #include "daemon/types/pin-info.h"
 
 #include "daemon/types/multiaddr.h"
-#include "daemon/types/peer-map.h"
 
 static const JsonField pin_info_fields[] = {
         { "peer", JSON_KEY, offsetof(PinInfo, peer) },
@@ -51,7 +50,7 @@ int global_pin_info_peer(GlobalPinInfo *info, const PeerId *peer, PinInfo **ret)
         void *item;
         int r;
 
-        r = peer_map_get(&info->peer_map, sizeof(PinInfo), peer, &item);
+        r = peer_id_map_get(&info->peer_map, sizeof(PinInfo), peer, &item);
         if (r < 0)
                 return r;
 

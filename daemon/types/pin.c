@@ -191,3 +191,69 @@ const JsonShape pin_shape = {
         .size = sizeof(Pin),
         .fields = pin_fields,
 };
+
+/* ---- lines of a state export */
+
+#define PIN_IMPORT_DEPTH_ABSENT INT64_MIN
+
+static int pin_import_check(json_object *object, const Pin *pin, Error *reterr) {
+        if (pin->type == PIN_TYPE_BAD || pin->type == PIN_TYPE_ALL)
+                return error_set(
+                                reterr,
+                                ERROR_INVALID,
+                                "type: %s is not allowed, expected pin, meta-pin, clusterdag-pin or shard-pin",
+                                json_object_to_json_string(json_object_object_get(object, "type")));
+        if (pin->max_depth < PIN_DEPTH_RECURSIVE)
+                return error_set(
+                                reterr,
+                                ERROR_INVALID,
+                                "max_depth: %lld is not allowed, expected a number of -1 or above",
+                                (long long) pin->max_depth);
+        return 0;
+}
+
+static int pin_import_fill(json_object *object, Pin *pin, Error *reterr) {
+        JsonProblem problem = {};
+        int r;
+
+        r = json_read(&pin_shape, object, pin, &problem);
+        if (r == -ENOMEM)
+                return error_set_errno(reterr, r, "pin: %m");
+        if (r < 0)
+                return error_set(
+                                reterr,
+                                ERROR_INVALID,
+                                "%s: %s is not allowed, expected %s",
+                                problem.field,
+                                *problem.value ? problem.value : "nothing",
+                                problem.expected);
+
+        if (pin->max_depth == PIN_IMPORT_DEPTH_ABSENT)
+                pin->max_depth = pin->mode == PIN_MODE_DIRECT ? PIN_DEPTH_DIRECT : PIN_DEPTH_RECURSIVE;
+        pin->mode = pin->max_depth == PIN_DEPTH_DIRECT ? PIN_MODE_DIRECT : PIN_MODE_RECURSIVE;
+        peer_id_list_done(&pin->user_allocations);
+        return pin_import_check(object, pin, reterr);
+}
+
+int pin_import_read(const char *line, size_t n, Pin *ret, Error *reterr) {
+        _cleanup_(json_object_putp) json_object *object = NULL;
+        _cleanup_(pin_done) Pin pin = { .type = PIN_TYPE_DATA, .max_depth = PIN_IMPORT_DEPTH_ABSENT };
+        int r;
+
+        r = json_parse(line, n, &object, NULL);
+        if (r == -ENOMEM)
+                return error_set_errno(reterr, r, "pin: %m");
+        if (r < 0 || !json_object_is_type(object, json_type_object))
+                return error_set(
+                                reterr,
+                                ERROR_INVALID,
+                                "expected one JSON object, a pin as 'state export' writes it");
+
+        r = pin_import_fill(object, &pin, reterr);
+        if (r < 0)
+                return r;
+
+        *ret = pin;
+        pin = (Pin){};
+        return 0;
+}

@@ -18,6 +18,7 @@
 
 #include "daemon/base/json.h"
 #include "daemon/types/cid.h"
+#include "daemon/types/error.h"
 #include "daemon/types/multiaddr.h"
 #include "daemon/types/peer-id.h"
 
@@ -86,3 +87,10 @@ PinType pin_type_from_string(const char *text); /* "" is PIN_TYPE_ALL; unknown i
 PinType pin_type_filter(const char *text);
 const char *pin_mode_to_string(PinMode mode);
 PinMode pin_mode_from_string(const char *text); /* unknown: recursive, as the Go program reads it */
+
+/*
+ * A line of a state export, of this program, of the Go program, and of its releases 0.10 to 0.14, which
+ * wrote CIDs as {"/":"…"} and types as numbers. user_allocations are dropped; a missing max_depth follows
+ * from mode; a type must be known. Errors: ERROR_INVALID, naming the key, the value and what was expected.
+ */
+int pin_import_read(const char *line, size_t n, Pin *ret, Error *reterr);

@@ -1,7 +1,5 @@
 #include "daemon/types/repo-gc.h"
 
-#include "daemon/types/peer-map.h"
-
 static const JsonField repo_gc_key_fields[] = {
         { "key", JSON_TYPE, offsetof(RepoGcKey, key), .type = &cid_json },
         { "error", JSON_STRING, offsetof(RepoGcKey, error), JSON_OMIT_EMPTY },
@@ -44,7 +42,7 @@ int global_repo_gc_peer(GlobalRepoGc *gc, const PeerId *peer, RepoGc **ret) {
         void *item;
         int r;
 
-        r = peer_map_get(&gc->peer_map, sizeof(RepoGc), peer, &item);
+        r = peer_id_map_get(&gc->peer_map, sizeof(RepoGc), peer, &item);
         if (r < 0)
                 return r;
 

@@ -185,6 +185,67 @@ static void test_list_faults(void) {
         }
 }
 
+typedef struct Item {
+        char *key;
+        int value;
+} Item;
+
+static void map_done(JsonArray *map) {
+        for (size_t i = 0; i < map->n; i++)
+                free(((Item *) map->items)[i].key);
+        free(map->items);
+        *map = (JsonArray){};
+}
+
+static PeerId map_peer(int i) {
+        uint8_t bytes[] = { 0, 2, (uint8_t) (i * 37), (uint8_t) (i * 101) };
+        PeerId id;
+
+        g_assert_cmpint(peer_id_from_bytes(bytes, sizeof(bytes), &id), ==, 0);
+        return id;
+}
+
+static void test_map_order(void) {
+        _cleanup_(map_done) JsonArray map = {};
+        Item *items;
+        void *item;
+
+        for (int i = 0; i < 100; i++) {
+                PeerId id = map_peer(i);
+
+                g_assert_cmpint(peer_id_map_get(&map, sizeof(Item), &id, &item), ==, 1);
+                g_assert_cmpint(((Item *) item)->value, ==, 0);
+                ((Item *) item)->value = i;
+        }
+        g_assert_cmpuint(map.n, ==, 100);
+        g_assert_true(map.is_set);
+
+        items = map.items;
+        for (size_t i = 1; i < map.n; i++)
+                g_assert_cmpstr(items[i - 1].key, <, items[i].key);
+        for (int i = 0; i < 100; i++) {
+                PeerId id = map_peer(i);
+
+                g_assert_cmpint(peer_id_map_get(&map, sizeof(Item), &id, &item), ==, 0);
+                g_assert_cmpint(((Item *) item)->value, ==, i);
+        }
+}
+
+static void test_map_faults(void) {
+        FOREACH_FAULT {
+                _cleanup_(map_done) JsonArray map = {};
+                int r = 1;
+
+                for (int i = 0; i < 3 && r > 0; i++) {
+                        PeerId id = map_peer(i);
+                        void *item;
+
+                        r = peer_id_map_get(&map, sizeof(Item), &id, &item);
+                }
+                g_assert_cmpint(r, ==, fault_fired() ? -ENOMEM : 1);
+        }
+}
+
 typedef struct Sample {
         PeerId one;
         PeerIdList list;
@@ -239,6 +300,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/types/peer-id/order-is-that-of-text", test_order);
         g_test_add_func("/types/peer-id/list", test_list);
         g_test_add_func("/types/peer-id/list-without-memory", test_list_faults);
+        g_test_add_func("/types/peer-id/map-in-the-order-of-keys", test_map_order);
+        g_test_add_func("/types/peer-id/map-without-memory", test_map_faults);
         g_test_add_func("/types/peer-id/json", test_json);
         return g_test_run();
 }

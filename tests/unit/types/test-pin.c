@@ -199,6 +199,82 @@ static void test_json_bad(void) {
         }
 }
 
+static void test_import(void) {
+        static const struct {
+                const char *line;
+                int mode;
+                int64_t max_depth;
+                int type;
+        } cases[] = {
+                { "{\"cid\":\"" SAMPLE_CID "\"}", PIN_MODE_RECURSIVE, -1, PIN_TYPE_DATA },
+                { "{\"cid\":\"" SAMPLE_CID "\",\"mode\":\"direct\"}", PIN_MODE_DIRECT, 0, PIN_TYPE_DATA },
+                { "{\"cid\":\"" SAMPLE_CID "\",\"max_depth\":null,\"type\":null}",
+                  PIN_MODE_RECURSIVE,
+                  -1,
+                  PIN_TYPE_DATA },
+                { "{\"cid\":{\"/\":\"" SAMPLE_CID "\"},\"type\":2,\"max_depth\":-1}",
+                  PIN_MODE_RECURSIVE,
+                  -1,
+                  PIN_TYPE_DATA },
+                { "{\"cid\":\"" SAMPLE_CID
+                  "\",\"mode\":\"recursive\",\"max_depth\":0,\"type\":\"meta-pin\"}",
+                  PIN_MODE_DIRECT,
+                  0,
+                  PIN_TYPE_META },
+                { "{\"cid\":\"" SAMPLE_CID
+                  "\",\"expire_at\":\"1970-01-01T00:00:00Z\",\"user_allocations\":[]}",
+                  PIN_MODE_RECURSIVE,
+                  -1,
+                  PIN_TYPE_DATA },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                _cleanup_(pin_done) Pin pin = {};
+                Error error = {};
+
+                if (pin_import_read(cases[i].line, strlen(cases[i].line), &pin, &error) < 0)
+                        g_error("%s: %s", cases[i].line, error_message(&error));
+                g_assert_cmpint(pin.mode, ==, cases[i].mode);
+                g_assert_cmpint(pin.max_depth, ==, cases[i].max_depth);
+                g_assert_cmpint(pin.type, ==, cases[i].type);
+                g_assert_cmpuint(pin.expire_at, ==, 0);
+                g_assert_false(pin.user_allocations.is_set);
+        }
+}
+
+static void test_import_bad(void) {
+        static const struct {
+                const char *line;
+                const char *message;
+        } cases[] = {
+                { "", "expected one JSON object, a pin as 'state export' writes it" },
+                { "[]", "expected one JSON object, a pin as 'state export' writes it" },
+                { "{} {}", "expected one JSON object, a pin as 'state export' writes it" },
+                { "{}", "cid: nothing is not allowed, expected a CID" },
+                { "{\"cid\":\"x\"}", "cid: \"x\" is not allowed, expected a CID" },
+                { "{\"cid\":\"" SAMPLE_CID "\",\"type\":\"zz\"}",
+                  "type: \"zz\" is not allowed, expected pin, meta-pin, clusterdag-pin or shard-pin" },
+                { "{\"cid\":\"" SAMPLE_CID "\",\"type\":30}",
+                  "type: 30 is not allowed, expected pin, meta-pin, clusterdag-pin or shard-pin" },
+                { "{\"cid\":\"" SAMPLE_CID "\",\"max_depth\":-2}",
+                  "max_depth: -2 is not allowed, expected a number of -1 or above" },
+                { "{\"cid\":\"" SAMPLE_CID "\",\"name\":\"a\",\"origins\":[\"x\"]}",
+                  "origins: [\"x\"] is not allowed, expected a list of multiaddresses" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                Error error = {};
+                Pin pin = {};
+
+                g_assert_cmpint(pin_import_read(cases[i].line, strlen(cases[i].line), &pin, &error),
+                                ==,
+                                -EINVAL);
+                g_assert_cmpstr(error_message(&error), ==, cases[i].message);
+                g_assert_null(pin.name);
+                error_done(&error);
+        }
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/types/pin/type", test_type);
@@ -211,5 +287,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/types/pin/json-as-recorded", test_golden);
         g_test_add_func("/types/pin/json-of-older-exports", test_json_lax);
         g_test_add_func("/types/pin/json-bad-with-field", test_json_bad);
+        g_test_add_func("/types/pin/import", test_import);
+        g_test_add_func("/types/pin/import-bad-with-words", test_import_bad);
         return g_test_run();
 }
