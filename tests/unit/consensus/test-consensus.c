@@ -1,4 +1,5 @@
 #include <glib.h>
+#include <raft.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -450,6 +451,54 @@ static void test_cache_ahead_of_the_log(Fixture *f, gconstpointer data _unused_)
         node_close(node);
 }
 
+/* ---- what changes its owner between the library and us is freed by the close (H6) */
+
+static long heap_balance;
+
+static void *heap_malloc(void *data _unused_, size_t size) {
+        heap_balance++;
+        return malloc(size);
+}
+
+static void *heap_calloc(void *data _unused_, size_t n, size_t size) {
+        heap_balance++;
+        return calloc(n, size);
+}
+
+static void *heap_realloc(void *data _unused_, void *p, size_t size) {
+        heap_balance += !p;
+        return realloc(p, size);
+}
+
+static void heap_free(void *data _unused_, void *p) {
+        heap_balance -= !!p;
+        free(p);
+}
+
+static void test_library_heap_is_balanced(Fixture *f, gconstpointer data _unused_) {
+        static struct raft_heap heap = {
+                .malloc = heap_malloc,
+                .free = heap_free,
+                .calloc = heap_calloc,
+                .realloc = heap_realloc,
+        };
+        Node *node = &f->node;
+
+        raft_heap_set(&heap);
+        for (int round = 0; round < 3; round++) {
+                node_start(node);
+                node_pin_wait(node, 1 + (uint64_t) round * 50, 50);
+                node_snapshot_wait(node);
+                node_pin_wait(node, 1000, 1);
+                if (round == 1)
+                        node_crash(node);
+                else
+                        node_close(node);
+                g_assert_cmpint(heap_balance, ==, 0);
+        }
+        raft_heap_set_default();
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         (void) log_set_levels("error");
@@ -473,5 +522,6 @@ int main(int argc, char **argv) {
         TEST("half-a-first-start", test_half_a_first_start);
         TEST("missing-files-are-refused", test_missing_files_are_refused);
         TEST("cache-ahead-of-the-log", test_cache_ahead_of_the_log);
+        TEST("library-heap-is-balanced", test_library_heap_is_balanced);
         return g_test_run();
 }

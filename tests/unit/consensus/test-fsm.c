@@ -1,0 +1,158 @@
+#include <glib.h>
+#include <string.h>
+
+#include "daemon/consensus/fsm.h"
+#include "tests/lib/fault.h"
+#include "tests/unit/consensus/node.h"
+
+typedef struct Fixture {
+        HelpFolder folder;
+        StatePinset *pinset;
+} Fixture;
+
+static void set_up(Fixture *f, gconstpointer data _unused_) {
+        static const uint8_t cluster_id[STATE_CLUSTER_ID_SIZE] = { 0xcc };
+
+        help_folder_make(&f->folder);
+        g_assert_cmpint(state_pinset_open(&f->pinset, f->folder.path, cluster_id, NULL), ==, 0);
+}
+
+static void tear_down(Fixture *f, gconstpointer data _unused_) {
+        state_pinset_free(f->pinset);
+        help_folder_done(&f->folder);
+}
+
+static ConsensusEntry entry_of(const void *bytes, size_t n) {
+        ConsensusEntry entry = { .index = 9, .term = 1, .type = CONSENSUS_ENTRY_COMMAND };
+
+        g_assert_cmpint(consensus_payload_new(&entry.payload, bytes, n), ==, 0);
+        return entry;
+}
+
+/* Pins 1 and 2, unpin 1, and something about a peer. */
+static ConsensusEntry sample(void) {
+        _cleanup_(str_done) Str batch = {};
+        _cleanup_(str_done) Str one = {};
+        _cleanup_(str_done) Str two = {};
+        Cid cid;
+
+        node_pin_bytes(1, &one);
+        node_pin_bytes(2, &two);
+        node_pin_cid(1, &cid);
+        const ConsensusOp ops[] = {
+                { CONSENSUS_PIN, one.data, one.len },
+                { CONSENSUS_PIN, two.data, two.len },
+                { CONSENSUS_UNPIN, cid.bytes, cid.size },
+                { CONSENSUS_PEER_PUT, "peer", 4 },
+        };
+
+        (void) consensus_entry_begin(&batch);
+        for (size_t i = 0; i < ELEMENTSOF(ops); i++)
+                g_assert_cmpint(consensus_entry_add(&batch, &ops[i]), ==, 0);
+        return entry_of(batch.data, batch.len);
+}
+
+static void on_applied(uint64_t index, const ConsensusOp *op, const Cid *cid, void *userdata) {
+        g_string_append_printf(
+                        userdata,
+                        "%d@%d%s ",
+                        (int) op->kind,
+                        (int) index,
+                        cid_is_defined(cid) ? " cid" : "");
+}
+
+static void test_applies_in_order(Fixture *f, gconstpointer data _unused_) {
+        const ConsensusEvents events = { .applied = on_applied };
+        ConsensusEntry entry = sample();
+        GString *told = g_string_new(NULL);
+        Cid one, two;
+
+        node_pin_cid(1, &one);
+        node_pin_cid(2, &two);
+        for (int again = 0; again < 2; again++) { /* the same entry may come again */
+                g_assert_cmpint(consensus_fsm_apply(f->pinset, &entry, NULL), ==, 4);
+                g_assert_cmpint(state_pinset_commit(f->pinset, entry.index), ==, 0);
+                g_assert_cmpint(state_pinset_has(f->pinset, &one), ==, 0);
+                g_assert_cmpint(state_pinset_has(f->pinset, &two), ==, 1);
+                g_assert_cmpuint(state_pinset_count(f->pinset), ==, 1);
+        }
+        consensus_fsm_tell(&entry, &events, told);
+        g_assert_cmpstr(told->str, ==, "1@9 cid 1@9 cid 2@9 cid 3@9 ");
+        g_string_free(told, TRUE);
+        consensus_entry_done(&entry);
+}
+
+static void test_newer_and_broken_entries(Fixture *f, gconstpointer data _unused_) {
+        static const struct {
+                const char *bytes;
+                size_t n;
+                ErrorCode code;
+                const char *words;
+        } cases[] = {
+                { "\x02\x01\x01x",
+                  4,
+                  ERROR_UNSUPPORTED,
+                  "entry 9 of the log needs a newer version of this program: version 2" },
+                { "\x01\x03\x01x\x07\x01x",
+                  7,
+                  ERROR_UNSUPPORTED,
+                  "needs a newer version of this program: operation 7 at offset 4" },
+                { "\x01\x07\x01x", 4, ERROR_UNSUPPORTED, "operation 7 at offset 1" },
+                { "\x01\x01", 2, ERROR_INVALID, "entry 9 of the log cannot be applied" },
+                { "\x01\x02\x01x", 4, ERROR_INVALID, "entry 9 of the log cannot be applied" },
+                { "", 0, ERROR_INVALID, "entry 9 of the log cannot be applied" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                ConsensusEntry entry = entry_of(cases[i].bytes, cases[i].n);
+                Error error = {};
+
+                g_test_message("case %zu", i);
+                g_assert_cmpint(consensus_fsm_apply(f->pinset, &entry, &error), <, 0);
+                g_assert_cmpint(error.code == ERROR_UNSUPPORTED, ==, cases[i].code == ERROR_UNSUPPORTED);
+                if (!strstr(error_message(&error), cases[i].words))
+                        g_error("'%s' does not say '%s'", error_message(&error), cases[i].words);
+                error_done(&error);
+                consensus_entry_done(&entry);
+        }
+}
+
+/* Fields in another order are the same pin; what goes into the log is the one form of it. */
+static void test_stores_the_canonical_form(Fixture *f _unused_, gconstpointer data _unused_) {
+        _cleanup_(str_done) Str canonical = {};
+        _cleanup_(str_done) Str bytes = {};
+        _cleanup_(str_done) Str other = {};
+        ConsensusOp op;
+
+        node_pin_bytes(1, &bytes);
+        (void) str_append_bytes(&other, bytes.data, bytes.len);
+        (void) str_append_bytes(&other, "\xa2\x06\x01x", 4); /* field 100: unknown */
+        op = (ConsensusOp){ CONSENSUS_PIN, other.data, other.len };
+        g_assert_cmpint(consensus_fsm_check(&op, &canonical, NULL), ==, 0);
+        g_assert_cmpmem(op.body, op.size, bytes.data, bytes.len);
+}
+
+static void test_out_of_memory(Fixture *f _unused_, gconstpointer data _unused_) {
+        _cleanup_(str_done) Str bytes = {};
+
+        node_pin_bytes(1, &bytes);
+        FOREACH_FAULT {
+                _cleanup_(error_done) Error error = {};
+                _cleanup_(str_done) Str canonical = {};
+                ConsensusOp op = { CONSENSUS_PIN, bytes.data, bytes.len };
+                int r = consensus_fsm_check(&op, &canonical, &error);
+
+                g_assert_cmpint(r, ==, fault_fired() ? -ENOMEM : 0);
+        }
+}
+
+#define TEST(path, function) g_test_add("/consensus/fsm/" path, Fixture, NULL, set_up, function, tear_down)
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        TEST("applies-in-order", test_applies_in_order);
+        TEST("newer-and-broken-entries", test_newer_and_broken_entries);
+        TEST("stores-the-canonical-form", test_stores_the_canonical_form);
+        TEST("out-of-memory", test_out_of_memory);
+        return g_test_run();
+}

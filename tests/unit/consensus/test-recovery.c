@@ -1,0 +1,246 @@
+/* Damage of whole folders: what is opened again has everything that was acknowledged, or is refused. */
+
+#include <fcntl.h>
+#include <glib.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/base/file.h"
+#include "daemon/base/log.h"
+#include "daemon/consensus/recovery.h"
+#include "tests/unit/consensus/node.h"
+
+typedef struct File {
+        char *name;
+        char *bytes;
+        size_t n;
+} File;
+
+/* All files of raft/, to be put back again and again. */
+typedef struct Image {
+        File files[32];
+        size_t n;
+} Image;
+
+static void image_read(Image *image, const HelpFolder *folder, const char *path) {
+        g_autofree char *full = g_build_filename(folder->path, path, NULL);
+        g_autoptr(GDir) dir = g_dir_open(full, 0, NULL);
+        const char *name;
+
+        while ((name = g_dir_read_name(dir))) {
+                char *child = g_build_filename(path, name, NULL);
+                g_autofree char *child_full = g_build_filename(full, name, NULL);
+                File *file;
+
+                if (g_file_test(child_full, G_FILE_TEST_IS_DIR)) {
+                        image_read(image, folder, child);
+                        g_free(child);
+                        continue;
+                }
+                g_assert_cmpuint(image->n, <, ELEMENTSOF(image->files));
+                file = &image->files[image->n++];
+                file->name = child;
+                file->bytes = help_read(folder, child, &file->n);
+        }
+}
+
+static void image_restore(const Image *image, const HelpFolder *folder) {
+        help_folder_empty(folder);
+        for (size_t i = 0; i < image->n; i++) {
+                g_autofree char *path = g_build_filename(folder->path, image->files[i].name, NULL);
+                g_autofree char *parent = g_path_get_dirname(path);
+
+                g_assert_cmpint(file_make_dirs(parent, 0700), ==, 0);
+                help_write(folder, image->files[i].name, image->files[i].bytes, image->files[i].n);
+        }
+}
+
+static void image_done(Image *image) {
+        for (size_t i = 0; i < image->n; i++) {
+                g_free(image->files[i].name);
+                free(image->files[i].bytes);
+        }
+}
+
+static void settings(Node *node) {
+        node->options.segment_size = 1024;
+}
+
+/* Two snapshots, and entries after them; TRAILING says how much of the log is left. */
+static void image_make(Image *image, const HelpFolder *folder, uint64_t trailing, uint64_t *ret_pins) {
+        Node node;
+
+        node_init(&node, folder);
+        settings(&node);
+        node.options.trailing_logs = trailing;
+        node_start(&node);
+        node_pin_wait(&node, 1, 6);
+        node_snapshot_wait(&node);
+        node_pin_wait(&node, 7, 6);
+        node_snapshot_wait(&node);
+        node_pin_wait(&node, 13, 3);
+        node_pin_wait(&node, 16, 1);
+        node_done(&node);
+        *ret_pins = 16;
+        *image = (Image){};
+        image_read(image, folder, "raft");
+}
+
+/* Answers 1 when everything came back, 0 when the last write was cut, -1 when it was refused. */
+static int try_open(const HelpFolder *folder, uint64_t pins, char **ret_words) {
+        int answer = -1;
+        Node node;
+
+        node_init(&node, folder);
+        settings(&node);
+        if (node_open(&node, ret_words) == 0) {
+                NODE_WAIT(&node, node.ready);
+                g_assert_true(node.ready);
+                answer = node_count(&node) == pins;
+                /* The last write is the barrier and pin 16 alone, or less of it. */
+                node_check_pins(&node, 1, answer ? pins : pins - 1);
+        }
+        node_done(&node);
+        return answer;
+}
+
+static bool is_snapshot(const File *file, const char *part) {
+        return strstr(file->name, "snapshot-") && g_str_has_suffix(file->name, part);
+}
+
+/* Damage every byte of each file that ENDS with the suffix; answers how many were refused. */
+static size_t damage_all(const char *suffix, uint64_t trailing, bool truncate, size_t step) {
+        size_t n_refused = 0, n_tried = 0;
+        HelpFolder folder;
+        uint64_t pins;
+        Image image;
+
+        help_folder_make(&folder);
+        image_make(&image, &folder, trailing, &pins);
+        for (size_t f = 0; f < image.n; f++) {
+                File *file = &image.files[f];
+
+                if (!is_snapshot(file, suffix))
+                        continue;
+                for (size_t at = 0; at < file->n; at += step, n_tried++) {
+                        g_autofree char *words = NULL;
+                        int answer;
+
+                        image_restore(&image, &folder);
+                        file->bytes[at] ^= 0x20;
+                        help_write(&folder, file->name, file->bytes, truncate ? at : file->n);
+                        file->bytes[at] ^= 0x20;
+                        answer = try_open(&folder, pins, &words);
+                        g_test_message("%s at %zu: %d %s", file->name, at, answer, words);
+                        g_assert_cmpint(answer, !=, 0); /* never less than all of it */
+                        if (answer < 0) {
+                                g_assert_nonnull(strstr(words, file->name));
+                                g_assert_nonnull(strstr(words, "offset"));
+                                n_refused++;
+                        }
+                }
+        }
+        g_assert_cmpuint(n_tried, >, 20);
+        image_done(&image);
+        help_folder_done(&folder);
+        return n_refused;
+}
+
+/* With the whole log there, the older snapshot or the log alone gives everything. */
+static void test_snapshot_damage_with_the_log(void) {
+        g_assert_cmpuint(damage_all("members", 1000, false, 3), ==, 0);
+        g_assert_cmpuint(damage_all("members", 1000, true, 3), ==, 0);
+        g_assert_cmpuint(damage_all("pins.dump", 1000, false, 17), ==, 0);
+        g_assert_cmpuint(damage_all("pins.dump", 1000, true, 17), ==, 0);
+}
+
+/* Without it, damage of the newest one is refused. */
+static void test_snapshot_damage_without_the_log(void) {
+        g_assert_cmpuint(damage_all("members", 0, false, 3), >, 20);
+        g_assert_cmpuint(damage_all("pins.dump", 0, false, 17), >, 20);
+        g_assert_cmpuint(damage_all("pins.dump", 0, true, 17), >, 20);
+}
+
+/* A broken snapshot is set aside, so that it does not come back as one of two. */
+static void test_broken_one_is_set_aside(void) {
+        HelpFolder folder;
+        uint64_t pins;
+        Image image;
+
+        help_folder_make(&folder);
+        image_make(&image, &folder, 1000, &pins);
+        for (size_t f = 0; f < image.n; f++)
+                if (strstr(image.files[f].name, "snapshot-00000000000000000014/members"))
+                        help_write(&folder, image.files[f].name, "x", 1);
+        g_assert_cmpint(try_open(&folder, pins, NULL), ==, 1);
+        g_assert_cmpint(faccessat(folder.fd, "raft/snapshot-00000000000000000014", F_OK, 0), <, 0);
+        g_assert_cmpint(faccessat(folder.fd, "raft/snapshot-00000000000000000014.broken", F_OK, 0), ==, 0);
+        image_done(&image);
+        help_folder_done(&folder);
+}
+
+/* The term goes up with every start of the only voter, before it leads (H16). */
+static void test_sole_voter_begins_a_term(void) {
+        HelpFolder folder;
+        ConsensusMeta meta;
+        Node node;
+        int fd;
+
+        help_folder_make(&folder);
+        for (uint64_t start = 1; start <= 3; start++) {
+                node_init(&node, &folder);
+                g_assert_cmpint(node_open(&node, NULL), ==, 0);
+                fd = openat(folder.fd, "raft", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                g_assert_cmpint(consensus_meta_load(fd, "raft", &meta, NULL), ==, 1);
+                close(fd);
+                g_assert_cmpuint(meta.term, ==, 1 + start);
+                g_assert_cmpuint(meta.vote, ==, meta.raft_id);
+                g_assert_cmpuint(node_status(&node).term, ==, meta.term);
+                node_done(&node);
+        }
+        help_folder_done(&folder);
+}
+
+/* H13: a log that ends before the snapshot is begun anew after it. */
+static void test_log_behind_the_snapshot(void) {
+        HelpFolder folder;
+        uint64_t pins;
+        Image image;
+
+        help_folder_make(&folder);
+        image_make(&image, &folder, 0, &pins);
+        for (size_t f = 0; f < image.n; f++)
+                if (strstr(image.files[f].name, "raft/log-"))
+                        g_assert_cmpint(unlinkat(folder.fd, image.files[f].name, 0), ==, 0);
+        g_assert_cmpint(file_remove_tree(folder.fd, "pins.gdbm"), ==, 0);
+        {
+                Node node;
+
+                node_init(&node, &folder);
+                settings(&node);
+                node_start(&node);
+                node_check_pins(&node, 1, 12); /* what the snapshot has */
+                node_pin_wait(&node, 13, 10);
+                node_crash(&node);
+                node_start(&node);
+                node_check_pins(&node, 1, 22);
+                node_done(&node);
+        }
+        image_done(&image);
+        help_folder_done(&folder);
+}
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+        (void) log_set_levels("crit");
+        g_test_add_func("/consensus/recovery/snapshot-damage-with-the-log",
+                        test_snapshot_damage_with_the_log);
+        g_test_add_func("/consensus/recovery/snapshot-damage-without-the-log",
+                        test_snapshot_damage_without_the_log);
+        g_test_add_func("/consensus/recovery/broken-one-is-set-aside", test_broken_one_is_set_aside);
+        g_test_add_func("/consensus/recovery/sole-voter-begins-a-term", test_sole_voter_begins_a_term);
+        g_test_add_func("/consensus/recovery/log-behind-the-snapshot", test_log_behind_the_snapshot);
+        return g_test_run();
+}
