@@ -21,9 +21,24 @@ static const char *text_or_empty(const char *text) {
         return text ? text : "";
 }
 
+/* A peer is called by its name, if it has one. */
+static const char *name_of(const char *peername, const char *id) {
+        return str_is_empty(peername) ? text_or_empty(id) : peername;
+}
+
 static void print_upper(FILE *to, const char *text) {
         for (; *text; text++)
                 fputc(toupper((unsigned char) *text), to);
+}
+
+/* Left-aligned to WIDTH characters, not bytes: names may be in any language. */
+static void print_padded(FILE *to, const char *text, int width) {
+        fputs(text, to);
+        for (; *text; text++)
+                if ((*text & 0xc0) != 0x80)
+                        width--;
+        for (; width > 0; width--)
+                fputc(' ', to);
 }
 
 static const char *format_date(uint64_t usec, const char *none, char text[static DATE_MAX]) {
@@ -88,7 +103,7 @@ static void print_version(FILE *to, void *item) {
 }
 
 static void print_pin_allocations(FILE *to, const Pin *pin) {
-        if (pin->replication_factor_min < 0) {
+        if (pin_is_everywhere(pin)) {
                 fprintf(to, "Repl. Factor: -1 | Allocations: [everywhere]");
                 return;
         }
@@ -147,9 +162,9 @@ static void print_pin_info(FILE *to, void *item) {
         for (size_t i = 0; i < info->peer_map.n; i++) {
                 const PinInfo *peer = (PinInfo *) info->peer_map.items + i;
 
-                fprintf(to,
-                        "    > %-20s : ",
-                        str_is_empty(peer->peername) ? text_or_empty(peer->peer) : peer->peername);
+                fputs("    > ", to);
+                print_padded(to, name_of(peer->peername, peer->peer), 20);
+                fputs(" : ", to);
                 print_upper(to, pin_status_to_string(peer->status));
                 if (!str_is_empty(peer->error))
                         fprintf(to, ": %s", peer->error);
@@ -176,9 +191,7 @@ static void print_gc(FILE *to, void *item) {
         for (size_t i = 0; i < gc->peer_map.n; i++) {
                 const RepoGc *peer = (RepoGc *) gc->peer_map.items + i;
 
-                fprintf(to,
-                        "%-15s",
-                        str_is_empty(peer->peername) ? text_or_empty(peer->key) : peer->peername);
+                print_padded(to, name_of(peer->peername, peer->key), 15);
                 if (!str_is_empty(peer->error))
                         fprintf(to, " | ERROR: %s", peer->error);
                 fprintf(to, "\n  > CIDs:\n");
@@ -201,14 +214,13 @@ static void print_metrics(FILE *to, void *item) {
         for (size_t i = 0; i < values->items.n; i++) {
                 const Metric *metric = (Metric *) values->items.items + i;
                 char id[PEER_ID_TEXT_MAX], bytes[CTL_HUMANIZE_MAX], expires[CTL_HUMANIZE_MAX];
-                bool is_size = str_equal(metric->name, "freespace");
+                bool is_size = str_equal(metric->name, "freespace") && metric->weight > 0;
 
                 fprintf(to,
                         "%s | %s: %s | Expires in: %s\n",
                         peer_id_format(&metric->peer, id),
                         text_or_empty(metric->name),
-                        is_size ? ctl_humanize_bytes(MAX(metric->weight, 0), bytes)
-                                : text_or_empty(metric->value),
+                        is_size ? ctl_humanize_bytes(metric->weight, bytes) : text_or_empty(metric->value),
                         ctl_humanize_time(metric->expire_nsec / 1000, now, expires));
         }
 }

@@ -53,7 +53,6 @@ static const CtlFlag graph_flags[] = {
 static const CtlVerb verb_graph = {
         .name = "graph",
         .usage = "create a graph displaying connectivity of cluster peers",
-        .arguments = " ",
         .description = "\n"
                        "This command queries all connected cluster peers and their ipfs peers to generate a\n"
                        "graph of the connections.  Output is a dot file encoding the cluster's connection state.\n",

@@ -146,7 +146,6 @@ static const CtlFlag gc_flags[] = {
 static const CtlVerb verb_gc = {
         .name = "gc",
         .usage = "run garbage collection on IPFS repos of cluster peers",
-        .arguments = " ",
         .description = "\n"
                        "This command will instruct current Cluster peers to run \"repo gc\" on their\n"
                        "respective IPFS daemons.\n"

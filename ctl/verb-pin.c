@@ -303,7 +303,7 @@ static int run_pin_update(Ctl *ctl, const CtlArguments *args) {
         char old[CID_TEXT_MAX];
         int r;
 
-        r = ctl_verb_read_cid(ctl, "parsing existing CID", ctl_argument(args, 0), old);
+        r = ctl_verb_read_cid(ctl, "parsing from Cid", ctl_argument(args, 0), old);
         if (r == 0)
                 r = read_path(ctl, ctl_argument(args, 1), &path);
         if (r == 0)
@@ -410,14 +410,12 @@ static const CtlVerb verb_pin_ls = {
                        "merely represents the list of pins which are part of the shared state of\n"
                        "the cluster. For IPFS-status information about the pins, use \"status\".\n"
                        "\n"
-                       "Metadata CIDs are included in the pinset but by default are not listed.\n"
                        "The filter only takes effect when listing all pins. The possible values are:\n"
-                       "\n"
-                       "  - all\n"
-                       "  - pin\n"
-                       "  - meta-pin\n"
-                       "  - clusterdag-pin\n"
-                       "  - shard-pin\n",
+                       "  - all (default)\n"
+                       "  - pin (normal pins, recursive or direct)\n"
+                       "  - meta-pin (sharded pins)\n"
+                       "  - clusterdag-pin (sharding-dag root pins)\n"
+                       "  - shard-pin (individual shard pins)\n",
         .flags = pin_ls_flags,
         .run = run_pin_ls,
 };

@@ -92,6 +92,24 @@ static void test_text(void) {
                   "    > a                    : PINNED | 2026-11-22T15:38:09.5Z | Attempts: 0 | Priority: false\n"
                   "    > " B " : PIN_ERROR: why | 2026-11-22T15:38:09Z | Attempts: 2 | Priority: true\n" },
                 { CTL_CALL_STATUS, "{\"cid\":\"" CID "\",\"peer_map\":null}", CID ":\n" },
+                { CTL_CALL_STATUS,
+                  "{\"cid\":\"" CID "\",\"peer_map\":{\"" A
+                  "\":{\"peername\":\"h\u00e9l\u00e8ne\",\"status\":\"remote\","
+                  "\"timestamp\":\"2026-11-22T15:38:09Z\"}}}",
+                  CID
+                  ":\n    > h\u00e9l\u00e8ne               : REMOTE | 2026-11-22T15:38:09Z | Attempts: 0 | Priority: false\n" },
+                { CTL_CALL_METRICS,
+                  "[{\"name\":\"freespace\",\"peer\":\"" A
+                  "\",\"value\":\"none\",\"weight\":0,\"expire\":1}]",
+                  A " | freespace: none | Expires in: a long while ago\n" },
+                { CTL_CALL_METRICS,
+                  "[{\"name\":\"freespace\",\"peer\":\"" A
+                  "\",\"value\":\"x\",\"weight\":1500,\"expire\":1}]",
+                  A " | freespace: 1.5 kB | Expires in: a long while ago\n" },
+                { CTL_CALL_ALERTS,
+                  "[{\"name\":\"ping\",\"peer\":\"" A
+                  "\",\"expire\":1,\"triggered_at\":\"1970-01-02T00:00:00Z\"}]",
+                  A ": ping. Expired at: a long while ago. Triggered at: a long while ago\n" },
                 { CTL_CALL_GC,
                   "{\"peer_map\":{\"" B "\":{\"peer\":\"" B "\",\"peername\":\"b\",\"keys\":[]},"
                   "\"" A "\":{\"peer\":\"" A "\",\"peername\":\"a\",\"error\":\"down\","

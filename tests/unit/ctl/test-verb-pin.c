@@ -38,7 +38,7 @@ static const FakeCase cases[] = {
         { "pin add /frob/x", {}, "", "", BAD_PATH("/frob/x", "unknown namespace: \"frob\""), 1 },
         { "pin rm /ipld/x", {}, "", "", BAD_PATH("/ipld/x", "invalid cid: cid too short"), 1 },
         { "pin update " CID, {}, "", "", BAD_PATH("/ipfs/", "path does not have enough components"), 1 },
-        { "pin update x " CID, {}, "", "", "error parsing existing CID: invalid cid: cid too short\n", 1 },
+        { "pin update x " CID, {}, "", "", "error parsing from Cid: invalid cid: cid too short\n", 1 },
         { "pin ls junk",
           {},
           "",
