@@ -11,7 +11,7 @@
 #include "daemon/offline/say.h"
 #include "daemon/offline/spool.h"
 #include "daemon/offline/values.h"
-#include "daemon/types/pin-import.h"
+#include "daemon/types/pin.h"
 
 #define IMPORT_CHUNK (64 * 1024)
 #define IMPORT_MODE 0700
