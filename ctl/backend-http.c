@@ -336,32 +336,38 @@ static int describe(Transfer *t, const CtlHost *host, CURLcode code, Str *to) {
         }
 }
 
+static const char *method_words(const char *method) {
+        switch (method[0]) {
+        case 'P':
+                return "Post";
+        case 'D':
+                return "Delete";
+        default:
+                return "Get";
+        }
+}
+
+static int transport_errno(const Transfer *t, CURLcode code) {
+        uint64_t deadline = t->request->deadline_usec;
+
+        if (code == CURLE_OPERATION_TIMEDOUT && deadline && time_monotonic() >= deadline)
+                return -ETIME;
+        return code == CURLE_ABORTED_BY_CALLBACK ? -ECANCELED : -EIO;
+}
+
 static int fail_transport(Transfer *t, const CtlHost *host, CURLcode code, CtlFailure *reterr) {
+        const char *base = host->socket_path ? "http+unix://restapi" : host->url;
         _cleanup_(str_done) Str text = {};
-        const char *method = routes[t->request->call].method;
-        bool is_late = code == CURLE_OPERATION_TIMEDOUT && t->request->deadline_usec &&
-                       time_monotonic() >= t->request->deadline_usec;
 
         (void) str_appendf(
                         &text,
-                        "%c%c%c%s \"%s%s\": ",
-                        method[0],
-                        tolower((unsigned char) method[1]),
-                        tolower((unsigned char) method[2]),
-                        method[0] == 'P'   ? "t"
-                        : method[0] == 'D' ? "ete"
-                                           : "",
-                        host->socket_path ? "http+unix://restapi" : host->url,
+                        "%s \"%s%s\": ",
+                        method_words(routes[t->request->call].method),
+                        base,
                         t->target.data);
-        (void) describe(t, host, code, &text);
-        return ctl_failure_set(
-                        reterr,
-                        is_late                             ? -ETIME
-                        : code == CURLE_ABORTED_BY_CALLBACK ? -ECANCELED
-                                                            : -EIO,
-                        0,
-                        "%s",
-                        str_error(&text) < 0 ? "out of memory" : text.data);
+        if (describe(t, host, code, &text) < 0)
+                return ctl_failure_set(reterr, -ENOMEM, 0, "out of memory");
+        return ctl_failure_set(reterr, transport_errno(t, code), 0, "%s", text.data);
 }
 
 typedef struct ErrorBody {
@@ -383,7 +389,9 @@ static int fail_status(Transfer *t, CtlFailure *reterr) {
 
         r = json_read_text(&error_shape, t->answer.data ? t->answer.data : "", t->answer.len, &body, NULL);
         if (r >= 0) {
-                (void) ctl_failure_set(reterr, 0, body.code, "%s", body.message);
+                unsigned code = body.code >= STATUS_IS_ERROR && body.code < 1000 ? body.code : t->status;
+
+                (void) ctl_failure_set(reterr, 0, code, "%s", body.message);
                 json_done(&error_shape, &body);
         } else if (t->answer.len > 0)
                 (void) ctl_failure_set(reterr, 0, t->status, "%s", t->answer.data);
@@ -546,6 +554,8 @@ static int http_call(
         str_done(&t.answer);
         str_done(&t.stream_error);
         ctl_stream_done(&t.stream);
+        if (r == 0)
+                ctl_failure_done(reterr); /* of the hosts before the one that answered */
         return r > 0 ? -EIO : r;
 }
 

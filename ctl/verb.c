@@ -135,9 +135,11 @@ int ctl_verb_fail(Ctl *ctl, const char *doing, const char *format, ...) {
 
 /* A peer that answered with an error is something else than no answer. */
 static int verb_exit_status(const CtlFailure *failure, int r) {
+        ErrorCode code = error_from_http_status(failure->code);
+
         if (failure->code == 0 || r == -ENOMEM)
                 return CTL_EXIT_FAILURE;
-        return error_exit_status(error_from_http_status(failure->code));
+        return error_exit_status(code == ERROR_NONE ? ERROR_INTERNAL : code); /* a 200 that makes no sense */
 }
 
 static int verb_call(Ctl *ctl, const CtlRequest *request, CtlItemFunc on_item, void *userdata) {

@@ -49,7 +49,7 @@ static const struct {
         { ENETUNREACH, ERROR_IPFS },  { EPIPE, ERROR_IPFS },      { ENETDOWN, ERROR_IPFS },
 };
 
-static void error_setv(Error *error, ErrorCode code, const char *format, va_list ap) {
+static void _printf_(3, 0) error_setv(Error *error, ErrorCode code, const char *format, va_list ap) {
         assert(code > ERROR_NONE && code < _ERROR_N);
         assert(error->code == ERROR_NONE);
 

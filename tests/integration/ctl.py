@@ -5,7 +5,9 @@ import json
 import os
 import pty
 import resource
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 
@@ -128,6 +130,37 @@ def credentials(bench):
         assert 'GET: http' in done.stderr and base64.b64encode(b'alice:a:b').decode() not in done.stderr, done
 
 
+def certificate(bench):
+        """A PEM file with a self-signed certificate for localhost and its key."""
+        if not shutil.which('openssl'):
+                raise Skip('no openssl to make a certificate')
+        key, path = os.path.join(bench.folder, 'key.pem'), os.path.join(bench.folder, 'peer.pem')
+        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days',
+                        '1', '-subj', '/CN=localhost', '-keyout', key, '-out', path], check=True, capture_output=True)
+        with open(path, 'a', encoding='ascii') as f, open(key, encoding='ascii') as g:
+                f.write(g.read())
+        return path
+
+
+def https(bench):
+        peer = ScriptedPeer({'exchanges': [{**VERSION, 'authorization': 'al:pw'}, VERSION, VERSION], 'tls': certificate(bench)})
+        host = ['--no-check-certificate', '--host', f'/dns4/localhost/tcp/{peer.port}']
+        shows(ctl(*host, '--basic-auth', 'al:pw', 'version'), 0, '1.1.6\n')
+        shows(ctl(*host, '--https', 'version'), 0, '1.1.6\n')
+        shows(ctl(*host[:-1], host[-1] + '/https', 'version'), 0, '1.1.6\n')
+        done = ctl(*host[1:], '--https', 'version')
+        assert done.returncode == 1 and 'tls: failed to verify certificate' in done.stdout, done
+        assert not peer.close()
+
+
+def a_silent_peer_is_left(bench):
+        with socket.create_server(('127.0.0.1', 0)) as silent:
+                port = silent.getsockname()[1]
+                done = ctl('--host', f'127.0.0.1:{port}', '--timeout', '1', 'id')
+        error = f'An error occurred:\n  Code: 0\n  Message: Get "http://127.0.0.1:{port}/id": context deadline exceeded\n'
+        shows(done, 1, error)
+
+
 def unwritable_output_is_an_error(bench):
         with open('/dev/full', 'w', encoding='ascii') as full:
                 done = ctl('--version', stdout=full)
@@ -170,5 +203,5 @@ def a_signal_ends_the_wait(bench):
 
 
 run(refuses_with_words, help_is_found, other_roads_to_the_same_peer, kept_calls_of_the_first_release,
-    broken_stream_shows_what_came, a_long_list_takes_no_memory, credentials, unwritable_output_is_an_error,
+    broken_stream_shows_what_came, a_long_list_takes_no_memory, credentials, https, a_silent_peer_is_left, unwritable_output_is_an_error,
     waiting_shows_progress_on_a_terminal_only, a_signal_ends_the_wait)

@@ -4,12 +4,14 @@ answers each as it is told. A script is a dictionary:
              "trailer" adds X-Stream-Error, "repeat" lets the last exchange happen again and again; in a body,
              @NSEC+N@ and @STAMP+N@ are the time in N seconds, as nanoseconds and as RFC 3339
   raw        bytes that are sent instead of HTTP
+  tls        a PEM file with certificate and key: HTTPS is spoken
 """
 import base64
 import datetime
 import http.server
 import re
 import socketserver
+import ssl
 import threading
 import time
 
@@ -79,6 +81,10 @@ class ScriptedPeer(socketserver.ThreadingTCPServer):
                 self.problems = []
                 self.happened = set()
                 self.port = self.server_address[1]
+                if 'tls' in script:
+                        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                        context.load_cert_chain(script['tls'])
+                        self.socket = context.wrap_socket(self.socket, server_side=True)
                 threading.Thread(target=self.serve_forever, daemon=True).start()
 
         def next_exchange(self, request):
@@ -93,6 +99,9 @@ class ScriptedPeer(socketserver.ThreadingTCPServer):
                 if not re.fullmatch(pattern, request):
                         self.problems.append(f'asked {request}\n     not {exchange["request"]}')
                 return exchange
+
+        def handle_error(self, *args):
+                """A client that hangs up is the client's affair."""
 
         def missing(self):
                 return [f'never asked {e["request"]}' for e in self.exchanges if id(e) not in self.happened]

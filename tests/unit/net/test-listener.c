@@ -133,6 +133,8 @@ static void test_unix_taken(Fixture *f, const void *data G_GNUC_UNUSED) {
         _cleanup_close_ int fd = wire_listen_unix(f->path), client = -1;
         int second = -1;
 
+        g_assert_cmpint(fd, >=, 0);
+
         g_assert_cmpint(listener_open(f->address, &second, &error), <, 0);
         g_assert_cmpstr(strstr(error_message(&error), "already in use"), !=, NULL);
         client = wire_connect_unix(f->path); /* still there */

@@ -1,0 +1,360 @@
+#include "tests/lib/fake-kubo.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "daemon/net/http-server.h"
+
+#define PLANS_MAX 32
+
+typedef struct Plan {
+        const char *command, *argument;
+        FakeAnswer answer;
+} Plan;
+
+struct FakeKubo {
+        sd_event *event;
+        HttpServer *server;
+        uint16_t port;
+        char multiaddr[64];
+        StrMap pins; /* CID → type */
+        StrList requests;
+        Plan plans[PLANS_MAX];
+        size_t n_plans;
+};
+
+/* ---- an answer on its way ---- */
+
+typedef struct Answer {
+        Str body;
+        size_t at;
+        char *trailer;
+        FakeFault fault;
+} Answer;
+
+static ssize_t answer_pull(HttpRequest *request, char *buffer, size_t max, void *userdata) {
+        Answer *answer = userdata;
+        size_t n = MIN(max, answer->body.len - answer->at);
+
+        if (n > 0) {
+                memcpy(buffer, answer->body.data + answer->at, n);
+                answer->at += n;
+                return (ssize_t) n;
+        }
+        if (answer->fault == FAKE_CUT)
+                return HTTP_SOURCE_CUT;
+        if (answer->fault == FAKE_HANG)
+                return HTTP_SOURCE_WAIT;
+        if (answer->trailer)
+                (void) http_request_trailer(request, "X-Stream-Error", answer->trailer);
+        return HTTP_SOURCE_END;
+}
+
+static void answer_closed(HttpRequest *request _unused_, bool complete _unused_, void *userdata) {
+        Answer *answer = userdata;
+
+        str_done(&answer->body);
+        free(answer->trailer);
+        free(answer);
+}
+
+static const HttpSource answer_source = { .pull = answer_pull, .closed = answer_closed };
+
+static void answer_send(HttpRequest *request, const FakeAnswer *plan) {
+        static const HttpHeader headers[] = { { "Trailer", "X-Stream-Error" } };
+        unsigned status = plan->status ? plan->status : 200;
+        const char *body = plan->body ? plan->body : "";
+        HttpReply reply = {
+                .status = status,
+                .content_type = "application/json",
+                .headers = headers,
+                .n_headers = 1,
+                .body = body,
+                .size = strlen(body),
+        };
+        Answer *answer;
+
+        if (plan->fault == FAKE_SILENCE)
+                return;
+        if (status != 200) {
+                (void) http_request_reply(request, &reply);
+                return;
+        }
+        answer = calloc(1, sizeof(Answer));
+        answer->fault = plan->fault;
+        (void) str_append(&answer->body, body);
+        (void) str_copy(&answer->trailer, plan->trailer);
+        (void) http_request_stream(request, &reply, &answer_source, answer);
+}
+
+static void answer_sendf(HttpRequest *request, unsigned status, const char *format, ...) _printf_(3, 4);
+static void answer_sendf(HttpRequest *request, unsigned status, const char *format, ...) {
+        _cleanup_(str_done) Str body = {};
+        va_list ap;
+
+        va_start(ap, format);
+        (void) str_appendv(&body, format, ap);
+        va_end(ap);
+        answer_send(request, &(FakeAnswer){ .status = status, .body = body.data });
+}
+
+static void refuse(HttpRequest *request, const char *words, const char *argument) {
+        answer_sendf(request,
+                     500,
+                     "{\"Message\":\"%s%s%s\",\"Code\":0,\"Type\":\"error\"}\n",
+                     argument ? "path '" : "",
+                     argument ? argument : "",
+                     words);
+}
+
+/* ---- the commands ---- */
+
+static void on_id(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(request,
+                     200,
+                     "{\"ID\":\"" FAKE_KUBO_ID
+                     "\",\"PublicKey\":\"\",\"Addresses\":[\"/ip4/127.0.0.1/tcp/4001/p2p/" FAKE_KUBO_ID
+                     "\"],\"AgentVersion\":\"kubo/0.42.0\",\"Protocols\":[]}\n");
+}
+
+static void on_version(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(request,
+                     200,
+                     "{\"Version\":\"0.42.0\",\"Commit\":\"\",\"Repo\":\"18\",\"System\":\"amd64/linux\",\"Golang\":\"go1.26.8\"}\n");
+}
+
+static void on_config(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(request, 200, "{\"Datastore\":{\"StorageMax\":\"10GB\"}}\n");
+}
+
+static void on_pin_add(FakeKubo *kubo, HttpRequest *request, const char *arg) {
+        const char *recursive = query_get(http_request_query(request), "recursive");
+
+        fake_kubo_pin(kubo, arg, recursive && strcmp(recursive, "false") == 0 ? "direct" : "recursive");
+        answer_sendf(request, 200, "{\"Progress\":1,\"Bytes\":22}\n{\"Pins\":[\"%s\"]}\n", arg);
+}
+
+static void on_pin_rm(FakeKubo *kubo, HttpRequest *request, const char *arg) {
+        if (!fake_kubo_pinned(kubo, arg)) {
+                refuse(request, "not pinned or pinned indirectly", NULL);
+                return;
+        }
+        fake_kubo_pin(kubo, arg, NULL);
+        answer_sendf(request, 200, "{\"Pins\":[\"%s\"]}\n", arg);
+}
+
+static void on_pin_update(FakeKubo *kubo, HttpRequest *request, const char *arg) {
+        const Query *query = http_request_query(request);
+        const char *to = "";
+
+        for (size_t i = 0; i < query->n_parameters; i++)
+                if (strcmp(query->parameters[i].key, "arg") == 0)
+                        to = query->parameters[i].value;
+        if (!str_equal(fake_kubo_pinned(kubo, arg), "recursive")) {
+                refuse(request, "'from' cid was not recursively pinned already", NULL);
+                return;
+        }
+        fake_kubo_pin(kubo, to, "recursive");
+        answer_sendf(request, 200, "{\"Pins\":[\"%s\",\"%s\"]}\n", arg, to);
+}
+
+static void on_pin_ls(FakeKubo *kubo, HttpRequest *request, const char *arg) {
+        const char *type = query_get(http_request_query(request), "type");
+        _cleanup_(str_done) Str body = {};
+
+        if (arg && !str_equal(fake_kubo_pinned(kubo, arg), type)) {
+                refuse(request, "' is not pinned", arg);
+                return;
+        }
+        for (size_t i = 0; i < kubo->pins.n; i++)
+                if (str_equal(kubo->pins.items[i].value, type) &&
+                    (!arg || strcmp(arg, kubo->pins.items[i].key) == 0))
+                        (void) str_appendf(
+                                        &body,
+                                        "{\"Cid\":\"%s\",\"Type\":\"%s\"}\n",
+                                        kubo->pins.items[i].key,
+                                        type);
+        answer_send(request, &(FakeAnswer){ .body = body.data });
+}
+
+static void on_repo_stat(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(request,
+                     200,
+                     "{\"RepoSize\":1000,\"StorageMax\":10000,\"NumObjects\":0,\"RepoPath\":\"\",\"Version\":\"\"}\n");
+}
+
+static void on_repo_gc(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(request,
+                     200,
+                     "{\"Key\":{\"/\":\"QmP63DkAFEnDYNjDYBpyNDfttu1fvUw99x1brscPzpqmmq\"}}\n{\"Key\":null,\"Error\":\"no link by that name\"}\n");
+}
+
+static void on_resolve(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(request, 200, "{\"Path\":\"/ipfs/QmP63DkAFEnDYNjDYBpyNDfttu1fvUw99x1brscPzpqmma\"}\n");
+}
+
+static void on_swarm_peers(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(request,
+                     200,
+                     "{\"Peers\":[{\"Addr\":\"/ip4/127.0.0.1/tcp/1\",\"Peer\":\"12D3KooWFAhJxa957WdJcufKtMjs9CRCR6eRkxjNSQK1oPtUDevv\"}]}\n");
+}
+
+static void on_swarm_connect(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg) {
+        answer_sendf(request, 200, "{\"Strings\":[\"connect %s success\"]}\n", arg);
+}
+
+static const struct {
+        const char *command;
+        void (*handle)(FakeKubo *kubo, HttpRequest *request, const char *arg);
+} commands[] = {
+        { "id", on_id },           { "version", on_version },         { "config/show", on_config },
+        { "pin/add", on_pin_add }, { "pin/rm", on_pin_rm },           { "pin/update", on_pin_update },
+        { "pin/ls", on_pin_ls },   { "repo/stat", on_repo_stat },     { "repo/gc", on_repo_gc },
+        { "resolve", on_resolve }, { "swarm/peers", on_swarm_peers }, { "swarm/connect", on_swarm_connect },
+};
+
+/* ---- dispatch ---- */
+
+static bool take_plan(FakeKubo *kubo, const char *command, const char *target, FakeAnswer *ret) {
+        for (size_t i = kubo->n_plans; i-- > 0;) {
+                Plan *plan = &kubo->plans[i];
+
+                if (strcmp(plan->command, command) != 0 ||
+                    (plan->argument && !strstr(target, plan->argument)))
+                        continue;
+                *ret = plan->answer;
+                if (plan->answer.times > 0 && --plan->answer.times == 0) {
+                        memmove(plan, plan + 1, (kubo->n_plans - i - 1) * sizeof(Plan));
+                        kubo->n_plans--;
+                }
+                return true;
+        }
+        return false;
+}
+
+static void on_request(HttpRequest *request, void *userdata) {
+        static const char root[] = "/api/v0/";
+        FakeKubo *kubo = userdata;
+        const Query *query = http_request_query(request);
+        const char *target = http_request_target(request), *command;
+        FakeAnswer answer;
+
+        if (strncmp(query->path, root, strlen(root)) != 0 ||
+            strcmp(http_request_method(request), "POST") != 0) {
+                answer_sendf(request, 405, "405 - Method Not Allowed\n");
+                return;
+        }
+        command = query->path + strlen(root);
+        (void) str_list_append(&kubo->requests, target + strlen(root));
+        if (take_plan(kubo, command, target, &answer)) {
+                answer_send(request, &answer);
+                return;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++)
+                if (strcmp(commands[i].command, command) == 0) {
+                        commands[i].handle(kubo, request, query_get(query, "arg"));
+                        return;
+                }
+        answer_sendf(request, 404, "404 page not found\n");
+}
+
+/* ---- life ---- */
+
+int fake_kubo_start(FakeKubo *kubo) {
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(kubo->port) };
+        socklen_t size = sizeof(address);
+        int one = 1, fd;
+
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        (void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+        if (bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 || listen(fd, 128) < 0 ||
+            getsockname(fd, (struct sockaddr *) &address, &size) < 0) {
+                int r = -errno;
+
+                close(fd);
+                return r;
+        }
+        kubo->port = ntohs(address.sin_port);
+        (void) snprintf(kubo->multiaddr, sizeof(kubo->multiaddr), "/ip4/127.0.0.1/tcp/%u", kubo->port);
+        return http_server_new(
+                        &kubo->server,
+                        kubo->event,
+                        &(HttpServerOptions){ .fd = fd, .handle = on_request, .userdata = kubo });
+}
+
+void fake_kubo_stop(FakeKubo *kubo) {
+        kubo->server = http_server_free(kubo->server);
+}
+
+int fake_kubo_new(FakeKubo **ret, sd_event *event) {
+        FakeKubo *kubo = calloc(1, sizeof(FakeKubo));
+        int r;
+
+        if (!kubo)
+                return -ENOMEM;
+        kubo->event = sd_event_ref(event);
+        r = fake_kubo_start(kubo);
+        if (r < 0) {
+                fake_kubo_free(kubo);
+                return r;
+        }
+        *ret = kubo;
+        return 0;
+}
+
+FakeKubo *fake_kubo_free(FakeKubo *kubo) {
+        if (!kubo)
+                return NULL;
+        http_server_free(kubo->server);
+        str_map_done(&kubo->pins);
+        str_list_done(&kubo->requests);
+        sd_event_unref(kubo->event);
+        free(kubo);
+        return NULL;
+}
+
+const char *fake_kubo_multiaddr(const FakeKubo *kubo) {
+        return kubo->multiaddr;
+}
+
+void fake_kubo_plan(FakeKubo *kubo, const char *command, const char *argument, const FakeAnswer *answer) {
+        assert(kubo->n_plans < PLANS_MAX);
+        kubo->plans[kubo->n_plans++] = (Plan){ command, argument, *answer };
+}
+
+void fake_kubo_forget_plans(FakeKubo *kubo) {
+        kubo->n_plans = 0;
+}
+
+/* Not pinned is kept as an empty type: StrMap has no removal. */
+void fake_kubo_pin(FakeKubo *kubo, const char *cid, const char *type) {
+        (void) str_map_set(&kubo->pins, cid, type ? type : "");
+}
+
+const char *fake_kubo_pinned(const FakeKubo *kubo, const char *cid) {
+        const char *type = str_map_get(&kubo->pins, cid);
+
+        return str_is_empty(type) ? NULL : type;
+}
+
+const StrList *fake_kubo_requests(const FakeKubo *kubo) {
+        return &kubo->requests;
+}
+
+void fake_kubo_forget_requests(FakeKubo *kubo) {
+        str_list_done(&kubo->requests);
+        kubo->requests = (StrList){};
+}
+
+size_t fake_kubo_count(const FakeKubo *kubo, const char *prefix) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < kubo->requests.n; i++)
+                n += strncmp(kubo->requests.items[i], prefix, strlen(prefix)) == 0;
+        return n;
+}
