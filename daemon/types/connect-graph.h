@@ -1,6 +1,6 @@
 #pragma once
 
-/* The answer of GET /health/graph: ConnectGraph of the Go program (compat 1.7). All keys are text forms of
+/* The answer of GET /health/graph: ConnectGraph of the Go program. All keys are text forms of
  * peer IDs. */
 
 #include "daemon/base/json.h"

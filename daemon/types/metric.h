@@ -1,6 +1,6 @@
 #pragma once
 
-/* A metric of a peer, and the alert that its expiry raises (compat 1.7, 7.3). */
+/* A metric of a peer, and the alert that its expiry raises. */
 
 #include "daemon/base/json.h"
 #include "daemon/types/peer-id.h"

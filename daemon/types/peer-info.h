@@ -1,6 +1,6 @@
 #pragma once
 
-/* A peer as GET /id tells it: the ID object of the Go program (compat 1.7, H). */
+/* A peer as GET /id tells it: the ID object of the Go program. */
 
 #include "daemon/base/json.h"
 #include "daemon/types/multiaddr.h"

@@ -1,6 +1,6 @@
 #pragma once
 
-/* What the cluster knows of one pin: GlobalPinInfo of the Go program (compat 1.7, H), with one PinInfo a
+/* What the cluster knows of one pin: GlobalPinInfo of the Go program, with one PinInfo a
  * peer. */
 
 #include "daemon/base/json.h"

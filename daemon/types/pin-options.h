@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * The options of a pin request as query parameters (compat 1.6): read from a query, and written into one.
+ * The options of a pin request as query parameters: read from a query, and written into one.
  */
 
 #include "daemon/types/error.h"

@@ -1,6 +1,6 @@
 #pragma once
 
-/* The status of a pin on a peer: a bit mask, so that a filter is an OR of statuses (compat 0.1, H). */
+/* The status of a pin on a peer: a bit mask, so that a filter is an OR of statuses. */
 
 #include <stdbool.h>
 

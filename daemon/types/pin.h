@@ -27,7 +27,7 @@
 #define PIN_METADATA_MAX 256      /* entries */
 #define PIN_ORIGINS_MAX 64
 
-typedef enum PinType { /* bit values, compat 0.1 */
+typedef enum PinType { /* bit values, so that a filter is an OR of types */
                        PIN_TYPE_BAD = 1,
                        PIN_TYPE_DATA = 2, /* "pin" */
                        PIN_TYPE_META = 4,

@@ -1,6 +1,6 @@
 #pragma once
 
-/* The answer of POST /ipfs/gc: GlobalRepoGC of the Go program (compat 1.7). */
+/* The answer of POST /ipfs/gc: GlobalRepoGC of the Go program. */
 
 #include "daemon/base/json.h"
 #include "daemon/types/cid.h"

@@ -24,7 +24,7 @@ static Cid parse(const char *text) {
 static void test_text(void) {
         static const char *const forms[] = {
                 RAW,
-                "f01551220" RAW_HASH,
+                ("f01551220" RAW_HASH),
                 "F015512200A6A30A709B9732CCA6D6254EE3AEFDCFB76FF9909A7A3068F90A9997AF119EE",
                 "BAFKREIAKNIYKOCNZOMWMU3LCKTXDV3647N3P7GIJU6RQND4QVGMXV4IZ5Y",
                 "cafkreiakniykocnzomwmu3lcktxdv3647n3p7giju6rqnd4qvgmxv4iz5y======",
@@ -50,7 +50,7 @@ static void test_text(void) {
 static void test_version_0(void) {
         static const char *const forms[] = { V0,
                                              "zQmP63DkAFEnDYNjDYBpyNDfttu1fvUw99x1brscPzpqmmq",
-                                             "f1220" V0_HASH };
+                                             ("f1220" V0_HASH) };
         char text[CID_TEXT_MAX];
         Cid cid;
 
