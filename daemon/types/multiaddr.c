@@ -198,7 +198,7 @@ static int multiaddr_read_part(const uint8_t **at, const uint8_t *end, Str *to) 
         n = (uint64_t) protocol->size;
         if (protocol->size < 0 && multiaddr_read_varint(at, end, &n) < 0)
                 return -EINVAL;
-        if (n == 0 || n > (size_t) (end - *at) || n > MULTIADDR_VALUE_MAX)
+        if (n > (size_t) (end - *at) || n > MULTIADDR_VALUE_MAX)
                 return -EINVAL;
         if (protocol->size == MULTIADDR_PATH && n < (size_t) (end - *at))
                 return -EINVAL;
