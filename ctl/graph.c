@@ -15,7 +15,7 @@ typedef struct Node {
 } Node;
 
 typedef struct Graph {
-        ConnectGraph *from;
+        const ConnectGraph *from;
         Str *to;
         Map *peers; /* ID → Node */
         Map *ipfs;  /* the same; a missing daemon stands under the ID of its peer */
@@ -56,15 +56,6 @@ static const Node *node_add(Map *nodes, const char *id, char letter) {
                 return NULL;
         free(old);
         return TAKE_PTR(node);
-}
-
-static int compare_links(const void *a, const void *b) {
-        return strcmp(((const GraphLinks *) a)->id, ((const GraphLinks *) b)->id);
-}
-
-static void sort_links(JsonArray *links) {
-        if (links->n > 1)
-                qsort(links->items, links->n, sizeof(GraphLinks), compare_links);
 }
 
 static const GraphLinks *link_at(const JsonArray *links, size_t i) {
@@ -258,12 +249,10 @@ static int write_edges(Graph *graph) {
         return str_append(graph->to, "}");
 }
 
-int ctl_graph_write(ConnectGraph *from, bool all_ipfs, Str *to) {
+int ctl_graph_write(const ConnectGraph *from, bool all_ipfs, Str *to) {
         _cleanup_(graph_done) Graph graph = { .from = from, .to = to, .all_ipfs = all_ipfs };
         int r;
 
-        sort_links(&from->cluster_links);
-        sort_links(&from->ipfs_links);
         r = map_new(&graph.peers);
         if (r >= 0)
                 r = map_new(&graph.ipfs);

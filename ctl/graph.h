@@ -5,6 +5,5 @@
 
 #include "daemon/types/connect-graph.h"
 
-/* ALL_IPFS: also the IPFS peers that belong to no peer of the cluster. Sorts what is in GRAPH. Errors:
- * -ENOMEM. */
-int ctl_graph_write(ConnectGraph *graph, bool all_ipfs, Str *to);
+/* ALL_IPFS: also the IPFS peers that belong to no peer of the cluster. Errors: -ENOMEM. */
+int ctl_graph_write(const ConnectGraph *graph, bool all_ipfs, Str *to);
