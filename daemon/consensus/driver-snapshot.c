@@ -100,10 +100,13 @@ static void snapshot_failed(Consensus *c, uint64_t index, int r, const Error *er
 }
 
 static int adopt(Consensus *c, const ConsensusSnapshotHead *head) {
+        int r;
+
         if (c->disk_state.has_snapshot)
                 consensus_snapshot_head_done(&c->disk_state.snapshot);
-        c->disk_state.has_snapshot = false;
-        return consensus_snapshot_head_copy(&c->disk_state.snapshot, head);
+        r = consensus_snapshot_head_copy(&c->disk_state.snapshot, head);
+        c->disk_state.has_snapshot = r == 0;
+        return r;
 }
 
 static void snapshot_ended(ConsensusSnapshotTask *task, int r, const Error *error, void *userdata) {
@@ -118,10 +121,8 @@ static void snapshot_ended(ConsensusSnapshotTask *task, int r, const Error *erro
         if (c->failed || c->closing)
                 return;
 
-        if (r == 0) {
-                c->disk_state.has_snapshot = true;
+        if (r == 0)
                 r = compact(c);
-        }
         if (r < 0) {
                 consensus_driver_fail_errno(c, CONSENSUS_EXIT_SOFTWARE, r, "the log cannot be compacted");
                 return;

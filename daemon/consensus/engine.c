@@ -96,21 +96,55 @@ int consensus_members_encode(ConsensusMembers *members, ConsensusPayload **ret) 
         return r;
 }
 
+/* The length of the server at AT, or 0 when it is not whole: id (8), address with its NUL, role (1). */
+static size_t server_size(const uint8_t *at, const uint8_t *end) {
+        const uint8_t *nul;
+
+        if (end - at < 8)
+                return 0;
+        nul = memchr(at + 8, 0, (size_t) (end - at) - 8);
+        return nul && end - nul >= 2 ? (size_t) (nul + 2 - at) : 0;
+}
+
+/* The library's decoder looks for the end of each address beyond the input, so the shape is checked first:
+ * version (1), number of servers (8), the servers, zeros up to a multiple of 8. */
+static bool members_are_whole(const uint8_t *at, size_t size) {
+        const uint8_t *end = at + size;
+        uint64_t n;
+
+        if (size < 9 || size % 8 != 0 || at[0] != 1)
+                return false;
+        n = consensus_wire_get64(at + 1);
+        if (n == 0 || n > CONSENSUS_MEMBERS_MAX)
+                return false;
+
+        for (at += 9; n > 0; n--) {
+                size_t server = server_size(at, end);
+
+                if (server == 0)
+                        return false;
+                at += server;
+        }
+        if (end - at >= 8)
+                return false;
+        for (; at < end; at++)
+                if (*at != 0)
+                        return false;
+        return true;
+}
+
 /* The result is the library's once it is handed over. */
 static int members_decode(const ConsensusPayload *payload, struct raft_configuration *ret) {
         struct raft_buffer buffer = { .base = (void *) payload->bytes, .len = payload->size };
         int r;
 
-        if (payload->size == 0 || payload->size % 8 != 0) /* the library pads, and does not look at it */
+        if (!members_are_whole(payload->bytes, payload->size))
                 return -EBADMSG;
         r = raft_configuration_decode(&buffer, ret);
         return r == 0 ? 0 : raft_code_to_errno(r);
 }
 
 static int members_copy(const struct raft_configuration *from, ConsensusMembers *ret) {
-        if (from->n == 0 || from->n > CONSENSUS_MEMBERS_MAX)
-                return -EBADMSG;
-
         ret->items = calloc(from->n, sizeof(*ret->items));
         if (!ret->items)
                 return -ENOMEM;
