@@ -1,11 +1,12 @@
 /* How a call is put on the wire, and what the answers mean. */
 
 #include <glib.h>
-#include <glib/gstdio.h>
+#include <microhttpd.h>
 #include <string.h>
 
 #include "tests/lib/fault.h"
 #include "tests/unit/net/calls.h"
+#include "tests/unit/net/tls.h"
 
 typedef struct Fixture {
         sd_event *event;
@@ -309,6 +310,21 @@ static void test_no_tls(Fixture *f, const void *data G_GNUC_UNUSED) {
         g_assert_cmpint(f->recorder.result, ==, -EPROTO);
 }
 
+static void test_tls(Fixture *f, const void *verify) {
+        unsigned port;
+        struct MHD_Daemon *daemon = tls_start(&port);
+        g_autofree char *url = g_strdup_printf("https://127.0.0.1:%u/", port);
+
+        g_assert_cmpint(daemon != NULL, ==, true);
+        recorder_run(&f->recorder, (HttpCallOptions){ .url = url, .no_verify = !verify });
+        g_test_message("%s", f->recorder.words->str);
+        g_assert_cmpint(f->recorder.result, ==, verify ? -EPROTO : 0);
+        g_assert_cmpstr(f->recorder.body->str, ==, verify ? "" : "secret");
+        if (verify)
+                g_assert_cmpstr(strstr(f->recorder.words->str, "certificate"), !=, NULL);
+        MHD_stop_daemon(daemon);
+}
+
 static const struct {
         const char *method, *url;
         const char *header;
@@ -378,6 +394,8 @@ int main(int argc, char **argv) {
         ADD("/net/http-call/unix-socket-missing", test_unix_missing);
         ADD("/net/http-call/no-such-host", test_no_such_host);
         ADD("/net/http-call/no-tls", test_no_tls);
+        ADD("/net/http-call/tls", test_tls);
+        g_test_add("/net/http-call/tls-not-trusted", Fixture, "verify", set_up, test_tls, tear_down);
         ADD("/net/http-call/invalid-options", test_invalid);
         ADD("/net/http-call/out-of-memory", test_memory);
         return g_test_run();

@@ -301,6 +301,32 @@ static void test_many(Fixture *f, const void *data G_GNUC_UNUSED) {
                 recorder_close(recorders + i);
 }
 
+/* Whoever waits for one of the connections to a host, is not connecting yet. */
+static void test_waiting_is_no_connecting(Fixture *f, const void *data G_GNUC_UNUSED) {
+        Recorder recorders[HTTP_CONNECTIONS_MAX + 1];
+        gint64 end = g_get_monotonic_time() + 5 * STALL_USEC;
+
+        f->server.reply = NULL;
+        f->options.connect_timeout_usec = STALL_USEC;
+        for (size_t i = 0; i < G_N_ELEMENTS(recorders); i++) {
+                recorder_open(recorders + i, f->event, f->client);
+                g_assert_cmpint(recorder_start(recorders + i, f->options), ==, 0);
+        }
+        while (g_get_monotonic_time() < end)
+                g_assert_cmpint(sd_event_run(f->event, 1000), >=, 0);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(recorders); i++)
+                g_assert_cmpstr(recorders[i].words->str, ==, "");
+        g_assert_cmpuint(f->server.n_connections, ==, HTTP_CONNECTIONS_MAX);
+
+        f->server.reply = REPLY_ABC;
+        recorders[0].call = http_call_unref(recorders[0].call);
+        wire_wait(f->event, &recorders[HTTP_CONNECTIONS_MAX].done);
+        g_assert_cmpint(recorders[HTTP_CONNECTIONS_MAX].result, ==, 0);
+        for (size_t i = 0; i < G_N_ELEMENTS(recorders); i++)
+                recorder_close(recorders + i);
+}
+
 /* One on_done may drop all the others, and start new ones. */
 typedef struct Chain {
         Fixture *f;
@@ -401,6 +427,7 @@ int main(int argc, char **argv) {
         ADD("/net/http-client/connection-is-kept", test_connection_is_kept);
         ADD("/net/http-client/kept-connection-is-closed", test_kept_connection_is_closed);
         ADD("/net/http-client/many", test_many);
+        ADD("/net/http-client/waiting-is-no-connecting", test_waiting_is_no_connecting);
         ADD("/net/http-client/calls-from-on-done", test_chain);
         ADD("/net/http-client/unix-socket", test_unix);
         return g_test_run();
