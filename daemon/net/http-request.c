@@ -78,12 +78,9 @@ static HttpServer *server_of(const HttpRequest *request) {
 }
 
 static void suspend(HttpRequest *request) {
-        /* In the middle of a body, the end of the client's sending says nothing: the body may be whole. */
-        bool half_too = !request->is_in_body;
-
         if (request->is_woken || request->is_suspended)
                 return;
-        if (http_server_watch(request->connection, half_too) < 0) {
+        if (http_server_watch(request->connection) < 0) {
                 request->phase = HTTP_REQUEST_CUT;
                 return;
         }
@@ -110,8 +107,10 @@ void http_request_resume(HttpRequest *request) {
 }
 
 void http_request_hang_up(HttpRequest *request, bool is_half) {
+        /* In the middle of a body, the end of the client's sending says little: the rest may be there, and
+         * be read when the owner resumes. He has the stall time for it. */
         if (is_half && request->is_in_body) {
-                http_server_wait(request->connection, HTTP_WAIT_CLIENT); /* give him the stall time */
+                http_server_wait(request->connection, HTTP_WAIT_CLIENT);
                 return;
         }
 

@@ -54,7 +54,7 @@ void http_server_handle(HttpServer *server, HttpRequest *request);
 void http_server_kick(HttpServer *server);
 void http_server_wait(HttpConnection *connection, HttpWait wait);
 /* Look for the client's end while libmicrohttpd does not: a suspended connection is out of its epoll set. */
-int http_server_watch(HttpConnection *connection, bool half_too);
+int http_server_watch(HttpConnection *connection);
 void http_server_unwatch(HttpConnection *connection);
 /* Keep the socket open until the client has read the answer, after libmicrohttpd closed it. */
 void http_server_linger(HttpServer *server, int fd);

@@ -141,9 +141,9 @@ static int on_again(sd_event_source *source _unused_, void *userdata) {
 /* ---- the watch over suspended connections: an epoll of its own, since the loop's cost of an event grows
  * with the number of its sources */
 
-int http_server_watch(HttpConnection *connection, bool half_too) {
+int http_server_watch(HttpConnection *connection) {
         struct epoll_event event = {
-                .events = EPOLLONESHOT | (half_too ? EPOLLRDHUP : 0),
+                .events = EPOLLRDHUP | EPOLLONESHOT,
                 .data.ptr = connection,
         };
 
@@ -433,8 +433,7 @@ void http_server_stop_accepting(HttpServer *server) {
                 close(fd);
 }
 
-/* libmicrohttpd must not be stopped with suspended connections, and a resume takes effect in its next run:
- * there each request is refused any further step, since the server is closing. */
+/* libmicrohttpd must not be stopped with suspended connections; the resumed ones it ends. */
 static void stop_daemon(HttpServer *server) {
         http_server_stop_accepting(server);
 
@@ -442,7 +441,6 @@ static void stop_daemon(HttpServer *server) {
                 if (connection->request)
                         http_request_hang_up(connection->request, /* is_half= */ false);
 
-        (void) MHD_run(server->daemon);
         MHD_stop_daemon(server->daemon);
 }
 

@@ -8,7 +8,7 @@
  * http_request_receive), or keep the request and answer later from the loop. Each request is answered
  * exactly once. When the client goes away first, or the server is freed, the request's `closed` tells; the
  * request must not be touched afterwards. While the owner thinks or his source waits, a client that only
- * ends its sending counts as gone, as in Go; while a sink waits, it does not.
+ * ends its sending counts as gone, as in Go; while a sink waits, it does so after stall_timeout.
  *
  * Checked before HANDLE, and answered by the server itself: head too large (431), bad head (400), two
  * Content-Length or one beside Transfer-Encoding (400), Transfer-Encoding other than chunked (501), more

@@ -214,17 +214,35 @@ static void serve_endless(Serving *serving, HttpRequest *request, size_t n G_GNU
         start_stream(serving, request, SIZE_MAX, HTTP_SOURCE_END);
 }
 
+static int on_later_lines(sd_event_source *source G_GNUC_UNUSED, void *userdata) {
+        Serving *serving = userdata;
+        HttpRequest *request = serving->kept;
+
+        serving->kept = NULL;
+        if (request)
+                start_stream(serving, request, 2, HTTP_SOURCE_END);
+        return 0;
+}
+
+static void serve_later_lines(Serving *serving, HttpRequest *request, size_t n G_GNUC_UNUSED) {
+        serving->kept = request;
+        g_assert_cmpint(sd_event_add_defer(serving->event, NULL, on_later_lines, serving), >=, 0);
+}
+
 /* ---- the server */
 
 static const struct {
         const char *path;
         void (*serve)(Serving *serving, HttpRequest *request, size_t n);
 } paths[] = {
-        { "/hello", serve_hello },   { "/headers", serve_headers }, { "/status", serve_status },
-        { "/big", serve_big },       { "/echo", serve_echo },       { "/later", serve_later },
-        { "/keep", serve_keep },     { "/sink", serve_sink },       { "/early", serve_early },
-        { "/middle", serve_middle }, { "/lines", serve_lines },     { "/wait", serve_wait },
-        { "/cut", serve_cut },       { "/endless", serve_endless },
+        { "/hello", serve_hello },     { "/headers", serve_headers },
+        { "/status", serve_status },   { "/big", serve_big },
+        { "/echo", serve_echo },       { "/later", serve_later },
+        { "/keep", serve_keep },       { "/sink", serve_sink },
+        { "/early", serve_early },     { "/middle", serve_middle },
+        { "/lines", serve_lines },     { "/wait", serve_wait },
+        { "/cut", serve_cut },         { "/later-lines", serve_later_lines },
+        { "/endless", serve_endless },
 };
 
 static void on_request(HttpRequest *request, void *userdata) {

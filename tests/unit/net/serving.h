@@ -30,6 +30,7 @@ typedef struct Serving {
  *   /early         "no" before the body
  *   /middle        "no" when the first bytes of the body came
  *   /lines?N       a stream of N lines, with a trailer
+ *   /later-lines   a stream of two lines, from the loop
  *   /wait          a stream that waits while SOURCE_WAITS, then one line
  *   /cut           a stream that is cut after one line
  *   /endless       a stream without an end

@@ -198,16 +198,26 @@ static void test_body_grows_too_large(Fixture *f, const void *data G_GNUC_UNUSED
         g_assert_cmpuint(f->serving.n_bodies, ==, 0);
 }
 
-/* The client has a lot to send, and gets the answer all the same. */
-static void test_answer_survives_upload(Fixture *f, const void *data) {
+/* The client has a lot to send, and gets the answer all the same; nor is it told of a reset. */
+static void test_answer_survives_upload(Fixture *f, const void *path) {
         g_autofree char *body = g_strnfill(4 * 1024 * 1024, 'x');
-        const char *path = data;
         g_autofree char *head = g_strdup_printf(
-                        "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", path, 4 * 1024 * 1024);
+                        "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n",
+                        (const char *) path,
+                        4 * 1024 * 1024);
+        g_autofree char *answer = NULL;
 
         send_text(f, head);
-        send_text(f, body);
-        expect_last(f, "HTTP/1.1 40", "\r\n\r\nno");
+        g_assert_cmpint(wire_send_text(f->serving.event, f->client, body), ==, true);
+        answer = wire_read(f->serving.event, f->client, "\r\n\r\nno");
+        g_assert_cmpstr(answer, !=, NULL);
+        g_assert_cmpint(g_str_has_prefix(answer, "HTTP/1.1 40"), ==, true);
+        g_assert_cmpstr(strstr(answer, "Connection: close"), !=, NULL);
+        for (ssize_t n = -1; n != 0;) {
+                g_assert_cmpint(sd_event_run(f->serving.event, 1000), >=, 0);
+                n = recv(f->client, body, 1, MSG_DONTWAIT);
+                g_assert_cmpint(n == 0 || errno == EAGAIN, ==, true);
+        }
 }
 
 static void test_bad_chunk(Fixture *f, const void *data G_GNUC_UNUSED) {
@@ -270,6 +280,13 @@ static void test_source_waits(Fixture *f, const void *data G_GNUC_UNUSED) {
                 g_assert_cmpuint(f->serving.n_pulled, ==, i); /* nothing from inside a call */
                 serving_until(&f->serving, &f->serving.n_pulled, i + 1);
         }
+        expect(f, "HTTP/1.1 200", "X-Test: a b\r\n\r\n");
+        serving_until(&f->serving, &f->serving.n_source_closed, 1);
+        g_assert_cmpint(f->serving.is_complete, ==, true);
+}
+
+static void test_stream_later(Fixture *f, const void *data G_GNUC_UNUSED) {
+        send_text(f, GET("/later-lines"));
         expect(f, "HTTP/1.1 200", "X-Test: a b\r\n\r\n");
         serving_until(&f->serving, &f->serving.n_source_closed, 1);
         g_assert_cmpint(f->serving.is_complete, ==, true);
@@ -461,6 +478,7 @@ int main(int argc, char **argv) {
         ADD("/net/http-request/body/sink-waits", test_sink_waits);
         ADD("/net/http-request/stream/slow-reader", test_slow_reader);
         ADD("/net/http-request/stream/source-waits", test_source_waits);
+        ADD("/net/http-request/stream/started-later", test_stream_later);
         ADD("/net/http-request/stream/large", test_large_stream);
         ADD("/net/http-request/stream/cut", test_cut);
         for (size_t i = 0; i < G_N_ELEMENTS(aborts); i++) {

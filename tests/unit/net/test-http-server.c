@@ -10,6 +10,7 @@
 #include "tests/unit/net/serving.h"
 
 #define SHORT_USEC (50 * 1000)
+#define PATIENT_USEC (300 * 1000) /* longer than a busy machine lets a test wait */
 #define REQUEST(method, path) method " " path " HTTP/1.1\r\nHost: x\r\n"
 #define GET(path) REQUEST("GET", path) "\r\n"
 #define HELLO_LAST REQUEST("GET", "/hello") "Connection: close\r\n\r\n"
@@ -112,6 +113,59 @@ static void test_stalled_reader(const void *path) {
                 g_assert_cmpint(sd_event_run(serving.event, 1000), >=, 0);
         }
         close(fd);
+        serves_on(&serving);
+        serving_close(&serving);
+}
+
+/* A slow client is none that stalls: it takes a little now and then, for several times the time-out. */
+static void test_slow_reader(void) {
+        HttpServerOptions options = long_timeouts;
+        gint64 end = g_get_monotonic_time() + 4 * PATIENT_USEC;
+        size_t n_read = 0;
+        Serving serving;
+        int fd;
+
+        options.stall_timeout_usec = PATIENT_USEC;
+        serving_open(&serving, &options);
+        fd = wire_connect(serving.port);
+        (void) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ 65536 }, sizeof(int));
+        wire_send_text(serving.event, fd, REQUEST("GET", "/big?40000000") "Connection: close\r\n\r\n");
+
+        for (ssize_t n = 1; n != 0;) {
+                static char block[65536];
+                int r = sd_event_run(serving.event, g_get_monotonic_time() < end ? 5000 : 50);
+
+                g_assert_cmpint(r, >=, 0);
+                if (r > 0 && g_get_monotonic_time() < end)
+                        continue;
+
+                n = recv(fd, block, sizeof(block), MSG_DONTWAIT);
+                g_assert_cmpint(n >= 0 || errno == EAGAIN, ==, true);
+                n_read += n > 0 ? (size_t) n : 0;
+        }
+        g_assert_cmpuint(n_read, >, 40000000);
+        close(fd);
+        serving_close(&serving);
+}
+
+/* A sink that waits, and a client that closes: perhaps it has sent all before, so the owner gets some time.
+ */
+static void test_closed_upload(void) {
+        HttpServerOptions options = long_timeouts;
+        Serving serving;
+        int fd;
+
+        options.stall_timeout_usec = SHORT_USEC;
+        serving_open(&serving, &options);
+        serving.sink_takes = 1;
+        fd = wire_connect(serving.port);
+        wire_send_text(serving.event, fd, REQUEST("POST", "/sink") "Content-Length: 9\r\n\r\nabc");
+        serving_until(&serving, &serving.n_fed, 1);
+        wire_turns(serving.event, 20);
+        g_assert_cmpuint(serving.n_closed, ==, 0);
+        close(fd);
+        serving_until(&serving, &serving.n_closed, 1);
+        g_assert_cmpuint(serving.n_fed, ==, 1);
         serves_on(&serving);
         serving_close(&serving);
 }
@@ -321,6 +375,8 @@ int main(int argc, char **argv) {
                         "/net/http-server/timeout/stalled-reader-of-a-reply",
                         "/big?20000000",
                         test_stalled_reader);
+        g_test_add_func("/net/http-server/timeout/not-for-a-slow-reader", test_slow_reader);
+        g_test_add_func("/net/http-server/timeout/upload-closed-while-the-sink-waits", test_closed_upload);
         g_test_add_func("/net/http-server/timeout/not-for-the-owner", test_owner_has_time);
         g_test_add_func("/net/http-server/max-connections", test_max_connections);
         g_test_add_func("/net/http-server/many", test_many);

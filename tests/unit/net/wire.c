@@ -92,7 +92,7 @@ unsigned wire_dead_port(void) {
         return port;
 }
 
-void wire_send(sd_event *event, int fd, const char *data, size_t n) {
+bool wire_send(sd_event *event, int fd, const char *data, size_t n) {
         gint64 deadline = g_get_monotonic_time() + WIRE_DEADLINE_USEC;
 
         while (n > 0) {
@@ -104,12 +104,14 @@ void wire_send(sd_event *event, int fd, const char *data, size_t n) {
                 } else if (errno == EAGAIN)
                         run_until(event, deadline);
                 else
-                        return; /* the other side has closed; what it said is read by the test */
+                        return false; /* the other side has closed; what it said is read by the test */
         }
+
+        return true;
 }
 
-void wire_send_text(sd_event *event, int fd, const char *text) {
-        wire_send(event, fd, text, strlen(text));
+bool wire_send_text(sd_event *event, int fd, const char *text) {
+        return wire_send(event, fd, text, strlen(text));
 }
 
 char *wire_read(sd_event *event, int fd, const char *text) {

@@ -23,8 +23,9 @@ int wire_connect(unsigned port);
 int wire_connect_unix(const char *path);
 unsigned wire_dead_port(void); /* nobody listens there */
 
-void wire_send(sd_event *event, int fd, const char *data, size_t n);
-void wire_send_text(sd_event *event, int fd, const char *text);
+/* False when the other side closed before it had taken all. */
+bool wire_send(sd_event *event, int fd, const char *data, size_t n);
+bool wire_send_text(sd_event *event, int fd, const char *text);
 /* Read until TEXT has come, or until the other side has closed (NULL). Answers all that came, or NULL when
  * it closed before TEXT. */
 char *wire_read(sd_event *event, int fd, const char *text);
