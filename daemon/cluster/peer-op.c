@@ -225,7 +225,12 @@ static void gc_on_done(IpfsCall *ipfs _unused_, int r, const Error *error, void 
         ClusterCall *call = userdata;
         int k = call->result;
 
-        if (k >= 0)
+        /* Of this peer alone, its failure is the answer; of the whole cluster, it stands in the peer's
+         * entry. */
+        if (r < 0 && call->local) {
+                (void) error_copy(&call->error, error);
+                k = r;
+        } else if (k >= 0)
                 k = r < 0 ? str_copy(&gc_self(call)->error, error_message(error)) : gc_note_rest(call);
         call->ipfs = ipfs_call_unref(call->ipfs);
         flow_next(&call->flow, k < 0 ? k : FLOW_DONE);
@@ -252,15 +257,14 @@ static int gc_prepare(ClusterCall *call) {
         int r;
 
         r = global_repo_gc_peer(&call->gc, cluster_self(call->cluster), &self);
-        return r < 0 ? r : str_copy(&self->peername, call->cluster->config->cluster.peername);
+        if (r < 0)
+                return r;
+        self->keys.is_set = true;
+        return str_copy(&self->peername, call->cluster->config->cluster.peername);
 }
 
 int cluster_collect_garbage(
-                Cluster *cluster,
-                ClusterCall **ret,
-                bool local _unused_,
-                ClusterGcDone done,
-                void *userdata) {
+                Cluster *cluster, ClusterCall **ret, bool local, ClusterGcDone done, void *userdata) {
         ClusterCall *call;
         int r;
 
@@ -268,6 +272,7 @@ int cluster_collect_garbage(
         if (r < 0)
                 return r;
         call->done.gc = done;
+        call->local = local;
         r = gc_prepare(call);
         if (r < 0) {
                 cluster_call_unref(call);

@@ -131,12 +131,19 @@ void rest_get_pinlist(RestRequest *request) {
 
 /* ---- statuses ---- */
 
-/* "cids" is a comma list; one bad CID fails the whole question. */
+/* A comma with nothing on one side of it: the list would be read as if it were not there. */
+static bool has_empty_part(const char *list) {
+        return list[0] == ',' || list[strlen(list) - 1] == ',' || strstr(list, ",,");
+}
+
+/* "cids" is a comma list, not empty; one bad CID fails the whole question. */
 static int read_cids(const char *text, Cid **ret, size_t *ret_n, Error *reterr) {
         _cleanup_(str_list_done) StrList parts = {};
         _cleanup_free_ Cid *cids = NULL;
         int r;
 
+        if (has_empty_part(text))
+                return error_set(reterr, ERROR_INVALID, "error decoding Cid: invalid cid: cid too short");
         r = str_list_split(&parts, text, ',');
         if (r < 0)
                 return error_set_errno(reterr, r, "cids: %m");
