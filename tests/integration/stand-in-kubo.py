@@ -26,7 +26,7 @@ REPLAYED = '''
         038-pin-ls-arg-wrong-type 041-pin-ls-indirect 042-pin-ls-indirect-type 043-pin-ls-indirect-recursive
         050-pin-ls-direct-stream 053-pin-ls-two-args-one-missing 056-pin-rm-not-pinned 057-pin-rm-indirect 058-pin-rm-bad
         060-pin-rm-two 061-pin-rm-recursive-false 065-pin-update-from-not-pinned 067-pin-update-one-arg 077-resolve
-        078-resolve-cid 080-resolve-bad 081-resolve-bare 084-resolve-trailing-slash 089-swarm-connect-bad 128-add
+        078-resolve-cid 080-resolve-bad 081-resolve-bare 084-resolve-trailing-slash 088-swarm-connect-refused 089-swarm-connect-bad 128-add
         131-add-no-body 132-add-not-multipart 136-http-put-405 137-http-head-405 139-http-unknown 142-http-root
         143-http-origin-403 144-http-referer-403'''.split()
 COMPARED = ('Content-Type', 'Trailer', 'X-Chunked-Output')

@@ -489,7 +489,7 @@ class Bench:
                 try:
                         return RealKubo(self)
                 except Skip:
-                        return StandIn(self, '--strict')
+                        return StandIn(self, '--strict', state=os.path.join(self.folder, 'stand-in-kubo.state'))
 
         def peer(self, kubo=None, **options):
                 if not self.service:
