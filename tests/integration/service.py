@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""The running daemon from outside: what it tells systemd, signals, the lock, inherited sockets, exit statuses."""
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from cluster_test import PATIENCE, eventually, exchange, run  # noqa: E402
+
+HELLO = 'QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX'
+
+
+def told(peer):
+        """What systemd was told since the last time."""
+        lines = []
+        peer.notify.settimeout(0.2)
+        try:
+                while True:
+                        lines += peer.notify.recv(4096).decode().splitlines()
+        except TimeoutError:
+                return lines
+
+
+def tells_systemd(bench):
+        peer = bench.peer()
+        peer.launch()
+        peer.ready()
+        peer.stop()
+        assert 'STOPPING=1' in told(peer)
+
+
+def feeds_the_watchdog(bench):
+        peer = bench.peer()
+        peer.launch(env={'WATCHDOG_USEC': '400000'})
+        peer.ready()
+        eventually(lambda: 'WATCHDOG=1' in told(peer), 'the watchdog is fed')
+        peer.stop()
+
+
+def ends_in_order_on_each_signal(bench):
+        peer = bench.peer()
+        for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                peer.start()
+                peer.process.popen.send_signal(sent)
+                assert peer.process.popen.wait(PATIENCE) == 0, sent
+
+
+def keeps_a_pin_over_a_restart(bench):
+        peer = bench.peer()
+        peer.start()
+        peer.ok('POST', f'/pins/{HELLO}?name=kept')
+        peer.kill()
+        peer.start()
+        assert peer.ok('GET', f'/allocations/{HELLO}')['name'] == 'kept'
+        peer.stop()
+        out, _ = peer.offline('state', 'export')
+        assert [json.loads(l)['name'] for l in out.splitlines()] == ['kept']
+
+
+def second_daemon_is_refused(bench):
+        peer = bench.peer()
+        peer.start()
+        for verb in (['daemon'], ['state', 'export'], ['state', 'cleanup', '-f'], ['state', 'import', '-f'], ['init', '-f']):
+                _, err = peer.offline(*verb, status=1)
+                assert f'cluster.lock: someone else has the lock (process {peer.process.popen.pid})' in err, err
+        assert peer.get('/id').status == 200
+        peer.stop()
+
+
+def takes_the_socket_of_systemd(bench):
+        """As systemd hands it over: descriptor 3, LISTEN_PID of the process itself."""
+        peer = bench.peer()
+        listening = socket.create_server(('127.0.0.1', 0))
+        port = listening.getsockname()[1]
+        shell = 'exec 3<&"$FD"; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=api exec "$0" daemon'
+        process = subprocess.Popen(['bash', '-c', shell, bench.service], pass_fds=[listening.fileno()], stdin=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, env={**os.environ, **peer.environment(), 'FD': str(listening.fileno())})
+        try:
+                assert exchange(port, 'GET', '/id').json()['id'] == peer.peer_id
+                with socket.socket() as other:  # the address of the configuration is left alone
+                        assert other.connect_ex(('127.0.0.1', peer.port)) != 0
+        finally:
+                process.terminate()
+                assert process.wait(PATIENCE) == 0
+                listening.close()
+
+
+def tells_why_it_does_not_start(bench):
+        peer = bench.peer()
+        taken = socket.create_server(('127.0.0.1', peer.port))
+        _, err = peer.offline('daemon', status=1)
+        assert err.splitlines()[-1].startswith('error creating REST API component: '), err
+        taken.close()
+        for option in ('--stats', '--tracing', '--bootstrap=/ip4/127.0.0.1/tcp/1'):
+                _, err = peer.offline('daemon', option, status=1)
+                assert 'is not offered yet' in err, err
+        peer.edit(lambda c: c['consensus']['raft'].update(init_peerset=['12D3KooWEeA2KYBcMpzQuNExHJRt4bBBmtJ7YYvgv3NnuVFQqkzM']))
+        _, err = peer.offline('daemon', status=78)
+        assert 'a cluster of several peers is not offered yet' in err, err
+
+
+def finds_the_state_of_a_service(bench):
+        """With a state folder of its own, as under systemd, nothing is written beside the configuration."""
+        peer = bench.peer()
+        state = os.path.join(bench.folder, 'state')
+        before = sorted(os.listdir(peer.folder))
+        peer.start(env={'STATE_DIRECTORY': state})
+        peer.ok('POST', f'/pins/{HELLO}')
+        peer.stop()
+        assert sorted(os.listdir(peer.folder)) == before
+        peer.env['STATE_DIRECTORY'] = state
+        out, _ = peer.offline('state', 'export')
+        assert json.loads(out)['cid'] == HELLO
+
+
+run(tells_systemd, feeds_the_watchdog, ends_in_order_on_each_signal, keeps_a_pin_over_a_restart, second_daemon_is_refused,
+    takes_the_socket_of_systemd, tells_why_it_does_not_start, finds_the_state_of_a_service)
