@@ -20,6 +20,10 @@
 
 #define SERVICE_STATE_MODE 0700
 
+/* While Kubo is away the daemon is not ready, and yet serves: systemd's start timeout must not end it. */
+#define SERVICE_EXTEND_USEC (20 * USEC_PER_SEC)
+#define SERVICE_EXTEND_MESSAGE "EXTEND_TIMEOUT_USEC=60000000"
+
 typedef struct Service {
         const Arguments *arguments;
         const char *folder;
@@ -28,6 +32,7 @@ typedef struct Service {
         ConfigIdentity identity;
         int lock_fd;
         sd_event *event;
+        sd_event_source *extend; /* until the cluster is ready */
         Cluster *cluster;
         RestApi *rest;
         bool stopping;
@@ -36,6 +41,7 @@ typedef struct Service {
 static void service_done(Service *service) {
         rest_api_free(service->rest);
         cluster_free(service->cluster);
+        sd_event_source_disable_unref(service->extend);
         sd_event_unref(service->event);
         config_identity_done(&service->identity);
         config_free(service->config);
@@ -111,7 +117,18 @@ static int service_watch_signals(Service *service) {
 
 /* ---- the cluster's news */
 
-static void service_on_ready(void *userdata _unused_) {
+static int service_on_extend(sd_event_source *source, uint64_t usec _unused_, void *userdata _unused_) {
+        int r;
+
+        (void) sd_notify(0, SERVICE_EXTEND_MESSAGE);
+        r = sd_event_source_set_time_relative(source, SERVICE_EXTEND_USEC);
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static void service_on_ready(void *userdata) {
+        Service *service = userdata;
+
+        service->extend = sd_event_source_disable_unref(service->extend);
         log_info("** IPFS Cluster is READY **");
         (void) sd_notify(0, "READY=1\nSTATUS=Ready");
 }
@@ -238,6 +255,15 @@ static int service_open(Service *service) {
                 r = sd_event_set_watchdog(service->event, true);
         if (r >= 0)
                 r = service_watch_signals(service);
+        if (r >= 0)
+                r = sd_event_add_time_relative(
+                                service->event,
+                                &service->extend,
+                                CLOCK_MONOTONIC,
+                                0,
+                                0,
+                                service_on_extend,
+                                service);
         if (r < 0) {
                 (void) error_set_errno(&error, r, "event loop: %m");
                 return offline_say_error("starting", &error, EXIT_FAILURE);

@@ -40,6 +40,20 @@ def feeds_the_watchdog(bench):
         peer.stop()
 
 
+def asks_for_time_while_kubo_is_away(bench):
+        kubo = bench.stand_in()
+        peer = bench.peer(kubo)
+        kubo.stop()
+        peer.launch()
+        peer.serving()
+        lines = []
+        eventually(lambda: lines.extend(told(peer)) or any(l.startswith('EXTEND_TIMEOUT_USEC=') for l in lines), 'more time is asked for')
+        assert 'READY=1' not in lines, lines
+        kubo.start()
+        peer.ready()
+        peer.stop()
+
+
 def ends_in_order_on_each_signal(bench):
         peer = bench.peer()
         for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -116,5 +130,5 @@ def finds_the_state_of_a_service(bench):
         assert json.loads(out)['cid'] == HELLO
 
 
-run(tells_systemd, feeds_the_watchdog, ends_in_order_on_each_signal, keeps_a_pin_over_a_restart, second_daemon_is_refused,
+run(tells_systemd, feeds_the_watchdog, asks_for_time_while_kubo_is_away, ends_in_order_on_each_signal, keeps_a_pin_over_a_restart, second_daemon_is_refused,
     takes_the_socket_of_systemd, tells_why_it_does_not_start, finds_the_state_of_a_service)
