@@ -54,9 +54,10 @@ static void source_publish(const Source *source, Metric *metric) {
         options->publish(metric, options->userdata);
 }
 
-static void source_publish_number(const Source *source, const char *name, uint64_t value, int64_t weight) {
+static void source_publish_number(
+                const Source *source, const char *name, uint64_t value, int64_t weight, bool valid) {
         char text[24];
-        Metric metric = { .name = (char *) name, .value = text, .weight = weight, .valid = true };
+        Metric metric = { .name = (char *) name, .value = text, .weight = weight, .valid = valid };
 
         (void) snprintf(text, sizeof(text), "%" PRIu64, value);
         source_publish(source, &metric);
@@ -149,15 +150,15 @@ static void disk_on_stat(
         uint64_t value = reposize ? repo_size : good ? storage_max - repo_size : 0;
         int64_t weight = (int64_t) MIN(value, (uint64_t) INT64_MAX);
 
+        source->call = ipfs_call_unref(source->call);
         if (r < 0)
                 log_debug("Failed to ask Kubo for its disk: %s", error_message(error));
-        source->call = ipfs_call_unref(source->call);
-        if (good)
-                source_publish_number(
-                                source,
-                                reposize ? "reposize" : "freespace",
-                                value,
-                                reposize ? -weight : weight);
+        source_publish_number(
+                        source,
+                        reposize ? "reposize" : "freespace",
+                        value,
+                        reposize ? -weight : weight,
+                        good);
         source_plan(source, good);
 }
 
@@ -173,18 +174,18 @@ static void pinqueue_produce(Source *source) {
         uint64_t queued = options->count_queued(options->userdata);
         int64_t bucket = options->pinqueue_bucket_size > 0 ? options->pinqueue_bucket_size : 1;
 
-        source_publish_number(source, "pinqueue", queued, -((int64_t) queued / bucket));
+        source_publish_number(source, "pinqueue", queued, -((int64_t) queued / bucket), true);
         source_plan(source, true);
 }
 
 static void numpin_produce(Source *source) {
         const MetricsInformerOptions *options = &source->informer->options;
 
-        source_publish_number(source, "numpin", options->count_pins(options->userdata), 0);
+        source_publish_number(source, "numpin", options->count_pins(options->userdata), 0, true);
         source_plan(source, true);
 }
 
-static int tag_publish(Source *source, const char *tag, const char *value) {
+static int tag_publish(Source *source, const char *tag, const char *value, bool valid) {
         _cleanup_free_ char *name = NULL;
         Str s = {};
 
@@ -195,7 +196,7 @@ static int tag_publish(Source *source, const char *tag, const char *value) {
         source_publish(source,
                        &(Metric){ .name = name,
                                   .value = (char *) value,
-                                  .valid = true,
+                                  .valid = valid,
                                   .partitionable = true });
         return 0;
 }
@@ -205,7 +206,9 @@ static void tags_produce(Source *source) {
         int r = 0;
 
         for (size_t i = 0; i < tags->n && r >= 0; i++)
-                r = tag_publish(source, tags->items[i].key, tags->items[i].value);
+                r = tag_publish(source, tags->items[i].key, tags->items[i].value, true);
+        if (tags->n == 0)
+                r = tag_publish(source, "none", "", false);
         source_plan(source, r >= 0);
 }
 

@@ -1,6 +1,8 @@
 #include "daemon/offline/values.h"
 
+#include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 void offline_values_done(OfflineValues *values) {
         str_done(&values->text);
@@ -32,6 +34,21 @@ static int values_in_object(OfflineValues *values, char c) {
         return values->depth == 0;
 }
 
+static int values_refuse(const OfflineValues *values, unsigned char c, Error *reterr) {
+        char what[8];
+
+        if (c < 0x80 && isgraph(c))
+                (void) snprintf(what, sizeof(what), "'%c'", c);
+        else
+                (void) snprintf(what, sizeof(what), "0x%02x", c);
+        return error_set(
+                        reterr,
+                        ERROR_INVALID,
+                        "pin %" PRIu64 ": expected a JSON object, not %s",
+                        values->n + 1,
+                        what);
+}
+
 /* How many bytes of white space and of the object there are, up to its end. */
 static int values_take(OfflineValues *values, const char *bytes, size_t n, size_t *used, Error *reterr) {
         size_t i = 0, from;
@@ -42,12 +59,7 @@ static int values_take(OfflineValues *values, const char *bytes, size_t n, size_
                 while (i < n && values_is_space(bytes[i]))
                         i++;
                 if (i < n && bytes[i] != '{')
-                        return error_set(
-                                        reterr,
-                                        ERROR_INVALID,
-                                        "pin %" PRIu64 ": expected a JSON object, not '%.1s'",
-                                        values->n + 1,
-                                        bytes + i);
+                        return values_refuse(values, (unsigned char) bytes[i], reterr);
         }
 
         for (from = i; i < n && !ended; i++)

@@ -39,6 +39,7 @@ struct RestApi {
         HttpServer *servers[REST_LISTENERS_MAX];
         size_t n_servers;
         List requests;
+        sd_event_source *sweep;
 };
 
 RestRequest *rest_request_free(RestRequest *request);

@@ -38,6 +38,7 @@ static void test_split(void) {
                 { "{\n \"a\" : 1\n}\n\n{ }", "{\n \"a\" : 1\n}|{ }|" },
                 { "{\"}\":\"{\\\"}\\\\\"}{}", "{\"}\":\"{\\\"}\\\\\"}|{}|" },
                 { "[{}]", "pin 1: expected a JSON object, not '['" },
+                { "\xff", "pin 1: expected a JSON object, not 0xff" },
                 { "{}x", "{}|pin 2: expected a JSON object, not 'x'" },
                 { "{}}", "{}|pin 2: expected a JSON object, not '}'" },
                 { "{\"a\":\"", "pin 1: the input ends in the middle of it" },
