@@ -375,7 +375,7 @@ static int connect_result(const HttpCall *call, Error *reterr) {
 static bool is_connected(const HttpCall *call) {
         curl_off_t usec = 0;
 
-        (void) curl_easy_getinfo(call->easy, CURLINFO_CONNECT_TIME_T, &usec);
+        (void) curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &usec);
         return usec > 0;
 }
 
