@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "daemon/net/http-server.h"
 
@@ -18,9 +19,10 @@ struct FakeKubo {
         sd_event *event;
         HttpServer *server;
         uint16_t port;
-        char multiaddr[64];
+        char multiaddr[128];
         StrMap pins; /* CID → type */
         StrList requests;
+        char *authorization;
         Plan plans[PLANS_MAX];
         size_t n_plans;
 };
@@ -247,6 +249,7 @@ static void on_request(HttpRequest *request, void *userdata) {
                 return;
         }
         command = query->path + strlen(root);
+        (void) str_copy(&kubo->authorization, http_request_header(request, "Authorization"));
         (void) str_list_append(&kubo->requests, target + strlen(root));
         if (take_plan(kubo, command, target, &answer)) {
                 answer_send(request, &answer);
@@ -261,6 +264,13 @@ static void on_request(HttpRequest *request, void *userdata) {
 }
 
 /* ---- life ---- */
+
+static int serve(FakeKubo *kubo, int fd) {
+        return http_server_new(
+                        &kubo->server,
+                        kubo->event,
+                        &(HttpServerOptions){ .fd = fd, .handle = on_request, .userdata = kubo });
+}
 
 int fake_kubo_start(FakeKubo *kubo) {
         struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(kubo->port) };
@@ -281,10 +291,25 @@ int fake_kubo_start(FakeKubo *kubo) {
         }
         kubo->port = ntohs(address.sin_port);
         (void) snprintf(kubo->multiaddr, sizeof(kubo->multiaddr), "/ip4/127.0.0.1/tcp/%u", kubo->port);
-        return http_server_new(
-                        &kubo->server,
-                        kubo->event,
-                        &(HttpServerOptions){ .fd = fd, .handle = on_request, .userdata = kubo });
+        return serve(kubo, fd);
+}
+
+int fake_kubo_move_to_unix(FakeKubo *kubo, const char *path) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd, r;
+
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 || listen(fd, 128) < 0) {
+                r = -errno;
+                close(fd);
+                return r;
+        }
+        fake_kubo_stop(kubo);
+        (void) snprintf(kubo->multiaddr, sizeof(kubo->multiaddr), "/unix%s", path);
+        return serve(kubo, fd);
 }
 
 void fake_kubo_stop(FakeKubo *kubo) {
@@ -313,6 +338,7 @@ FakeKubo *fake_kubo_free(FakeKubo *kubo) {
         http_server_free(kubo->server);
         str_map_done(&kubo->pins);
         str_list_done(&kubo->requests);
+        free(kubo->authorization);
         sd_event_unref(kubo->event);
         free(kubo);
         return NULL;
@@ -349,6 +375,10 @@ const StrList *fake_kubo_requests(const FakeKubo *kubo) {
 void fake_kubo_forget_requests(FakeKubo *kubo) {
         str_list_done(&kubo->requests);
         kubo->requests = (StrList){};
+}
+
+const char *fake_kubo_authorization(const FakeKubo *kubo) {
+        return kubo->authorization;
 }
 
 size_t fake_kubo_count(const FakeKubo *kubo, const char *prefix) {

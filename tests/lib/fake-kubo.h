@@ -37,9 +37,10 @@ int fake_kubo_new(FakeKubo **ret, sd_event *event);
 FakeKubo *fake_kubo_free(FakeKubo *kubo);
 DEFINE_CLEANUP(FakeKubo *, fake_kubo_free);
 
-const char *fake_kubo_multiaddr(const FakeKubo *kubo); /* /ip4/127.0.0.1/tcp/… */
-void fake_kubo_stop(FakeKubo *kubo);                   /* the port refuses connections */
-int fake_kubo_start(FakeKubo *kubo);                   /* again, at the same port */
+const char *fake_kubo_multiaddr(const FakeKubo *kubo);        /* /ip4/127.0.0.1/tcp/… */
+void fake_kubo_stop(FakeKubo *kubo);                          /* the port refuses connections */
+int fake_kubo_start(FakeKubo *kubo);                          /* again, at the same port */
+int fake_kubo_move_to_unix(FakeKubo *kubo, const char *path); /* from the port to a socket file */
 
 /* Plan ANSWER for COMMAND ("pin/add"), or with a CID in ARGUMENT only where that is in the query. What it
  * points to must outlive it. */
@@ -56,3 +57,4 @@ const char *fake_kubo_pinned(const FakeKubo *kubo, const char *cid); /* NULL: no
 const StrList *fake_kubo_requests(const FakeKubo *kubo);
 void fake_kubo_forget_requests(FakeKubo *kubo);
 size_t fake_kubo_count(const FakeKubo *kubo, const char *prefix); /* of requests that begin so */
+const char *fake_kubo_authorization(const FakeKubo *kubo); /* the header of the last request; NULL: none */
