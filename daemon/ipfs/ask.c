@@ -239,6 +239,7 @@ static int peers_on_object(IpfsCall *call, json_object *object) {
                 PeerId id;
 
                 if (!json_object_object_get_ex(json_object_array_get_idx(list, i), "Peer", &peer) ||
+                    !json_object_is_type(peer, json_type_string) ||
                     peer_id_parse(json_object_get_string(peer), &id) < 0)
                         continue;
                 r = peer_id_list_append(&call->peers, &id);
@@ -352,8 +353,18 @@ static int gc_on_object(IpfsCall *call, json_object *object) {
         r = json_read(&gc_shape, object, &line, NULL);
         if (r < 0)
                 return r;
-        call->item.gc(call, &line.key, str_is_empty(line.error) ? NULL : line.error, call->userdata);
+        call->cid = line.key;
+        free(call->text);
+        call->text = TAKE_PTR(line.error);
         json_done(&gc_shape, &line);
+        return 0;
+}
+
+static int gc_on_item(IpfsCall *call) {
+        _cleanup_free_ char *error = TAKE_PTR(call->text); /* lives on when the call is freed */
+        const Cid key = call->cid;
+
+        call->item.gc(call, &key, str_is_empty(error) ? NULL : error, call->userdata);
         return 0;
 }
 
@@ -361,6 +372,7 @@ static const IpfsCallClass gc_class = {
         .command = "repo/gc",
         .is_stream = true,
         .on_object = gc_on_object,
+        .on_item = gc_on_item,
         .finish = finish_plain,
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/base/json.h"
+#include "daemon/base/time.h"
 #include "daemon/ipfs/node.h"
 
 typedef struct KuboError {
@@ -112,19 +113,19 @@ static int call_set_refusal(IpfsCall *call, const char *message) {
                         call->class->command,
                         str_is_empty(call->arguments) ? "" : "?",
                         str_is_empty(call->arguments) ? "" : call->arguments,
-                        http_call_status(call->http),
+                        call->status,
                         message);
 }
 
 static int call_refused(IpfsCall *call, const char *message) {
-        if (call->class->on_refusal && call->class->on_refusal(call, message) == 0) {
-                call->refused_is_fine = true;
+        if (call->class->on_refusal && call->class->on_refusal(call, message) == 0)
                 return 0;
-        }
         return call_set_refusal(call, message);
 }
 
 static int call_bad_answer(IpfsCall *call, const char *what) {
+        if (call->error.code != ERROR_NONE) /* a stream that was cut, too: the first fault is told */
+                return -error_errno(call->error.code);
         return error_set(
                         &call->error,
                         ERROR_IPFS,
@@ -133,7 +134,7 @@ static int call_bad_answer(IpfsCall *call, const char *what) {
                         what);
 }
 
-/* One JSON object of the answer. Answers 1 when the call was paused by it. */
+/* One JSON object of the answer. Answers 1 when the call was paused by it. CALL may be gone after. */
 static int call_take_object(IpfsCall *call, const char *text, size_t n) {
         _cleanup_(json_object_putp) json_object *object = NULL;
         int r;
@@ -145,9 +146,18 @@ static int call_take_object(IpfsCall *call, const char *text, size_t n) {
                 return call_bad_answer(call, "it is no JSON object");
 
         r = call->class->on_object(call, object);
-        if (r < 0 && r != -ENOMEM && r != -ECANCELED && call->error.code == ERROR_NONE)
+        if (r < 0 && r != -ENOMEM)
                 return call_bad_answer(call, "a field is missing or has the wrong type");
-        return r;
+        if (r < 0 || !call->class->on_item)
+                return r;
+        return call->class->on_item(call);
+}
+
+/* Whoever takes the items does not want more of them. */
+static int call_stopped(IpfsCall *call, int r) {
+        if (r == -ENOMEM || call->error.code != ERROR_NONE)
+                return r;
+        return error_set_errno(&call->error, r, "the answer to %s was not taken: %m", call->class->command);
 }
 
 /* Hand on the whole lines that are buffered. Answers 1 when paused, 0 when more is needed. CALL may be gone
@@ -168,7 +178,7 @@ static int call_split_lines(IpfsCall *call, bool *gone) {
                 if (*gone)
                         return 0;
                 if (r < 0)
-                        return r;
+                        return call_stopped(call, r);
                 if (r > 0)
                         call->paused = true;
         }
@@ -187,7 +197,13 @@ static void call_compact(IpfsCall *call) {
 }
 
 static bool call_streams(const IpfsCall *call) {
-        return call->class->is_stream && http_call_status(call->http) == 200;
+        return call->class->is_stream && call->status == 200;
+}
+
+static void call_on_head(HttpCall *http _unused_, unsigned status, void *userdata) {
+        IpfsCall *call = userdata;
+
+        call->status = status;
 }
 
 static ssize_t call_on_data(HttpCall *http _unused_, const void *data, size_t n, void *userdata) {
@@ -220,13 +236,24 @@ static ssize_t call_on_data(HttpCall *http _unused_, const void *data, size_t n,
         return (ssize_t) n;
 }
 
+/* No connection, or one that broke before an answer. A Kubo that takes longer than the call may last is
+ * there; only "id" it has to answer at once. */
+static bool call_is_lost(const IpfsCall *call, int r) {
+        uint64_t limit = MIN(call->timeout_usec, call->stall_usec > 0 ? call->stall_usec : UINT64_MAX);
+
+        if (call->status > 0)
+                return false;
+        return r != -ETIMEDOUT || time_monotonic() - call->started < limit ||
+               strcmp(call->class->command, "id") == 0;
+}
+
 static void call_on_done(HttpCall *http _unused_, int r, const Error *error, void *userdata) {
         IpfsCall *call = userdata;
 
         call->http_ended = true;
         call->http_result = r;
         if (r < 0) {
-                call->is_down = http_call_status(call->http) == 0;
+                call->is_down = call_is_lost(call, r);
                 if (call->error.code == ERROR_NONE)
                         (void) error_set(
                                         &call->error,
@@ -240,6 +267,7 @@ static void call_on_done(HttpCall *http _unused_, int r, const Error *error, voi
 }
 
 static const HttpCallHandler call_handler = {
+        .on_head = call_on_head,
         .on_data = call_on_data,
         .on_done = call_on_done,
 };
@@ -253,7 +281,8 @@ int ipfs_call_request(IpfsCall *call, char *arguments) {
         call->arguments = arguments;
         call->http = http_call_unref(call->http);
         call->http_ended = false;
-        call->refused_is_fine = false;
+        call->status = 0;
+        call->started = time_monotonic();
         str_reset(&call->buffer);
         call->at = 0;
         if (!arguments)
@@ -318,7 +347,7 @@ static int call_read_refusal(IpfsCall *call) {
                         ERROR_IPFS,
                         "IPFS request failed (is it running?) (%s). Code %u: %.*s",
                         call->class->command,
-                        http_call_status(call->http),
+                        call->status,
                         (int) MIN(call->buffer.len, (size_t) 512),
                         call->buffer.len > 0 ? call->buffer.data : "");
 }
@@ -329,7 +358,7 @@ static int call_judge(IpfsCall *call) {
 
         if (call->http_result < 0)
                 return call->http_result;
-        if (http_call_status(call->http) != 200)
+        if (call->status != 200)
                 return call_read_refusal(call);
 
         trailer = http_call_trailer(call->http, "X-Stream-Error");
@@ -342,22 +371,27 @@ static int call_judge(IpfsCall *call) {
         return 0;
 }
 
+/* A proxy's word for a Kubo that it does not reach. */
+static bool call_is_from_gateway(const IpfsCall *call) {
+        return call->status == 502 || call->status == 503 || call->status == 504;
+}
+
 static void call_note_contact(IpfsCall *call) {
-        if (http_call_status(call->http) > 0)
-                ipfs_node_heard(call->ipfs);
-        else if (call->http_result < 0 && call->http_result != -ECANCELED)
+        if (call_is_from_gateway(call))
+                call->is_down = true;
+        if (call->is_down)
                 ipfs_node_lost(call->ipfs, &call->error);
+        else if (call->status > 0)
+                ipfs_node_heard(call->ipfs);
 }
 
 static void call_finish(IpfsCall *call) {
         bool gone = false;
         int r;
 
-        if (call->http)
-                call_note_contact(call);
-
         call->gone = &gone;
         r = call->http ? call_judge(call) : call->http_result;
+        call_note_contact(call);
         if (gone)
                 return;
         call->gone = NULL;

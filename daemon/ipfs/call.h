@@ -16,9 +16,12 @@ struct json_object;
 typedef struct IpfsCallClass {
         const char *command; /* "pin/add" */
         bool is_stream;      /* one JSON object a line; else one answer */
-        /* One object of the stream, or the whole answer. Negative: the call fails with that, words are in
-         * call->error or are made. A positive answer pauses a stream. */
+        /* One object of the stream, or the whole answer, to be read into the call. Negative: the call fails
+         * with that, words are in call->error or are made. */
         int (*on_object)(IpfsCall *call, struct json_object *object);
+        /* Hand what on_object() has read to the asker, who may free the call: 0, 1 pauses the stream,
+         * negative stops it. May be NULL. */
+        int (*on_item)(IpfsCall *call);
         /* Kubo answered with this error text (from the body or the trailer): answers 0 when that is no
          * failure for this kind of call. May be NULL. */
         int (*on_refusal)(IpfsCall *call, const char *message);
@@ -43,10 +46,11 @@ struct IpfsCall {
         Str buffer;          /* the answer, or what of the stream was not yet split */
         size_t at;           /* of it: up to here it was handed on */
         bool paused;
+        unsigned status;  /* of the answer; 0 before its head has come */
+        uint64_t started; /* the request, µs */
         bool http_ended;
         int http_result;
         bool is_down;
-        bool refused_is_fine;
         Error error;
         bool *gone; /* set to true when the call is freed inside one of its own callbacks */
 

@@ -62,11 +62,14 @@ static int node_set_address(Ipfs *ipfs, const char *address, Error *reterr) {
 /* "bearer:TOKEN", "basic:USER:PASSWORD": the spelling of Kubo's API.Authorizations. */
 static int node_set_authorization(Ipfs *ipfs, const char *text, Error *reterr) {
         Str header = {};
+        int r;
 
         if (str_is_empty(text))
                 return 0;
-        if (strncmp(text, "basic:", 6) == 0 && strchr(text + 6, ':'))
-                return str_copy(&ipfs->userpwd, text + 6);
+        if (strncmp(text, "basic:", 6) == 0 && strchr(text + 6, ':')) {
+                r = str_copy(&ipfs->userpwd, text + 6);
+                return r < 0 ? error_set_errno(reterr, r, "Kubo's authorization: %m") : 0;
+        }
         if (strncmp(text, "bearer:", 7) != 0 || !text[7] || strpbrk(text, "\r\n"))
                 return error_set(
                                 reterr,
@@ -75,7 +78,7 @@ static int node_set_authorization(Ipfs *ipfs, const char *text, Error *reterr) {
 
         (void) str_appendf(&header, "Authorization: Bearer %s", text + 7);
         ipfs->header = str_take(&header);
-        return ipfs->header ? 0 : -ENOMEM;
+        return ipfs->header ? 0 : error_set_errno(reterr, -ENOMEM, "Kubo's authorization: %m");
 }
 
 int ipfs_new(Ipfs **ret, sd_event *event, HttpClient *client, const IpfsOptions *options, Error *reterr) {

@@ -48,6 +48,8 @@ static int pin_add_on_stall(sd_event_source *source _unused_, uint64_t usec _unu
         char text[TIME_TEXT_MAX];
         int r;
 
+        if (call->http_ended) /* with whatever, in this very turn of the loop */
+                return 0;
         r = error_set(&call->error,
                       ERROR_TIMEOUT,
                       "pinning made no progress for %s (pin_timeout) at %" PRIu64 " blocks, %" PRIu64
@@ -320,14 +322,13 @@ int ipfs_pin_type(Ipfs *ipfs, IpfsCall **ret, const Cid *cid, IpfsPinTypeDone do
 }
 
 static int pin_ls_on_object(IpfsCall *call, json_object *object) {
-        IpfsPinType type;
-        Cid cid;
-        int r;
+        return pin_line_read(object, &call->cid, &call->pin_type);
+}
 
-        r = pin_line_read(object, &cid, &type);
-        if (r < 0)
-                return r;
-        return call->item.pin(call, &cid, type, call->userdata);
+static int pin_ls_on_item(IpfsCall *call) {
+        const Cid cid = call->cid; /* lives on when the call is freed */
+
+        return call->item.pin(call, &cid, call->pin_type, call->userdata);
 }
 
 static char *pin_ls_arguments(unsigned step) {
@@ -351,6 +352,7 @@ static const IpfsCallClass pin_ls_class = {
         .command = "pin/ls",
         .is_stream = true,
         .on_object = pin_ls_on_object,
+        .on_item = pin_ls_on_item,
         .on_end = pin_ls_on_end,
         .finish = finish_plain,
 };
