@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "daemon/base/file.h"
@@ -426,11 +427,22 @@ static int scan_records(
         }
 }
 
-static int segment_read_all(ConsensusSegment *segment, int dir_fd, uint8_t **ret, uint64_t *ret_size) {
-        _cleanup_free_ uint8_t *bytes = NULL;
+/* Eight megabytes that are needed for a moment: mapped, so that they are given back for certain. */
+typedef struct SegmentBytes {
+        uint8_t *bytes;
+        size_t mapped;
+        uint64_t size; /* of the file */
+} SegmentBytes;
+
+static void segment_bytes_done(SegmentBytes *content) {
+        if (content->bytes)
+                (void) munmap(content->bytes, content->mapped);
+}
+
+static int segment_read_all(ConsensusSegment *segment, int dir_fd, SegmentBytes *ret) {
         char name[CONSENSUS_SEGMENT_NAME_MAX];
         struct stat st;
-        int r;
+        void *bytes;
 
         segment->fd = openat(dir_fd, consensus_segment_name(segment->first, name), O_RDWR | O_CLOEXEC);
         if (segment->fd < 0)
@@ -440,25 +452,21 @@ static int segment_read_all(ConsensusSegment *segment, int dir_fd, uint8_t **ret
         if (st.st_size > CONSENSUS_SEGMENT_SIZE_MAX)
                 return -EFBIG;
 
-        bytes = malloc((size_t) st.st_size + 1);
-        if (!bytes)
-                return -ENOMEM;
-        r = file_read_at(segment->fd, bytes, (size_t) st.st_size, 0);
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(bytes);
-        *ret_size = (uint64_t) st.st_size;
-        return 0;
+        ret->size = (uint64_t) st.st_size;
+        ret->mapped = (size_t) st.st_size + 1; /* an empty mapping is an error */
+        bytes = mmap(NULL, ret->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (bytes == MAP_FAILED)
+                return -errno;
+        ret->bytes = bytes;
+        return file_read_at(segment->fd, bytes, (size_t) st.st_size, 0);
 }
 
 int consensus_segment_scan(ConsensusSegment *segment, ConsensusSegmentScan *scan, Error *reterr) {
-        _cleanup_free_ uint8_t *bytes = NULL;
+        _cleanup_(segment_bytes_done) SegmentBytes content = {};
         char name[CONSENSUS_SEGMENT_NAME_MAX];
-        uint64_t size = 0;
         int r;
 
-        r = segment_read_all(segment, scan->dir_fd, &bytes, &size);
+        r = segment_read_all(segment, scan->dir_fd, &content);
         if (r < 0)
                 return error_set_errno(
                                 reterr,
@@ -467,8 +475,8 @@ int consensus_segment_scan(ConsensusSegment *segment, ConsensusSegmentScan *scan
                                 scan->folder,
                                 consensus_segment_name(segment->first, name));
 
-        r = header_check(segment, scan, bytes, size, reterr);
+        r = header_check(segment, scan, content.bytes, content.size, reterr);
         if (r < 0)
                 return r;
-        return scan_records(segment, scan, bytes, reterr);
+        return scan_records(segment, scan, content.bytes, reterr);
 }

@@ -1,7 +1,7 @@
 /*
  * Kill -9: a child commits pins and unpins, with snapshots all the time, and reports what was acknowledged;
  * the parent kills it at a random moment, opens the folder, and compares. --rounds N makes more of it, and
- * --seed N other moments.
+ * --moments N others.
  */
 
 #include <fcntl.h>
@@ -214,7 +214,7 @@ int main(int argc, char **argv) {
         for (int i = 1; i + 1 < argc; i += 2) {
                 if (strcmp(argv[i], "--rounds") == 0)
                         arg_rounds = (unsigned) atoi(argv[i + 1]);
-                if (strcmp(argv[i], "--seed") == 0)
+                if (strcmp(argv[i], "--moments") == 0)
                         arg_seed = (unsigned) atoi(argv[i + 1]);
         }
         g_test_add_func("/consensus/crash/nothing-acknowledged-is-lost", test_kill);
