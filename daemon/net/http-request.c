@@ -213,11 +213,9 @@ static enum MHD_Result feed(HttpRequest *request, const char *data, size_t *n) {
 
         http_server_wait(request->connection, HTTP_WAIT_CLIENT);
         taken = request->sink.feed(request, data, *n, request->sink_userdata);
-        if (request->phase != HTTP_REQUEST_RECEIVING) /* answered in the middle */
-                return MHD_NO;
 
         *n -= MIN(taken, *n);
-        if (*n > 0)
+        if (*n > 0 && request->phase == HTTP_REQUEST_RECEIVING)
                 suspend(request);
         return request->phase == HTTP_REQUEST_CUT ? MHD_NO : MHD_YES;
 }
@@ -433,9 +431,7 @@ static ssize_t pull(void *userdata, uint64_t position _unused_, char *buffer, si
         if (n != HTTP_SOURCE_WAIT)
                 return MHD_CONTENT_READER_END_WITH_ERROR;
 
-        suspend(request);
-        if (!request->is_suspended) /* it was resumed meanwhile: ask again soon */
-                http_server_kick(server_of(request));
+        suspend(request); /* unless it was resumed meanwhile: then it is asked again soon */
         return request->phase == HTTP_REQUEST_CUT ? MHD_CONTENT_READER_END_WITH_ERROR : 0;
 }
 

@@ -193,7 +193,7 @@ static enum MHD_Result may_connect(
                 void *userdata, const struct sockaddr *address _unused_, socklen_t size _unused_) {
         HttpServer *server = userdata;
 
-        return !server->is_closing && server->n_connections < server->options.max_connections;
+        return server->n_connections < server->options.max_connections;
 }
 
 static void *open_connection(HttpServer *server, struct MHD_Connection *mhd) {

@@ -153,6 +153,12 @@ static ssize_t stream_pull(HttpRequest *request, char *buffer, size_t max, void 
                 return HTTP_SOURCE_WAIT;
         }
 
+        if (stream->serving->source_wakes) { /* the lines come just now */
+                stream->serving->source_wakes = false;
+                http_request_resume(request);
+                return HTTP_SOURCE_WAIT;
+        }
+
         for (; stream->n_left > 0 && n + sizeof(line) <= max; stream->n_left--) {
                 memcpy(buffer + n, line, sizeof(line) - 1);
                 n += sizeof(line) - 1;

@@ -16,6 +16,7 @@ typedef struct Serving {
         GString *body;     /* as a sink was fed */
         size_t sink_takes; /* how many more bytes it takes before it waits */
         bool source_waits;
+        bool source_wakes; /* once: it resumes itself, and then says that it waits */
 } Serving;
 
 /*

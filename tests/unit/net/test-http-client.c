@@ -254,6 +254,23 @@ static void test_timeout(Fixture *f, const void *data G_GNUC_UNUSED) {
         assert_silence(f);
 }
 
+/* All of them in one call of libcurl. */
+static void test_timeout_of_many(Fixture *f, const void *data G_GNUC_UNUSED) {
+        Recorder recorders[8];
+
+        f->server.reply = NULL;
+        f->options.timeout_usec = STALL_USEC;
+        for (size_t i = 0; i < G_N_ELEMENTS(recorders); i++) {
+                recorder_open(recorders + i, f->event, f->client);
+                g_assert_cmpint(recorder_start(recorders + i, f->options), ==, 0);
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(recorders); i++) {
+                wire_wait(f->event, &recorders[i].done);
+                g_assert_cmpint(recorders[i].result, ==, -ETIMEDOUT);
+                recorder_close(recorders + i);
+        }
+}
+
 /* ---- many */
 
 static void test_connection_is_kept(Fixture *f, const void *data G_GNUC_UNUSED) {
@@ -424,6 +441,7 @@ int main(int argc, char **argv) {
         ADD("/net/http-client/stall/not-while-it-drips", test_no_stall);
         ADD("/net/http-client/stall/not-while-paused", test_paused_is_no_stall);
         ADD("/net/http-client/timeout", test_timeout);
+        ADD("/net/http-client/timeout-of-many", test_timeout_of_many);
         ADD("/net/http-client/connection-is-kept", test_connection_is_kept);
         ADD("/net/http-client/kept-connection-is-closed", test_kept_connection_is_closed);
         ADD("/net/http-client/many", test_many);

@@ -44,6 +44,7 @@ static const HeadCase heads[] = {
         { "one-word", "foo\r\n\r\n", 0, "" },
         { "space-in-target", "GET /he llo HTTP/1.1\r\n" HOST "\r\n", 400, "" },
         { "control-in-target", "GET /he\x01llo HTTP/1.1\r\n" HOST "\r\n", 400, "" },
+        { "delete-in-target", "GET /he\x7fllo HTTP/1.1\r\n" HOST "\r\n", 400, "" },
         { "bad-escape-in-path", "GET /hello% HTTP/1.1\r\n" HOST "\r\n", 400, "" },
         { "authority-target", "CONNECT x:80 HTTP/1.1\r\n" HOST "\r\n", 400, "" },
 

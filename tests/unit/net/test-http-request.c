@@ -285,6 +285,13 @@ static void test_source_waits(Fixture *f, const void *data G_GNUC_UNUSED) {
         g_assert_cmpint(f->serving.is_complete, ==, true);
 }
 
+/* A resume that comes before the wait is not lost. */
+static void test_source_wakes(Fixture *f, const void *data G_GNUC_UNUSED) {
+        f->serving.source_wakes = true;
+        send_text(f, GET("/lines?1"));
+        expect(f, "HTTP/1.1 200", "X-Test: a b\r\n\r\n");
+}
+
 static void test_stream_later(Fixture *f, const void *data G_GNUC_UNUSED) {
         send_text(f, GET("/later-lines"));
         expect(f, "HTTP/1.1 200", "X-Test: a b\r\n\r\n");
@@ -478,6 +485,7 @@ int main(int argc, char **argv) {
         ADD("/net/http-request/body/sink-waits", test_sink_waits);
         ADD("/net/http-request/stream/slow-reader", test_slow_reader);
         ADD("/net/http-request/stream/source-waits", test_source_waits);
+        ADD("/net/http-request/stream/source-wakes-itself", test_source_wakes);
         ADD("/net/http-request/stream/started-later", test_stream_later);
         ADD("/net/http-request/stream/large", test_large_stream);
         ADD("/net/http-request/stream/cut", test_cut);
