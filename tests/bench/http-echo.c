@@ -38,6 +38,18 @@ static int on_later(sd_event_source *source, void *userdata) {
         return 0;
 }
 
+static void on_gone(HttpRequest *request _unused_, void *source) {
+        sd_event_source_disable_unref(source);
+}
+
+static void reply_later(HttpRequest *request, sd_event *event) {
+        sd_event_source *source;
+
+        if (sd_event_add_defer(event, &source, on_later, request) < 0)
+                abort();
+        http_request_on_closed(request, on_gone, source);
+}
+
 static ssize_t pull(HttpRequest *request _unused_, char *buffer, size_t max, void *userdata) {
         size_t *n_left = userdata, n = 0;
 
@@ -65,14 +77,13 @@ static void stream(HttpRequest *request, size_t n_lines) {
 
 static void handle(HttpRequest *request, void *event) {
         const Query *query = http_request_query(request);
-        sd_event_source *source;
 
         if (strcmp(query->path, "/echo") == 0)
                 (void) http_request_read_body(request, HTTP_BODY_MAX, echo, NULL);
         else if (strcmp(query->path, "/lines") == 0)
                 stream(request, query->n_parameters > 0 ? strtoull(query->parameters[0].key, NULL, 10) : 1);
         else if (strcmp(query->path, "/later") == 0)
-                (void) sd_event_add_defer(event, &source, on_later, request);
+                reply_later(request, event);
         else
                 reply(request, "hello\n", 6);
 }
