@@ -2,7 +2,8 @@
 
 #include <errno.h>
 
-#define LOG_PENDING_MAX 4 /* batches: so many that the disk never waits for the reader */
+/* Batches under way: they share their syncs, and the disk does not wait for the reader. */
+#define LOG_PENDING_MAX 16
 
 static void log_on_applied(
                 uint64_t index _unused_,
