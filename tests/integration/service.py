@@ -74,6 +74,30 @@ def keeps_a_pin_over_a_restart(bench):
         assert [json.loads(l)['name'] for l in out.splitlines()] == ['kept']
 
 
+def import_that_is_killed_leaves_the_old_or_the_new(bench):
+        peer = bench.peer()
+        one = json.dumps({'cid': HELLO, 'type': 'pin', 'max_depth': -1})
+        many = os.path.join(bench.folder, 'many.json')
+        with open(many, 'w', encoding='utf-8') as f:
+                for i in range(5000):
+                        f.write(json.dumps({'cid': f'f01551220{i:064x}', 'type': 'pin', 'max_depth': -1}) + '\n')
+
+        seen, delay = set(), 0.01
+        while 5000 not in seen:  # later each time, until it is done before
+                peer.offline('state', 'import', '-f', input=one)
+                process = subprocess.Popen([bench.service, 'state', 'import', '-f', many], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                           stderr=subprocess.DEVNULL, env={**os.environ, **peer.environment()})
+                try:
+                        process.wait(delay)
+                except subprocess.TimeoutExpired:
+                        process.kill()
+                        process.wait()
+                out, _ = peer.offline('state', 'export')
+                seen.add(len(out.splitlines()))
+                delay *= 1.4
+        assert seen <= {1, 5000}, seen
+
+
 def second_daemon_is_refused(bench):
         peer = bench.peer()
         peer.start()
@@ -130,5 +154,6 @@ def finds_the_state_of_a_service(bench):
         assert json.loads(out)['cid'] == HELLO
 
 
-run(tells_systemd, feeds_the_watchdog, asks_for_time_while_kubo_is_away, ends_in_order_on_each_signal, keeps_a_pin_over_a_restart, second_daemon_is_refused,
+run(tells_systemd, feeds_the_watchdog, asks_for_time_while_kubo_is_away, ends_in_order_on_each_signal, keeps_a_pin_over_a_restart,
+    import_that_is_killed_leaves_the_old_or_the_new, second_daemon_is_refused,
     takes_the_socket_of_systemd, tells_why_it_does_not_start, finds_the_state_of_a_service)
