@@ -48,8 +48,9 @@ static void test_split(void) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
                 for (size_t step = 1; step < 12; step++) {
                         g_autofree char *found = split(cases[i].text, step);
+                        g_autofree char *shown = g_strescape(cases[i].text, NULL);
 
-                        g_test_message("'%s' by %zu", cases[i].text, step);
+                        g_test_message("'%s' by %zu", shown, step);
                         g_assert_cmpstr(found, ==, cases[i].found);
                 }
 }
