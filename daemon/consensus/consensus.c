@@ -290,7 +290,10 @@ int consensus_submit(
         list_append(&c->submitted, &call->link);
         c->n_pending++;
         c->pending_bytes += call->payload->size;
-        (void) sd_event_source_set_enabled(c->submit, SD_EVENT_ONESHOT);
+        /* While the disk writes, submits gather: they go to the engine, and to the next write, all at once.
+         */
+        if (!consensus_disk_is_busy(c->disk))
+                (void) sd_event_source_set_enabled(c->submit, SD_EVENT_ONESHOT);
 
         if (ret) {
                 call->n_ref++;

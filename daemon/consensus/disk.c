@@ -121,3 +121,7 @@ int consensus_disk_kick(ConsensusDisk *disk) {
         disk->busy = true;
         return worker_queue(disk->worker, &disk->job);
 }
+
+bool consensus_disk_is_busy(const ConsensusDisk *disk) {
+        return disk->busy;
+}

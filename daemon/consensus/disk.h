@@ -40,3 +40,4 @@ DEFINE_CLEANUP(ConsensusDisk *, consensus_disk_free);
 void consensus_disk_set_vote(ConsensusDisk *disk, uint64_t term, uint64_t vote);
 /* Begin if there is something to do and no job runs. Errors: -ENOMEM. */
 int consensus_disk_kick(ConsensusDisk *disk);
+bool consensus_disk_is_busy(const ConsensusDisk *disk); /* a job runs; durable() or failed() will come */

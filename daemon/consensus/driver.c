@@ -31,10 +31,6 @@ void consensus_driver_fail_errno(Consensus *c, int exit_status, int r, const cha
         consensus_driver_fail(c, exit_status, &error);
 }
 
-static void disk_failed(const Error *error, void *userdata) {
-        consensus_driver_fail(userdata, CONSENSUS_EXIT_DISK, error);
-}
-
 /* ---- updates */
 
 static int append_entries(Consensus *c, const ConsensusUpdate *update) {
@@ -303,21 +299,6 @@ static void go_on(Consensus *c) {
                 (void) sd_event_source_set_enabled(c->advance, SD_EVENT_ONESHOT);
 }
 
-static void disk_durable(uint64_t index, void *userdata) {
-        Consensus *c = userdata;
-        ConsensusInput input = { .type = CONSENSUS_INPUT_PERSISTED, .persisted.index = index };
-
-        if (c->failed)
-                return;
-        if (consensus_driver_feed(c, &input) == 0)
-                go_on(c);
-}
-
-const ConsensusDiskEvents consensus_driver_disk_events = {
-        .durable = disk_durable,
-        .failed = disk_failed,
-};
-
 int consensus_driver_on_advance(sd_event_source *source _unused_, void *userdata) {
         go_on(userdata);
         return 0;
@@ -370,20 +351,20 @@ static void mark_appended(Consensus *c, size_t n, uint64_t first) {
         }
 }
 
-int consensus_driver_on_submit(sd_event_source *source, void *userdata) {
-        Consensus *c = userdata;
+/* Hand what waits to the engine: 0 when it went on. */
+static int submit_waiting(Consensus *c) {
         ConsensusEntry entries[CONSENSUS_OPS_MAX];
         ConsensusInput input = { .type = CONSENSUS_INPUT_SUBMIT, .submit.entries = entries };
         uint64_t first = consensus_log_last(c->disk_state.log) + 1;
         int r;
 
         input.submit.n = collect(c, entries, ELEMENTSOF(entries));
-        if (input.submit.n == 0)
+        if (input.submit.n == 0 || c->closing)
                 return 0;
 
         r = consensus_driver_feed(c, &input);
         if (r < 0)
-                return 0;
+                return r;
         if (r > 0) {
                 refuse_submitted(c);
                 return 0;
@@ -391,10 +372,37 @@ int consensus_driver_on_submit(sd_event_source *source, void *userdata) {
 
         mark_appended(c, input.submit.n, first);
         if (!list_is_empty(&c->submitted))
-                (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-        go_on(c);
+                (void) sd_event_source_set_enabled(c->submit, SD_EVENT_ONESHOT);
         return 0;
 }
+
+int consensus_driver_on_submit(sd_event_source *source _unused_, void *userdata) {
+        if (submit_waiting(userdata) == 0)
+                go_on(userdata);
+        return 0;
+}
+
+/* ---- the disk */
+
+static void disk_failed(const Error *error, void *userdata) {
+        consensus_driver_fail(userdata, CONSENSUS_EXIT_DISK, error);
+}
+
+/* What was submitted during the write goes into the next one. */
+static void disk_durable(uint64_t index, void *userdata) {
+        Consensus *c = userdata;
+        ConsensusInput input = { .type = CONSENSUS_INPUT_PERSISTED, .persisted.index = index };
+
+        if (c->failed || consensus_driver_feed(c, &input) != 0)
+                return;
+        if (submit_waiting(c) == 0)
+                go_on(c);
+}
+
+const ConsensusDiskEvents consensus_driver_disk_events = {
+        .durable = disk_durable,
+        .failed = disk_failed,
+};
 
 /* ---- start */
 
