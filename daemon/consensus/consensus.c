@@ -8,6 +8,7 @@
 #include "daemon/consensus/fsm.h"
 
 #define HEARTBEATS_PER_ELECTION 10
+#define TIMER_ACCURACY_USEC (5 * USEC_PER_MSEC) /* so that the kernel may join wake-ups */
 
 /* ---- open */
 
@@ -58,7 +59,7 @@ static int open_sources(Consensus *c) {
                                 &c->timer,
                                 CLOCK_MONOTONIC,
                                 UINT64_MAX,
-                                1,
+                                TIMER_ACCURACY_USEC,
                                 consensus_driver_on_timer,
                                 c);
         if (r >= 0 && interval > 0)

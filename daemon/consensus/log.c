@@ -235,6 +235,27 @@ static int open_segment(ConsensusLog *log, ConsensusSegmentScan *scan, uint64_t 
         return scan->torn ? cut_torn(log, segment, reterr) : 0;
 }
 
+/* What was read may be in the page cache only: the last process may have been killed between a write and its
+ * sync. From here on it counts as durable. */
+static int sync_opened(const ConsensusLog *log, Error *reterr) {
+        const ConsensusSegment *segment = last_segment(log);
+        char name[CONSENSUS_SEGMENT_NAME_MAX];
+        int r;
+
+        if (!segment)
+                return 0;
+
+        r = fdatasync(segment->fd) < 0 ? -errno : file_sync_dir(log->dir_fd);
+        if (r < 0)
+                return error_set_errno(
+                                reterr,
+                                r,
+                                "%s/%s: cannot sync: %m",
+                                log->folder,
+                                consensus_segment_name(segment->first, name));
+        return 0;
+}
+
 static int open_segments(ConsensusLog *log, Error *reterr) {
         LogNumbers firsts = {};
         ConsensusSegmentScan scan = {
@@ -256,7 +277,7 @@ static int open_segments(ConsensusLog *log, Error *reterr) {
         free(firsts.items);
 
         log->placed = log->written = log->last;
-        return r;
+        return r < 0 ? r : sync_opened(log, reterr);
 }
 
 int consensus_log_open(ConsensusLog **ret, const ConsensusLogOptions *options, Error *reterr) {

@@ -445,18 +445,18 @@ static int check_member(const ConsensusRecovery *recovery, const ConsensusOption
                         peer_id_format(&options->self, ours));
 }
 
-/* H16: the library would lead again in the term that it had, although entries of that term may have been
- * lost with the crash and live on elsewhere. */
-static int bump_sole_voter(ConsensusRecovery *recovery, Error *reterr) {
+/* H16: as the only voter the library would lead again in the term that it had, although entries of that term
+ * may have been lost with the crash and live on elsewhere; so a new term begins. For the others the record
+ * is written again too: what was read may not have been synced (H2). */
+static int save_meta(ConsensusRecovery *recovery, Error *reterr) {
         const char *failed;
         int r;
 
-        if (!consensus_members_is_sole_voter(&recovery->members, recovery->meta.raft_id))
-                return 0;
-
         recovery->meta.sequence++;
-        recovery->meta.term++;
-        recovery->meta.vote = recovery->meta.raft_id;
+        if (consensus_members_is_sole_voter(&recovery->members, recovery->meta.raft_id)) {
+                recovery->meta.term++;
+                recovery->meta.vote = recovery->meta.raft_id;
+        }
         r = consensus_meta_save(recovery->dir_fd, &recovery->meta, &failed);
         return r < 0 ? error_set_errno(reterr, r, "%s/%s: cannot write: %m", recovery->folder, failed) : 0;
 }
@@ -486,7 +486,7 @@ static int recover(ConsensusRecovery *recovery, const ConsensusOptions *options,
         r = check_member(recovery, options, reterr);
         if (r < 0)
                 return r;
-        return bump_sole_voter(recovery, reterr);
+        return save_meta(recovery, reterr);
 }
 
 int consensus_recover(ConsensusRecovery *ret, const ConsensusOptions *options, Error *reterr) {
