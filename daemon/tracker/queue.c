@@ -4,35 +4,36 @@
 
 #include "daemon/base/map.h"
 
-/* Numbers of items in memory: behind every number on disk. */
-#define RECENT_FIRST (UINT64_C(3) << 62)
-
 /* An item in memory. It waits in a FIFO, or is worked on (its link is in no list). */
 typedef struct QueueItem {
         List link;
         Cid cid;
-        TrackerRecord record; /* its queue and number are those in memory */
+        TrackerRecord record;
 } QueueItem;
 
-static const PinStatus counted[] = {
-        PIN_STATUS_PIN_QUEUED,
-        PIN_STATUS_PIN_ERROR,
-        PIN_STATUS_UNPIN_QUEUED,
-        PIN_STATUS_UNPIN_ERROR,
-        PIN_STATUS_UNEXPECTEDLY_UNPINNED,
-};
+typedef struct QueueFifo {
+        List items;    /* in memory, by number; those on disk have lower ones */
+        uint64_t next; /* the number of the next item at the end */
+} QueueFifo;
 
 struct TrackerQueue {
         TrackerSpill *spill;
         Map *recent; /* CID → QueueItem */
-        List fifos[_TRACKER_FIFO_N];
-        uint64_t front, back; /* the next numbers in memory */
-        uint64_t counts[ELEMENTSOF(counted)];
+        size_t recent_max;
+        QueueFifo fifos[_TRACKER_FIFO_N];
+        uint64_t counts[TRACKER_RECORD_STATUSES];
 };
 
 static_assert(_TRACKER_FIFO_N <= TRACKER_FIFOS_MAX, "a FIFO has no place on disk");
 
 /* ---- open, close ---- */
+
+/* What the spill holds from an orderly close. */
+static void queue_take_over(TrackerQueue *queue) {
+        for (unsigned fifo = 0; fifo < _TRACKER_FIFO_N; fifo++)
+                queue->fifos[fifo].next = tracker_spill_tail(queue->spill, fifo);
+        tracker_spill_counts(queue->spill, queue->counts);
+}
 
 int tracker_queue_open(
                 TrackerQueue **ret, const char *folder, const uint8_t digest[static STATE_DIGEST_SIZE]) {
@@ -42,9 +43,9 @@ int tracker_queue_open(
         queue = calloc(1, sizeof(TrackerQueue));
         if (!queue)
                 return -ENOMEM;
-        queue->front = queue->back = RECENT_FIRST;
+        queue->recent_max = TRACKER_RECENT_MAX;
         for (size_t i = 0; i < _TRACKER_FIFO_N; i++)
-                list_init(&queue->fifos[i]);
+                list_init(&queue->fifos[i].items);
 
         r = map_new(&queue->recent);
         if (r < 0)
@@ -52,11 +53,14 @@ int tracker_queue_open(
         r = tracker_spill_open(&queue->spill, folder, digest);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < ELEMENTSOF(counted); i++)
-                queue->counts[i] = tracker_spill_count_status(queue->spill, counted[i]);
+        queue_take_over(queue);
 
         *ret = TAKE_PTR(queue);
         return r;
+}
+
+void tracker_queue_set_recent_max(TrackerQueue *queue, size_t n) {
+        queue->recent_max = n;
 }
 
 static void item_free(TrackerQueue *queue, QueueItem *item) {
@@ -80,10 +84,11 @@ TrackerQueue *tracker_queue_free(TrackerQueue *queue) {
         return NULL;
 }
 
-static int queue_spill(TrackerQueue *queue, QueueItem *item, unsigned fifo) {
+/* It keeps its FIFO and its number there. */
+static int queue_spill(TrackerQueue *queue, QueueItem *item) {
         int r;
 
-        r = tracker_spill_put(queue->spill, &item->cid, &item->record, fifo, /* front= */ false);
+        r = tracker_spill_put(queue->spill, &item->cid, &item->record);
         if (r < 0)
                 return r;
         item_free(queue, item);
@@ -94,9 +99,9 @@ int tracker_queue_close(TrackerQueue *queue, const uint8_t digest[static STATE_D
         int r = 0;
 
         for (unsigned fifo = 0; fifo < _TRACKER_FIFO_N && r >= 0; fifo++)
-                LIST_FOREACH (item, &queue->fifos[fifo], QueueItem, link)
+                LIST_FOREACH (item, &queue->fifos[fifo].items, QueueItem, link)
                         if (r >= 0)
-                                r = queue_spill(queue, item, fifo);
+                                r = queue_spill(queue, item);
         if (r >= 0)
                 r = tracker_spill_close(TAKE_PTR(queue->spill), digest);
         tracker_queue_free(queue);
@@ -106,11 +111,10 @@ int tracker_queue_close(TrackerQueue *queue, const uint8_t digest[static STATE_D
 /* ---- records ---- */
 
 static uint64_t *queue_counter(TrackerQueue *queue, PinStatus status) {
-        for (size_t i = 0; i < ELEMENTSOF(counted); i++)
-                if (counted[i] == status)
-                        return &queue->counts[i];
-        assert(false);
-        return NULL;
+        int slot = tracker_record_slot(status);
+
+        assert(slot >= 0);
+        return &queue->counts[slot];
 }
 
 static int record_copy(TrackerRecord *to, const TrackerRecord *from) {
@@ -141,7 +145,7 @@ int tracker_queue_get(TrackerQueue *queue, const Cid *cid, TrackerRecord *ret) {
 
 int tracker_queue_settle(TrackerQueue *queue, const Cid *cid) {
         QueueItem *item = queue_find(queue, cid);
-        TrackerRecord old = {};
+        PinStatus old;
         int r;
 
         if (item) {
@@ -150,19 +154,14 @@ int tracker_queue_settle(TrackerQueue *queue, const Cid *cid) {
                 return 1;
         }
 
-        r = tracker_spill_get(queue->spill, cid, &old);
-        if (r <= 0)
-                return r;
-        r = tracker_spill_remove(queue->spill, cid);
-        if (r >= 0)
-                (*queue_counter(queue, old.status))--;
-        tracker_record_done(&old);
-        return r < 0 ? r : 1;
+        r = tracker_spill_remove(queue->spill, cid, &old);
+        if (r > 0)
+                (*queue_counter(queue, old))--;
+        return r;
 }
 
-/* A new item in memory that waits nowhere, in place of what there was of CID. */
-static int queue_new_item(
-                TrackerQueue *queue, const Cid *cid, const TrackerRecord *record, QueueItem **ret) {
+/* A new item in memory in place of one on disk. */
+static int queue_new_item(TrackerQueue *queue, const Cid *cid, QueueItem **ret) {
         QueueItem *item;
         int r;
 
@@ -171,75 +170,115 @@ static int queue_new_item(
                 return -ENOMEM;
         list_init(&item->link);
         item->cid = *cid;
-        r = record_copy(&item->record, record);
-        if (r >= 0)
-                r = MIN(tracker_queue_settle(queue, cid), 0);
-        if (r >= 0)
-                r = MIN(map_set(queue->recent, cid->bytes, cid->size, item, NULL), 0);
+
+        r = map_set(queue->recent, cid->bytes, cid->size, item, NULL);
         if (r < 0) {
-                tracker_record_done(&item->record);
                 free(item);
                 return r;
         }
-        (*queue_counter(queue, record->status))++;
         *ret = item;
         return 0;
 }
 
-int tracker_queue_update(TrackerQueue *queue, const Cid *cid, TrackerRecord *record) {
+/* Have the item in memory, with RECORD, waiting nowhere. On failure nothing has changed. */
+static int queue_hold(TrackerQueue *queue, const Cid *cid, const TrackerRecord *record, QueueItem **ret) {
+        QueueItem *item = queue_find(queue, cid);
+        TrackerRecord copy = {};
+        PinStatus old;
+        int r;
+
+        r = record_copy(&copy, record);
+        if (r < 0)
+                return r;
+        if (item) {
+                (*queue_counter(queue, item->record.status))--;
+                list_remove(&item->link);
+                tracker_record_done(&item->record);
+        } else {
+                r = queue_new_item(queue, cid, &item);
+                if (r >= 0) {
+                        r = tracker_spill_remove(queue->spill, cid, &old);
+                        if (r > 0)
+                                (*queue_counter(queue, old))--;
+                        if (r < 0)
+                                item_free(queue, item);
+                }
+                if (r < 0) {
+                        tracker_record_done(&copy);
+                        return r;
+                }
+        }
+
+        item->record = copy;
+        (*queue_counter(queue, copy.status))++;
+        *ret = item;
+        return 0;
+}
+
+int tracker_queue_update(TrackerQueue *queue, const Cid *cid, const TrackerRecord *record) {
         QueueItem *item;
 
-        return queue_new_item(queue, cid, record, &item);
+        return queue_hold(queue, cid, record, &item);
 }
 
 /* ---- FIFOs ---- */
 
-/* Memory is full: its oldest items go to disk, first those of the longest wait. */
+/* Memory is full: its oldest items go to disk, first those of the longest wait. Short of memory, they have
+ * to stay where they are. */
 static int queue_make_room(TrackerQueue *queue) {
-        for (unsigned fifo = _TRACKER_FIFO_N; fifo-- > 0 && map_size(queue->recent) >= TRACKER_RECENT_MAX;)
-                while (!list_is_empty(&queue->fifos[fifo]) &&
-                       map_size(queue->recent) >= TRACKER_RECENT_MAX) {
-                        int r = queue_spill(queue, LIST_FIRST(&queue->fifos[fifo], QueueItem, link), fifo);
+        for (unsigned fifo = _TRACKER_FIFO_N; fifo-- > 0;) {
+                const List *items = &queue->fifos[fifo].items;
+
+                while (!list_is_empty(items) && map_size(queue->recent) > queue->recent_max) {
+                        int r = queue_spill(queue, LIST_FIRST(items, QueueItem, link));
 
                         if (r < 0)
-                                return r;
+                                return r == -ENOMEM ? 0 : r;
                 }
+        }
         return 0;
 }
 
-/* What is put in front of items on disk has to be on disk itself. */
-static int queue_put_front_of_spill(
-                TrackerQueue *queue, const Cid *cid, TrackerRecord *record, unsigned fifo) {
+/* What is put in front of items on disk has to be on disk itself. Answers 0 when the front is no other place
+ * than the end, or when memory is too short to get there. */
+static int queue_place_in_front(TrackerQueue *queue, QueueItem *item, unsigned fifo) {
+        List *items = &queue->fifos[fifo].items;
         int r;
 
-        r = tracker_queue_settle(queue, cid);
-        if (r >= 0)
-                r = tracker_spill_put(queue->spill, cid, record, fifo, /* front= */ true);
-        if (r >= 0)
-                (*queue_counter(queue, record->status))++;
-        return r;
+        if (!tracker_spill_fifo_is_empty(queue->spill, fifo)) {
+                item->record.number = tracker_spill_head(queue->spill, fifo) - 1;
+                r = queue_spill(queue, item);
+                return r == -ENOMEM ? 0 : r < 0 ? r : 1;
+        }
+        if (list_is_empty(items))
+                return 0;
+        item->record.number = LIST_FIRST(items, QueueItem, link)->record.number - 1;
+        list_prepend(items, &item->link);
+        return 1;
 }
 
 int tracker_queue_put(
-                TrackerQueue *queue, const Cid *cid, TrackerRecord *record, unsigned fifo, bool front) {
+                TrackerQueue *queue,
+                const Cid *cid,
+                const TrackerRecord *record,
+                unsigned fifo,
+                bool front) {
         QueueItem *item;
         int r;
 
-        if (front && !tracker_spill_fifo_is_empty(queue->spill, fifo))
-                return queue_put_front_of_spill(queue, cid, record, fifo);
-
-        r = queue_make_room(queue);
-        if (r >= 0)
-                r = queue_new_item(queue, cid, record, &item);
+        r = queue_hold(queue, cid, record, &item);
         if (r < 0)
                 return r;
+
         item->record.queue = fifo;
-        item->record.number = front ? --queue->front : queue->back++;
-        if (front)
-                list_prepend(&queue->fifos[fifo], &item->link);
-        else
-                list_append(&queue->fifos[fifo], &item->link);
-        return 0;
+        r = front ? queue_place_in_front(queue, item, fifo) : 0;
+        if (r < 0)
+                return r;
+        if (r == 0) {
+                item->record.number = queue->fifos[fifo].next++;
+                list_append(&queue->fifos[fifo].items, &item->link);
+        }
+        return queue_make_room(queue);
 }
 
 static int queue_tell(const QueueItem *item, Cid *ret_cid, TrackerRecord *ret) {
@@ -256,9 +295,9 @@ int tracker_queue_peek(TrackerQueue *queue, unsigned fifo, Cid *ret_cid, Tracker
         int r;
 
         r = tracker_spill_first(queue->spill, fifo, ret_cid, ret);
-        if (r != 0 || list_is_empty(&queue->fifos[fifo]))
+        if (r != 0 || list_is_empty(&queue->fifos[fifo].items))
                 return r;
-        return queue_tell(LIST_FIRST(&queue->fifos[fifo], QueueItem, link), ret_cid, ret);
+        return queue_tell(LIST_FIRST(&queue->fifos[fifo].items, QueueItem, link), ret_cid, ret);
 }
 
 int tracker_queue_pop(TrackerQueue *queue, unsigned fifo, Cid *ret_cid, TrackerRecord *ret) {
@@ -272,7 +311,7 @@ int tracker_queue_pop(TrackerQueue *queue, unsigned fifo, Cid *ret_cid, TrackerR
         item = queue_find(queue, ret_cid);
         if (item)
                 list_remove(&item->link);
-        k = item ? 0 : queue_new_item(queue, ret_cid, ret, &item);
+        k = item ? 0 : queue_hold(queue, ret_cid, ret, &item);
         if (k < 0) {
                 tracker_record_done(ret);
                 return k;
@@ -285,12 +324,13 @@ int tracker_queue_walk(
                 TrackerQueue *queue, unsigned fifo, uint64_t *number, Cid *ret_cid, TrackerRecord *ret) {
         int r;
 
-        if (*number < tracker_spill_tail(queue->spill, fifo)) {
+        if (!tracker_spill_fifo_is_empty(queue->spill, fifo) &&
+            *number < tracker_spill_tail(queue->spill, fifo)) {
                 r = tracker_spill_walk(queue->spill, fifo, number, ret_cid, ret);
                 if (r != 0)
                         return r;
         }
-        LIST_FOREACH (item, &queue->fifos[fifo], QueueItem, link)
+        LIST_FOREACH (item, &queue->fifos[fifo].items, QueueItem, link)
                 if (item->record.number >= *number) {
                         *number = item->record.number + 1;
                         return queue_tell(item, ret_cid, ret);

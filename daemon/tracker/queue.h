@@ -6,8 +6,9 @@
  * Pins wait in PRIORITY or NORMAL, unpins in UNPIN, what was unpinned behind our back in UNEXPECTED, failed
  * ones in one of the DELAY FIFOs, each of one delay, so that the front of a FIFO is always the first that is
  * due. The newest TRACKER_RECENT_MAX items are in memory, the others in tracker.gdbm (spill.h), so memory
- * does not grow with their number. An item that was taken from its FIFO is kept in memory, with its record,
- * until it is settled or put back. After an unclean stop everything is gone; that is what the check is for.
+ * does not grow with their number. An item has a number in its FIFO, which it keeps when it goes to disk. An
+ * item that was taken from its FIFO is kept in memory, with its record, until it is settled or put back.
+ * After an unclean stop everything is gone; that is what the check is for.
  */
 
 #include "daemon/base/list.h"
@@ -35,16 +36,19 @@ typedef struct TrackerQueue TrackerQueue;
 int tracker_queue_open(
                 TrackerQueue **ret, const char *folder, const uint8_t digest[static STATE_DIGEST_SIZE]);
 int tracker_queue_close(TrackerQueue *queue, const uint8_t digest[static STATE_DIGEST_SIZE]);
+void tracker_queue_set_recent_max(TrackerQueue *queue, size_t n); /* instead of TRACKER_RECENT_MAX */
 TrackerQueue *tracker_queue_free(TrackerQueue *queue);
 DEFINE_CLEANUP(TrackerQueue *, tracker_queue_free);
 
 /* 1 and the record (to be released with tracker_record_done()), 0: settled or unknown. */
 int tracker_queue_get(TrackerQueue *queue, const Cid *cid, TrackerRecord *ret);
 
-/* Write RECORD and put the item at the end (or the front) of FIFO. RECORD is copied. */
-int tracker_queue_put(TrackerQueue *queue, const Cid *cid, TrackerRecord *record, unsigned fifo, bool front);
+/* Write RECORD and put the item at the end (or the front) of FIFO. RECORD is copied. On -ENOMEM nothing has
+ * changed, here as below; other errors are those of a damaged store. */
+int tracker_queue_put(
+                TrackerQueue *queue, const Cid *cid, const TrackerRecord *record, unsigned fifo, bool front);
 /* Write RECORD of an item that is worked on: it waits nowhere. */
-int tracker_queue_update(TrackerQueue *queue, const Cid *cid, TrackerRecord *record);
+int tracker_queue_update(TrackerQueue *queue, const Cid *cid, const TrackerRecord *record);
 int tracker_queue_settle(
                 TrackerQueue *queue, const Cid *cid); /* the record goes; 1, 0 when there was none */
 

@@ -1,5 +1,6 @@
 #include "daemon/tracker/record.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "daemon/base/protobuf.h"
@@ -15,6 +16,21 @@ enum {
         FIELD_NUMBER,
         FIELD_ERROR,
 };
+
+int tracker_record_slot(uint64_t status) {
+        static const uint64_t statuses[TRACKER_RECORD_STATUSES] = {
+                PIN_STATUS_PIN_QUEUED,
+                PIN_STATUS_PIN_ERROR,
+                PIN_STATUS_UNPIN_QUEUED,
+                PIN_STATUS_UNPIN_ERROR,
+                PIN_STATUS_UNEXPECTEDLY_UNPINNED,
+        };
+
+        for (int i = 0; i < TRACKER_RECORD_STATUSES; i++)
+                if (statuses[i] == status)
+                        return i;
+        return -EINVAL;
+}
 
 void tracker_record_done(TrackerRecord *record) {
         free(record->error);
@@ -49,7 +65,7 @@ int tracker_record_write(const TrackerRecord *record, Str *to) {
 
 static int record_take_field(TrackerRecord *record, const ProtobufField *field) {
         if (field->number == FIELD_ERROR) {
-                if (field->type != PROTOBUF_BYTES)
+                if (field->type != PROTOBUF_BYTES || field->size > TRACKER_ERROR_MAX)
                         return -EBADMSG;
                 free(record->error);
                 record->error = strndup((const char *) field->bytes, field->size);
@@ -60,6 +76,8 @@ static int record_take_field(TrackerRecord *record, const ProtobufField *field) 
                 return -EBADMSG;
         switch (field->number) {
         case FIELD_STATUS:
+                if (tracker_record_slot(field->value) < 0)
+                        return -EBADMSG;
                 record->status = (PinStatus) field->value;
                 break;
         case FIELD_ATTEMPTS:
@@ -72,6 +90,8 @@ static int record_take_field(TrackerRecord *record, const ProtobufField *field) 
                 record->created = field->value;
                 break;
         case FIELD_QUEUE:
+                if (field->value >= TRACKER_FIFOS_MAX)
+                        return -EBADMSG;
                 record->queue = (unsigned) field->value;
                 break;
         case FIELD_NUMBER:
@@ -98,7 +118,7 @@ int tracker_record_read(const void *bytes, size_t n, TrackerRecord *ret) {
                 if (r < 0)
                         break;
         }
-        if (r >= 0 && pin_status_from_string(pin_status_to_string(record.status)) != record.status)
+        if (r >= 0 && tracker_record_slot(record.status) < 0)
                 r = -EBADMSG;
         if (r < 0) {
                 tracker_record_done(&record);

@@ -4,19 +4,9 @@
 #include <string.h>
 
 #define SPILL_FORMAT 1
-#define SPILL_FIRST (UINT64_C(1) << 62) /* leaves room for numbers in front */
 
 static const char meta_key[] = "\0meta";
 #define META_KEY_SIZE (sizeof(meta_key) - 1)
-
-/* The counts by status: one slot each. */
-static const PinStatus counted[] = {
-        PIN_STATUS_PIN_QUEUED,
-        PIN_STATUS_PIN_ERROR,
-        PIN_STATUS_UNPIN_QUEUED,
-        PIN_STATUS_UNPIN_ERROR,
-        PIN_STATUS_UNEXPECTEDLY_UNPINNED,
-};
 
 typedef struct Fifo {
         uint64_t head; /* the first number that may be in use */
@@ -26,7 +16,7 @@ typedef struct Fifo {
 typedef struct SpillMeta {
         uint64_t format;
         Fifo fifos[TRACKER_FIFOS_MAX];
-        uint64_t counts[ELEMENTSOF(counted)];
+        uint64_t counts[TRACKER_RECORD_STATUSES];
         uint8_t digest[STATE_DIGEST_SIZE]; /* of the pinset that the records belong to */
 } SpillMeta;
 
@@ -41,7 +31,7 @@ struct TrackerSpill {
 static void spill_reset(TrackerSpill *spill) {
         spill->meta = (SpillMeta){ .format = SPILL_FORMAT };
         for (size_t i = 0; i < TRACKER_FIFOS_MAX; i++)
-                spill->meta.fifos[i] = (Fifo){ SPILL_FIRST, SPILL_FIRST };
+                spill->meta.fifos[i] = (Fifo){ TRACKER_SPILL_FIRST, TRACKER_SPILL_FIRST };
 }
 
 static bool spill_meta_is_good(const SpillMeta *meta, const uint8_t *digest) {
@@ -67,19 +57,6 @@ static int spill_load_meta(TrackerSpill *spill, const uint8_t *digest) {
         return spill_meta_is_good(&spill->meta, digest);
 }
 
-/* A file of another format or another pinset: the write leaves the marker that makes the next open discard
- * it. */
-static int spill_discard(TrackerSpill *spill, const char *folder) {
-        int r;
-
-        r = store_put(spill->store, meta_key, META_KEY_SIZE, "", 0);
-        if (r < 0)
-                return r;
-        spill->store = store_free(spill->store);
-        r = store_open(&spill->store, folder, "tracker");
-        return r > 0 ? -EIO : r;
-}
-
 int tracker_spill_open(
                 TrackerSpill **ret, const char *folder, const uint8_t digest[static STATE_DIGEST_SIZE]) {
         _cleanup_(tracker_spill_freep) TrackerSpill *spill = NULL;
@@ -98,12 +75,13 @@ int tracker_spill_open(
                 if (r < 0)
                         return r;
                 is_whole = r > 0;
-                r = is_whole ? 0 : spill_discard(spill, folder);
+        }
+        if (!is_whole) { /* of another format, or of another pinset */
+                r = store_clear(spill->store);
                 if (r < 0)
                         return r;
-        }
-        if (!is_whole)
                 spill_reset(spill);
+        }
 
         *ret = TAKE_PTR(spill);
         return is_whole;
@@ -132,11 +110,10 @@ TrackerSpill *tracker_spill_free(TrackerSpill *spill) {
 /* ---- records ---- */
 
 static uint64_t *spill_counter(TrackerSpill *spill, PinStatus status) {
-        for (size_t i = 0; i < ELEMENTSOF(counted); i++)
-                if (counted[i] == status)
-                        return &spill->meta.counts[i];
-        assert(false);
-        return NULL;
+        int slot = tracker_record_slot(status);
+
+        assert(slot >= 0);
+        return &spill->meta.counts[slot];
 }
 
 int tracker_spill_get(TrackerSpill *spill, const Cid *cid, TrackerRecord *ret) {
@@ -153,18 +130,20 @@ int tracker_spill_get(TrackerSpill *spill, const Cid *cid, TrackerRecord *ret) {
         return r == -EBADMSG ? -EIO : r < 0 ? r : 1;
 }
 
-int tracker_spill_remove(TrackerSpill *spill, const Cid *cid) {
+int tracker_spill_remove(TrackerSpill *spill, const Cid *cid, PinStatus *ret_status) {
         TrackerRecord old = {};
         int r;
 
         r = tracker_spill_get(spill, cid, &old);
-        if (r < 0)
+        if (r <= 0)
                 return r;
-        assert(r > 0);
-        (*spill_counter(spill, old.status))--;
-        tracker_record_done(&old);
         r = store_remove(spill->store, cid->bytes, cid->size);
-        return MIN(r, 0);
+        if (r >= 0) {
+                (*spill_counter(spill, old.status))--;
+                *ret_status = old.status;
+        }
+        tracker_record_done(&old);
+        return r < 0 ? r : 1;
 }
 
 static int spill_write(TrackerSpill *spill, const Cid *cid, const TrackerRecord *record) {
@@ -193,22 +172,24 @@ static EntryKey entry_key(unsigned fifo, uint64_t number) {
         return (EntryKey){ .mark = { 0, 'q' }, .fifo = (uint8_t) fifo, .number = htobe64(number) };
 }
 
-int tracker_spill_put(
-                TrackerSpill *spill, const Cid *cid, TrackerRecord *record, unsigned fifo, bool front) {
-        Fifo *f = &spill->meta.fifos[fifo];
-        EntryKey key;
+static void fifo_cover(Fifo *fifo, uint64_t number) {
+        bool is_empty = fifo->head == fifo->tail;
+
+        assert(is_empty || number < fifo->head || number >= fifo->tail);
+        if (is_empty || number < fifo->head)
+                fifo->head = number;
+        if (is_empty || number >= fifo->tail)
+                fifo->tail = number + 1;
+}
+
+int tracker_spill_put(TrackerSpill *spill, const Cid *cid, const TrackerRecord *record) {
+        EntryKey key = entry_key(record->queue, record->number);
         int r;
 
-        record->queue = fifo;
-        record->number = front ? f->head - 1 : f->tail;
-        key = entry_key(fifo, record->number);
         r = store_put(spill->store, &key, sizeof(key), cid->bytes, cid->size);
         if (r < 0)
                 return r;
-        if (front)
-                f->head--;
-        else
-                f->tail++;
+        fifo_cover(&spill->meta.fifos[record->queue], record->number);
         return spill_write(spill, cid, record);
 }
 
@@ -288,7 +269,7 @@ int tracker_spill_walk(
 uint64_t tracker_spill_count(const TrackerSpill *spill) {
         uint64_t n = 0;
 
-        for (size_t i = 0; i < ELEMENTSOF(counted); i++)
+        for (size_t i = 0; i < TRACKER_RECORD_STATUSES; i++)
                 n += spill->meta.counts[i];
         return n;
 }
@@ -297,10 +278,14 @@ bool tracker_spill_fifo_is_empty(const TrackerSpill *spill, unsigned fifo) {
         return spill->meta.fifos[fifo].head == spill->meta.fifos[fifo].tail;
 }
 
+uint64_t tracker_spill_head(const TrackerSpill *spill, unsigned fifo) {
+        return spill->meta.fifos[fifo].head;
+}
+
 uint64_t tracker_spill_tail(const TrackerSpill *spill, unsigned fifo) {
         return spill->meta.fifos[fifo].tail;
 }
 
-uint64_t tracker_spill_count_status(const TrackerSpill *spill, PinStatus status) {
-        return *spill_counter((TrackerSpill *) spill, status);
+void tracker_spill_counts(const TrackerSpill *spill, uint64_t ret[static TRACKER_RECORD_STATUSES]) {
+        memcpy(ret, spill->meta.counts, sizeof(spill->meta.counts));
 }

@@ -5,17 +5,18 @@
  * and the FIFO in which it waits.
  *
  * The FIFOs are numbered lists of CIDs below keys "\0q<fifo><number>". An entry counts only while the record
- * of its CID names that FIFO and number, so that an item is taken out by removing its record; left-overs are
- * dropped when they come to the front. Heads are in memory, and in the key "\0meta" after a clean close.
+ * of its CID names that FIFO and number, so that an item is taken out by removing its record; left-overs and
+ * gaps are passed over when they come to the front. Heads are in memory, and in the key "\0meta" after a
+ * clean close.
  */
 
 #include "daemon/state/pinset.h"
 #include "daemon/store/store.h"
 #include "daemon/tracker/record.h"
 
-#define TRACKER_FIFOS_MAX 16
-#define TRACKER_SPILL_DEAD_MAX 1000 /* left-over entries that one call drops */
-#define TRACKER_SPILL_MORE 2        /* a call has dropped that many and found nothing yet: call again */
+#define TRACKER_SPILL_FIRST (UINT64_C(1) << 62) /* the first number of all; leaves room in front */
+#define TRACKER_SPILL_DEAD_MAX 1000             /* left-over entries and gaps that one call passes over */
+#define TRACKER_SPILL_MORE 2 /* a call has passed over that many and found nothing yet: call again */
 
 typedef struct TrackerSpill TrackerSpill;
 
@@ -28,9 +29,10 @@ TrackerSpill *tracker_spill_free(TrackerSpill *spill);
 DEFINE_CLEANUP(TrackerSpill *, tracker_spill_free);
 
 int tracker_spill_get(TrackerSpill *spill, const Cid *cid, TrackerRecord *ret); /* 1, 0 not there */
-/* CID has no record yet. */
-int tracker_spill_put(TrackerSpill *spill, const Cid *cid, TrackerRecord *record, unsigned fifo, bool front);
-int tracker_spill_remove(TrackerSpill *spill, const Cid *cid); /* there is a record */
+/* CID has no record yet. The record names its FIFO and its number there, which is before all that are in the
+ * FIFO or behind them. */
+int tracker_spill_put(TrackerSpill *spill, const Cid *cid, const TrackerRecord *record);
+int tracker_spill_remove(TrackerSpill *spill, const Cid *cid, PinStatus *ret_status); /* 1, 0 not there */
 
 /* The first item of FIFO: 1, 0 when it is empty, TRACKER_SPILL_MORE. It stays until its record is removed.
  */
@@ -41,6 +43,7 @@ int tracker_spill_walk(
 
 uint64_t tracker_spill_count(const TrackerSpill *spill);
 bool tracker_spill_fifo_is_empty(const TrackerSpill *spill, unsigned fifo); /* not even left-overs */
+uint64_t tracker_spill_head(const TrackerSpill *spill, unsigned fifo);      /* no number is before it */
 uint64_t tracker_spill_tail(const TrackerSpill *spill, unsigned fifo);      /* behind the last number */
-/* How many records have STATUS; for the queue's counts after an open. */
-uint64_t tracker_spill_count_status(const TrackerSpill *spill, PinStatus status);
+/* How many records have each status; for the queue's counts after an open. */
+void tracker_spill_counts(const TrackerSpill *spill, uint64_t ret[static TRACKER_RECORD_STATUSES]);
