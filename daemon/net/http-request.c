@@ -80,14 +80,12 @@ static HttpServer *server_of(const HttpRequest *request) {
 static void suspend(HttpRequest *request) {
         if (request->is_woken || request->is_suspended)
                 return;
-        if (http_server_watch(request->connection) < 0) {
-                request->phase = HTTP_REQUEST_CUT;
-                return;
-        }
 
         request->is_suspended = true;
         MHD_suspend_connection(request->connection->mhd);
         http_server_wait(request->connection, HTTP_WAIT_OWNER);
+        if (request->connection->is_half_closed)
+                http_request_hang_up(request, /* is_half= */ true);
 }
 
 static void wake(HttpRequest *request) {
@@ -96,10 +94,13 @@ static void wake(HttpRequest *request) {
                 return;
 
         request->is_suspended = false;
-        http_server_unwatch(request->connection);
         MHD_resume_connection(request->connection->mhd);
         http_server_wait(request->connection, HTTP_WAIT_CLIENT);
         http_server_kick(server_of(request));
+}
+
+bool http_request_is_suspended(const HttpRequest *request) {
+        return request->is_suspended;
 }
 
 void http_request_resume(HttpRequest *request) {
@@ -140,7 +141,7 @@ static enum MHD_Result settle(HttpRequest *request) {
                 return queue_answer(request);
         if (request->phase == HTTP_REQUEST_ASKED || request->phase == HTTP_REQUEST_RECEIVED)
                 suspend(request);
-        return request->phase == HTTP_REQUEST_CUT ? MHD_NO : MHD_YES;
+        return MHD_YES;
 }
 
 static enum MHD_Result end_body(HttpRequest *request) {
@@ -249,7 +250,6 @@ void http_request_finish(HttpRequest *request, bool is_complete) {
         bool is_refused = !request->method && request->phase == HTTP_REQUEST_HEAD; /* by libmicrohttpd */
         bool is_unread = request->has_body && !request->sink.end && request->phase == HTTP_REQUEST_ANSWERED;
 
-        http_server_unwatch(request->connection);
         request->connection->request = NULL;
         if (is_refused || is_unread)
                 linger(request);
@@ -432,7 +432,7 @@ static ssize_t pull(void *userdata, uint64_t position _unused_, char *buffer, si
                 return MHD_CONTENT_READER_END_WITH_ERROR;
 
         suspend(request); /* unless it was resumed meanwhile: then it is asked again soon */
-        return request->phase == HTTP_REQUEST_CUT ? MHD_CONTENT_READER_END_WITH_ERROR : 0;
+        return 0;
 }
 
 /* libmicrohttpd 0.9.75 sends the last chunk of a chunked body also after HEAD. */

@@ -24,14 +24,15 @@ typedef enum HttpWait {
 } HttpWait;
 
 typedef struct HttpConnection {
-        List link; /* of the server's connections */
+        List link;  /* of the server's connections */
+        List ended; /* of those whose end libmicrohttpd may have missed */
         HttpServer *server;
         struct MHD_Connection *mhd;
         int fd; /* libmicrohttpd's */
         HttpRequest *request;
         HttpWait wait;
         uint64_t since_usec; /* when the wait began, or the last byte moved */
-        bool is_watched;
+        bool is_half_closed; /* the client has ended its sending */
 } HttpConnection;
 
 /* ---- http-request.c, for http-server.c */
@@ -41,7 +42,8 @@ enum MHD_Result http_request_serve(
                 HttpRequest *request, const char *method, const char *version, const char *data, size_t *n);
 /* The last call of a request. */
 void http_request_finish(HttpRequest *request, bool is_complete);
-/* The client went away while the request was suspended; IS_HALF when it may only have ended its sending. */
+bool http_request_is_suspended(const HttpRequest *request);
+/* The client went away; IS_HALF when it may only have ended its sending. */
 void http_request_hang_up(HttpRequest *request, bool is_half);
 /* The head turned out to be malformed, before the first serve(); nothing happens after it. */
 void http_request_refuse_raw(HttpRequest *request, unsigned status);
@@ -53,8 +55,5 @@ size_t http_server_max_head(const HttpServer *server);
 void http_server_handle(HttpServer *server, HttpRequest *request);
 void http_server_kick(HttpServer *server);
 void http_server_wait(HttpConnection *connection, HttpWait wait);
-/* Look for the client's end while libmicrohttpd does not: a suspended connection is out of its epoll set. */
-int http_server_watch(HttpConnection *connection);
-void http_server_unwatch(HttpConnection *connection);
 /* Keep the socket open until the client has read the answer, after libmicrohttpd closed it. */
 void http_server_linger(HttpServer *server, int fd);

@@ -32,11 +32,12 @@ struct HttpServer {
         sd_event_source *again; /* defer: libmicrohttpd has more to do */
         sd_event_source *watch; /* watch_fd */
         sd_event_source *sweep; /* timer */
-        int watch_fd;           /* epoll of the suspended connections */
+        int watch_fd;           /* epoll of all connections */
         uint64_t sweep_usec;    /* what the timer is set to; UINT64_MAX: off */
         uint64_t sweep_interval_usec;
         List connections;
         unsigned n_connections;
+        List ended; /* connections whose client has ended its sending, for one turn */
         List lingers;
         bool is_closing;
 };
@@ -143,43 +144,47 @@ static int on_again(sd_event_source *source _unused_, void *userdata) {
         return 0;
 }
 
-/* ---- the watch over suspended connections: an epoll of its own, since the loop's cost of an event grows
- * with the number of its sources */
+/* ---- the watch for the ends of clients: an epoll of its own, since the loop's cost of an event grows with
+ * the number of its sources. libmicrohttpd does not see the end of a suspended connection, which is out of
+ * its epoll set, nor one that came together with the last bytes: it reads these, and waits for an event that
+ * it has had. */
 
-int http_server_watch(HttpConnection *connection) {
+static int watch_connection(HttpConnection *connection) {
         struct epoll_event event = {
-                .events = EPOLLRDHUP | EPOLLONESHOT,
+                .events = EPOLLRDHUP | EPOLLET,
                 .data.ptr = connection,
         };
 
-        if (epoll_ctl(connection->server->watch_fd, EPOLL_CTL_ADD, connection->fd, &event) < 0)
-                return -errno;
-
-        connection->is_watched = true;
-        return 0;
+        return epoll_ctl(connection->server->watch_fd, EPOLL_CTL_ADD, connection->fd, &event) < 0 ? -errno
+                                                                                                  : 0;
 }
 
-void http_server_unwatch(HttpConnection *connection) {
-        if (connection->is_watched)
-                (void) epoll_ctl(connection->server->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);
-        connection->is_watched = false;
+static void on_client_end(HttpConnection *connection, uint32_t events) {
+        bool is_half = !(events & (EPOLLHUP | EPOLLERR));
+
+        connection->is_half_closed = true;
+        list_remove(&connection->ended);
+        if (connection->request && http_request_is_suspended(connection->request))
+                http_request_hang_up(connection->request, is_half);
+        else
+                list_append(&connection->server->ended, &connection->ended);
 }
 
-/* No connection is freed by a hang-up, so all of a batch are there. */
-static int on_watch(
-                sd_event_source *source _unused_,
-                int fd,
-                uint32_t revents _unused_,
-                void *userdata _unused_) {
+/* What had come was read in run(), which may have freed the connection. Each shutdown is an event, also a
+ * second one; what is sent is not hindered. */
+static int on_watch(sd_event_source *source _unused_, int fd, uint32_t revents _unused_, void *userdata) {
         struct epoll_event events[HTTP_WATCH_BATCH];
+        HttpServer *server = userdata;
         int n = epoll_wait(fd, events, HTTP_WATCH_BATCH, 0);
 
-        for (int i = 0; i < n; i++) {
-                HttpConnection *connection = events[i].data.ptr;
+        for (int i = 0; i < n; i++)
+                on_client_end(events[i].data.ptr, events[i].events);
 
-                if (connection->request && connection->is_watched)
-                        http_request_hang_up(
-                                        connection->request, !(events[i].events & (EPOLLHUP | EPOLLERR)));
+        run(server);
+
+        LIST_FOREACH (connection, &server->ended, HttpConnection, ended) {
+                list_remove(&connection->ended);
+                (void) shutdown(connection->fd, SHUT_RD);
         }
 
         return 0;
@@ -211,8 +216,11 @@ static void *open_connection(HttpServer *server, struct MHD_Connection *mhd) {
         }
 
         *connection = (HttpConnection){ .server = server, .mhd = mhd, .fd = fd };
+        list_init(&connection->ended);
         list_append(&server->connections, &connection->link);
         server->n_connections++;
+        if (watch_connection(connection) < 0)
+                (void) shutdown(fd, SHUT_RDWR);
         http_server_wait(connection, HTTP_WAIT_HEAD);
         return connection;
 }
@@ -221,7 +229,10 @@ static void close_connection(HttpConnection *connection) {
         if (!connection)
                 return;
 
+        /* By hand: a lingering socket is still open, and would stay in the set. */
+        (void) epoll_ctl(connection->server->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);
         list_remove(&connection->link);
+        list_remove(&connection->ended);
         connection->server->n_connections--;
         free(connection);
 }
@@ -409,6 +420,7 @@ int http_server_new(HttpServer **ret, sd_event *event, const HttpServerOptions *
                 .sweep_usec = UINT64_MAX,
         };
         list_init(&server->connections);
+        list_init(&server->ended);
         list_init(&server->lingers);
         set_defaults(&server->options);
         server->sweep_interval_usec = shortest_timeout(&server->options) / 4;
@@ -417,7 +429,6 @@ int http_server_new(HttpServer **ret, sd_event *event, const HttpServerOptions *
         r = start_daemon(server);
         if (r < 0)
                 return r;
-        server->options.fd = -1; /* libmicrohttpd's now */
 
         server->watch_fd = epoll_create1(EPOLL_CLOEXEC);
         if (server->watch_fd < 0)

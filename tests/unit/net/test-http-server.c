@@ -195,6 +195,38 @@ static void test_owner_has_time(void) {
         serving_close(&serving);
 }
 
+/* The end comes together with the last bytes: one event for both, and no time-out to help. */
+static void test_closed_at_once(void) {
+        static const char *const wires[] = {
+                "",
+                "GET /hello HT",
+                "GET /hello HTTP/1.1\r\nHo",
+                REQUEST("POST", "/echo") "Content-Length: 9\r\n\r\nabc",
+                REQUEST("POST", "/echo") "Transfer-Encoding: chunked\r\n\r\n9\r\nabc",
+                GET("/hello"),
+                GET("/keep"),
+                GET("/wait"),
+        };
+        gint64 deadline = g_get_monotonic_time() + WIRE_DEADLINE_USEC;
+        Serving serving;
+
+        serving_open(&serving, &long_timeouts);
+        for (size_t i = 0; i < G_N_ELEMENTS(wires); i++) {
+                int fd = wire_connect(serving.port);
+
+                g_test_message("'%s'", wires[i]);
+                wire_send_text(serving.event, fd, wires[i]);
+                close(fd);
+                do {
+                        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+                        g_assert_cmpint(sd_event_run(serving.event, 1000), >=, 0);
+                        wire_turns(serving.event, 20);
+                } while (http_server_connections(serving.server) > 0);
+        }
+        serves_on(&serving);
+        serving_close(&serving);
+}
+
 static void test_max_connections(void) {
         g_autofree char *answer = NULL;
         Serving serving;
@@ -378,6 +410,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/net/http-server/timeout/not-for-a-slow-reader", test_slow_reader);
         g_test_add_func("/net/http-server/timeout/upload-closed-while-the-sink-waits", test_closed_upload);
         g_test_add_func("/net/http-server/timeout/not-for-the-owner", test_owner_has_time);
+        g_test_add_func("/net/http-server/closed-at-once", test_closed_at_once);
         g_test_add_func("/net/http-server/max-connections", test_max_connections);
         g_test_add_func("/net/http-server/many", test_many);
         g_test_add_func("/net/http-server/stop-accepting", test_stop_accepting);
