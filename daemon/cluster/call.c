@@ -1,11 +1,9 @@
-#include <inttypes.h>
-
 #include "daemon/cluster/internal.h"
 
 int cluster_call_new(ClusterCall **ret, Cluster *cluster, void *userdata) {
         ClusterCall *call;
 
-        if (cluster->n_calls >= CLUSTER_CALLS_MAX || cluster->is_closing)
+        if (cluster->n_calls >= CLUSTER_CALLS_MAX)
                 return -EBUSY;
         call = calloc(1, sizeof(ClusterCall));
         if (!call)
@@ -24,6 +22,8 @@ ClusterCall *cluster_call_unref(ClusterCall *call) {
 
         list_remove(&call->link);
         call->cluster->n_calls--;
+        if (call->is_gc)
+                call->cluster->n_gcs--;
         flow_deinit(&call->flow);
         ipfs_call_unref(call->ipfs);
         consensus_call_unref(call->consensus);
@@ -47,8 +47,19 @@ int cluster_call_start(ClusterCall *call, const FlowClass *class, uint64_t timeo
                 cluster_call_unref(call);
                 return r;
         }
+        if (call->cluster->is_closing)
+                cluster_call_stop(call);
         *ret = call;
         return 0;
+}
+
+/* What is in the log already is not held up by anybody, and ends by itself. */
+void cluster_call_stop(ClusterCall *call) {
+        if (call->consensus)
+                return;
+        if (call->error.code == ERROR_NONE)
+                (void) error_set(&call->error, ERROR_CANCELED, CLUSTER_IS_STOPPING);
+        flow_cancel(&call->flow);
 }
 
 void cluster_call_settle_error(ClusterCall *call, int result) {
@@ -64,7 +75,7 @@ void cluster_call_settle_error(ClusterCall *call, int result) {
 }
 
 void cluster_call_next(ClusterCall *call, int r, const Error *error, int next) {
-        if (r < 0 && call->error.code == ERROR_NONE)
+        if (r < 0 && error && call->error.code == ERROR_NONE)
                 (void) error_copy(&call->error, error);
         flow_next(&call->flow, r < 0 ? r : next);
 }
@@ -76,7 +87,10 @@ int cluster_call_resolve(ClusterCall *call, IpfsCidDone done) {
 int cluster_call_commit(
                 ClusterCall *call, ConsensusOpKind kind, const void *body, size_t size, ConsensusDone done) {
         ConsensusOp op = { .kind = kind, .body = body, .size = size };
+        int r;
 
-        return consensus_submit(
-                        call->cluster->consensus, &call->consensus, &op, 1, done, call, &call->error);
+        r = consensus_submit(call->cluster->consensus, &call->consensus, &op, 1, done, call, &call->error);
+        if (r >= 0 && kind == CONSENSUS_PIN)
+                cluster_expiry_submitted(call->cluster, cluster_expiry_bucket(&call->pin.cid));
+        return r;
 }

@@ -1,6 +1,7 @@
 #include "daemon/cluster/cluster.h"
 
 #include <inttypes.h>
+#include <sysexits.h>
 
 #include "daemon/base/log.h"
 #include "daemon/cluster/internal.h"
@@ -11,7 +12,6 @@ static void cluster_maybe_ready(Cluster *cluster) {
         if (cluster->is_ready || !cluster->consensus_ready || !ipfs_is_reachable(cluster->ipfs))
                 return;
         cluster->is_ready = true;
-        log_notice("** IPFS Cluster is READY **");
         cluster->options.ready(cluster->options.userdata);
 }
 
@@ -20,7 +20,7 @@ static void cluster_fail(Cluster *cluster, int exit_status) {
 }
 
 static void cluster_on_tracker_failed(int r _unused_, void *userdata) {
-        cluster_fail(userdata, 74);
+        cluster_fail(userdata, EX_IOERR);
 }
 
 static void cluster_on_reachable(bool reachable, void *userdata) {
@@ -41,7 +41,7 @@ static void cluster_on_changed(const Cid *cid, void *userdata) {
 static void cluster_count_change(Cluster *cluster) {
         uint64_t every = (uint64_t) cluster->config->ipfs.informer_trigger_interval;
 
-        if (every > 0 && ++cluster->n_changes >= every) {
+        if (every > 0 && ++cluster->n_changes >= every && cluster->informer) {
                 cluster->n_changes = 0;
                 metrics_informer_trigger(cluster->informer);
         }
@@ -59,7 +59,7 @@ static int cluster_apply(Cluster *cluster, const ConsensusOp *op, const Cid *cid
         r = pin_read(op->body, op->size, &pin);
         if (r < 0)
                 return r;
-        cluster_expiry_note(cluster, &pin);
+        cluster_expiry_applied(cluster, &pin);
         r = tracker_track(cluster->tracker, &pin);
         pin_done(&pin);
         return r;
@@ -72,7 +72,7 @@ static void cluster_on_applied(uint64_t index, const ConsensusOp *op, const Cid 
         r = cluster_apply(cluster, op, cid);
         if (r < 0) {
                 log_error_errno(r, "Failed to track the operation at index %" PRIu64 ": %m", index);
-                cluster_fail(cluster, 74);
+                cluster_fail(cluster, EX_IOERR);
                 return;
         }
         cluster_count_change(cluster);
@@ -88,7 +88,7 @@ static void cluster_on_consensus_ready(void *userdata) {
                 r = cluster_expiry_start(cluster);
         if (r < 0) {
                 log_error_errno(r, "Failed to start the tracker: %m");
-                cluster_fail(cluster, 1);
+                cluster_fail(cluster, EXIT_FAILURE);
                 return;
         }
         cluster_maybe_ready(cluster);
@@ -304,10 +304,22 @@ int cluster_new(Cluster **ret, sd_event *event, const ClusterOptions *options, E
 
 /* ---- ending ---- */
 
-/* Nobody may hold a call or a list any more: the surfaces are freed before. */
+void cluster_stop(Cluster *cluster) {
+        cluster->is_closing = true;
+        LIST_FOREACH (call, &cluster->calls, ClusterCall, link)
+                cluster_call_stop(call);
+        cluster_list_stop_all(cluster);
+        cluster_import_stop_all(cluster);
+        cluster_expiry_stop(cluster);
+}
+
 Cluster *cluster_free(Cluster *cluster) {
         if (!cluster)
                 return NULL;
+
+        assert(list_is_empty(&cluster->calls));
+        assert(list_is_empty(&cluster->lists));
+        assert(list_is_empty(&cluster->imports));
 
         cluster_expiry_stop(cluster);
         metrics_informer_free(cluster->informer);
@@ -324,10 +336,7 @@ Cluster *cluster_free(Cluster *cluster) {
 int cluster_close(Cluster *cluster) {
         int r, k;
 
-        cluster->is_closing = true;
-        cluster_list_cancel_all(cluster);
-        cluster_import_cancel_all(cluster);
-        cluster_expiry_stop(cluster);
+        cluster_stop(cluster);
         cluster->informer = metrics_informer_free(cluster->informer);
 
         /* The consensus applies what is durable while it closes, and the tracker hears of it; so the tracker

@@ -25,8 +25,10 @@
 #include "daemon/types/repo-gc.h"
 
 #define CLUSTER_CALLS_MAX 4096 /* under way; ERROR_BUSY beyond */
-#define CLUSTER_LISTS_MAX 64
-#define CLUSTER_CIDS_MAX 4096 /* in the `cids` of one status question */
+#define CLUSTER_LISTS_MAX 60   /* leaves scans of the pinset to snapshots, checks and expiry */
+#define CLUSTER_IMPORTS_MAX 8  /* under way */
+#define CLUSTER_GCS_MAX 4      /* garbage collections under way */
+#define CLUSTER_CIDS_MAX 4096  /* in the `cids` of one status question */
 
 typedef struct Cluster Cluster;
 typedef struct ClusterCall ClusterCall;
@@ -44,10 +46,12 @@ typedef struct ClusterOptions {
 } ClusterOptions;
 
 int cluster_new(Cluster **ret, sd_event *event, const ClusterOptions *options, Error *reterr);
-/* An orderly end: what is under way is ended with ERROR_CANCELED, stores are closed clean. Blocks shortly.
- */
+/* The first half of an orderly end: what is under way and not in the log already ends with ERROR_CANCELED,
+ * which is told from the loop; so does all that is asked from now on. */
+void cluster_stop(Cluster *cluster);
+/* The second: stores are closed clean. Blocks shortly. Calls, lists and imports must have been dropped. */
 int cluster_close(Cluster *cluster);
-Cluster *cluster_free(Cluster *cluster);
+Cluster *cluster_free(Cluster *cluster); /* the same holds */
 DEFINE_CLEANUP(Cluster *, cluster_free);
 
 const PeerId *cluster_self(const Cluster *cluster);
@@ -175,8 +179,9 @@ typedef struct ClusterImportOptions {
         const PeerIdList *allocations;                          /* override when not empty */
 } ClusterImportOptions;
 
-/* WAKE: cluster_import_add() may be called again. DONE: after cluster_import_finish(), with the number of
- * pins committed; or early with an error. */
+/* WAKE: cluster_import_add() may be called again. DONE, once, with the number of pins committed: after
+ * cluster_import_finish(), when all that was added is; or early with an error, when nothing is under way any
+ * more. Both from the loop; DONE may free the import. Errors: -EBUSY (CLUSTER_IMPORTS_MAX), -ENOMEM. */
 int cluster_import_new(
                 Cluster *cluster,
                 ClusterImport **ret,
@@ -186,6 +191,9 @@ int cluster_import_new(
                 void *userdata);
 ClusterImport *cluster_import_free(ClusterImport *import);
 DEFINE_CLEANUP(ClusterImport *, cluster_import_free);
-/* Answers 1: taken (copied); 0: too much is under way, wait for WAKE and call again. */
+/* Answers 1: taken (copied); 0: too much is under way, wait for WAKE and call again. Errors: PIN cannot be
+ * taken, and nothing has changed; what was added before is committed by cluster_import_finish() all the
+ * same.
+ */
 int cluster_import_add(ClusterImport *import, const Pin *pin, Error *reterr);
-int cluster_import_finish(ClusterImport *import);
+void cluster_import_finish(ClusterImport *import);

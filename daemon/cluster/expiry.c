@@ -6,44 +6,94 @@
  * earliest time.
  */
 
-#include <time.h>
-
 #include "daemon/base/log.h"
 #include "daemon/base/random.h"
 #include "daemon/base/time.h"
 #include "daemon/cluster/internal.h"
 
 #define EXPIRY_SLICE 512
+#define EXPIRY_AGAIN (2 * USEC_PER_SEC)
 
-void cluster_expiry_note(Cluster *cluster, const Pin *pin) {
+/* ---- what is pinned ---- */
+
+/* The end of a CID is that of a hash, as a rule. */
+unsigned cluster_expiry_bucket(const Cid *cid) {
+        unsigned last = cid->size > 0 ? cid->bytes[cid->size - 1] : 0;
+        unsigned before = cid->size > 1 ? cid->bytes[cid->size - 2] : 0;
+
+        return (before << 8 | last) % CLUSTER_EXPIRY_BUCKETS;
+}
+
+void cluster_expiry_submitted(Cluster *cluster, unsigned bucket) {
+        cluster->expiry.pending[bucket]++;
+}
+
+void cluster_expiry_applied(Cluster *cluster, const Pin *pin) {
         ClusterExpiry *expiry = &cluster->expiry;
+        uint32_t *pending = &expiry->pending[cluster_expiry_bucket(&pin->cid)];
 
+        if (*pending > 0) /* what is applied again at the start was not submitted by us */
+                (*pending)--;
         if (pin->expire_at == 0)
                 return;
         expiry->earliest = MIN(expiry->earliest, pin->expire_at);
         expiry->next = MIN(expiry->next, pin->expire_at);
 }
 
-static int expiry_unpin(Cluster *cluster, const Pin *pin) {
-        ConsensusOp op = { .kind = CONSENSUS_UNPIN, .body = pin->cid.bytes, .size = pin->cid.size };
+/* ---- the scan ---- */
+
+/* It stays due, and is looked at again soon. */
+static void expiry_postpone(ClusterExpiry *expiry) {
+        expiry->next = 0;
+        expiry->again = true;
+}
+
+/* Is CID due by what the pinset says now? The scan's view may be old. */
+static int expiry_is_due(Cluster *cluster, const Cid *cid, uint64_t now) {
+        Pin pin = {};
+        int r;
+
+        r = cluster_pin_get(cluster, cid, &pin);
+        if (r > 0)
+                r = pin.expire_at > 0 && pin.expire_at <= now;
+        pin_done(&pin);
+        return r;
+}
+
+/* 1 when it is on its way, 0 when the log has no room. */
+static int expiry_unpin(Cluster *cluster, const Cid *cid) {
+        ConsensusOp op = { .kind = CONSENSUS_UNPIN, .body = cid->bytes, .size = cid->size };
         _cleanup_(error_done) Error error = {};
         char text[CID_TEXT_MAX];
         int r;
 
         r = consensus_submit(cluster->consensus, NULL, &op, 1, NULL, NULL, &error);
         if (r < 0) {
-                /* It stays due; the next round tries again. */
-                cluster->expiry.next = MIN(cluster->expiry.next, pin->expire_at);
-                log_warning("Failed to unpin expired %s: %s",
-                            cid_format(&pin->cid, text),
+                log_warning("Failed to unpin expired %s, trying again: %s",
+                            cid_format(cid, text),
                             error_message(&error));
+                expiry_postpone(&cluster->expiry);
                 return 0;
         }
-        log_info("Pin %s has expired and is unpinned.", cid_format(&pin->cid, text));
-        return 0;
+        log_info("Pin %s has expired and is unpinned.", cid_format(cid, text));
+        return 1;
 }
 
-/* 1 to go on, 0 at the end. */
+/* 1 to go on, 0 to end the round. A pin of the same CID that is in the log and not applied yet may give it a
+ * new life: an unpin behind it would take away what was acknowledged. */
+static int expiry_settle(Cluster *cluster, const Cid *cid, uint64_t now) {
+        int r;
+
+        r = expiry_is_due(cluster, cid, now);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        if (cluster->expiry.pending[cluster_expiry_bucket(cid)] == 0)
+                return expiry_unpin(cluster, cid);
+        expiry_postpone(&cluster->expiry);
+        return 1;
+}
+
+/* One record: 1 to go on, 0 at the end of the round. */
 static int expiry_look(Cluster *cluster, uint64_t now) {
         ClusterExpiry *expiry = &cluster->expiry;
         const void *key, *value;
@@ -57,32 +107,45 @@ static int expiry_look(Cluster *cluster, uint64_t now) {
         r = pin_read(value, value_size, &pin);
         if (r < 0)
                 return r;
+        r = 1;
         if (pin.expire_at > now)
                 expiry->next = MIN(expiry->next, pin.expire_at);
         else if (pin.expire_at > 0)
-                r = expiry_unpin(cluster, &pin);
+                r = expiry_settle(cluster, &pin.cid, now);
         pin_done(&pin);
-        return r < 0 ? r : 1;
+        return r;
+}
+
+static int expiry_plan(Cluster *cluster, uint64_t usec) {
+        int r;
+
+        r = sd_event_source_set_time_relative(cluster->expiry.timer, usec);
+        return r < 0 ? r : sd_event_source_set_enabled(cluster->expiry.timer, SD_EVENT_ONESHOT);
+}
+
+static void expiry_end(Cluster *cluster, int r) {
+        ClusterExpiry *expiry = &cluster->expiry;
+
+        expiry->scan = state_scan_free(expiry->scan);
+        if (r < 0)
+                log_warning_errno(r, "Failed to look for expired pins, trying again: %m");
+        else
+                expiry->earliest = expiry->next;
+        if (expiry->again)
+                (void) expiry_plan(cluster, EXPIRY_AGAIN);
 }
 
 static int expiry_on_slice(sd_event_source *source, void *userdata) {
         Cluster *cluster = userdata;
-        ClusterExpiry *expiry = &cluster->expiry;
         uint64_t now = time_now();
         int r = 1;
 
         for (size_t i = 0; i < EXPIRY_SLICE && r > 0; i++)
                 r = expiry_look(cluster, now);
-        if (r > 0) {
+        if (r > 0)
                 (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-                return 0;
-        }
-
-        if (r < 0)
-                log_warning_errno(r, "Failed to look for expired pins, trying again: %m");
         else
-                expiry->earliest = expiry->next;
-        expiry->scan = state_scan_free(expiry->scan);
+                expiry_end(cluster, r);
         return 0;
 }
 
@@ -96,19 +159,18 @@ static int expiry_begin(Cluster *cluster) {
         if (r < 0)
                 return r;
         expiry->next = UINT64_MAX;
+        expiry->again = false;
         return sd_event_source_set_enabled(expiry->slice, SD_EVENT_ONESHOT);
 }
 
-static int expiry_on_timer(sd_event_source *source, uint64_t usec _unused_, void *userdata) {
+static int expiry_on_timer(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
         Cluster *cluster = userdata;
         int r;
 
         r = expiry_begin(cluster);
         if (r < 0)
                 log_warning_errno(r, "Failed to look for expired pins, trying again: %m");
-        (void) sd_event_source_set_time_relative(
-                        source, random_jitter((uint64_t) cluster->config->cluster.state_sync_interval));
-        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        (void) expiry_plan(cluster, random_jitter((uint64_t) cluster->config->cluster.state_sync_interval));
         return 0;
 }
 

@@ -1,11 +1,19 @@
-/* Bulk import: pins are gathered into entries of many operations, a few of which are under way at a time. */
+/*
+ * Bulk import: pins are gathered into entries of many operations, a few of which are under way at a time.
+ *
+ * It ends in one way only: nothing is gathered any more (it was finished, or has failed) and nothing is
+ * under way; so whoever is told knows exactly what was committed.
+ */
 
 #include <string.h>
 
+#include "daemon/base/time.h"
 #include "daemon/cluster/internal.h"
 
 #define IMPORT_BATCH_BYTES (256 * 1024)
-#define IMPORT_BATCHES 4 /* under way */
+#define IMPORT_BATCHES 4                           /* under way */
+#define IMPORT_RETRY (20 * USEC_PER_MSEC)          /* the log is full of what others have submitted */
+#define IMPORT_BUSY_TIMEOUT CLUSTER_COMMIT_TIMEOUT /* it stays so: the import fails */
 
 typedef struct ImportBatch {
         ClusterImport *import;
@@ -24,14 +32,21 @@ struct ClusterImport {
 
         Str bytes; /* of the batch that is being gathered */
         size_t offsets[CONSENSUS_OPS_MAX + 1];
+        uint16_t buckets[CONSENSUS_OPS_MAX];
         size_t n;
         ImportBatch batches[IMPORT_BATCHES];
         uint64_t n_committed;
         bool waits, finishing;
+        uint64_t busy_since; /* 0: not */
         int result;
         Error error;
+        sd_event_source *retry;
         sd_event_source *end; /* tells DONE from the loop */
 };
+
+static_assert(CLUSTER_EXPIRY_BUCKETS <= UINT16_MAX, "a bucket fits");
+
+/* ---- ending ---- */
 
 static int import_on_end(sd_event_source *source _unused_, void *userdata) {
         ClusterImport *import = userdata;
@@ -40,69 +55,40 @@ static int import_on_end(sd_event_source *source _unused_, void *userdata) {
         return 0;
 }
 
-int cluster_import_new(
-                Cluster *cluster,
-                ClusterImport **ret,
-                const ClusterImportOptions *options,
-                void (*wake)(void *userdata),
-                void (*done)(int r, const Error *error, uint64_t n_committed, void *userdata),
-                void *userdata) {
-        _cleanup_(cluster_import_freep) ClusterImport *import = NULL;
-        int r;
-
-        import = calloc(1, sizeof(ClusterImport));
-        if (!import)
-                return -ENOMEM;
-        import->cluster = cluster;
-        import->wake = wake;
-        import->done = done;
-        import->userdata = userdata;
-        list_append(&cluster->imports, &import->link);
+static bool import_is_under_way(const ClusterImport *import) {
         for (size_t i = 0; i < IMPORT_BATCHES; i++)
-                import->batches[i].import = import;
-
-        if (options) {
-                import->options = *options;
-                if (options->allocations) {
-                        r = peer_id_list_copy(&import->allocations, options->allocations);
-                        if (r < 0)
-                                return r;
-                }
-        }
-        r = sd_event_add_defer(cluster->event, &import->end, import_on_end, import);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(import->end, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(import);
-        return 0;
+                if (import->batches[i].call)
+                        return true;
+        return false;
 }
 
-ClusterImport *cluster_import_free(ClusterImport *import) {
-        if (!import)
-                return NULL;
-        list_remove(&import->link);
-        for (size_t i = 0; i < IMPORT_BATCHES; i++)
-                consensus_call_unref(import->batches[i].call);
-        sd_event_source_disable_unref(import->end);
-        peer_id_list_done(&import->allocations);
-        str_done(&import->bytes);
-        error_done(&import->error);
-        free(import);
-        return NULL;
+static void import_maybe_end(ClusterImport *import) {
+        if (import_is_under_way(import))
+                return;
+        if (import->result < 0 || (import->finishing && import->n == 0))
+                (void) sd_event_source_set_enabled(import->end, SD_EVENT_ONESHOT);
 }
 
+/* What is under way is still waited for. */
 static void import_fail(ClusterImport *import, int r, const Error *error) {
         if (import->result < 0)
                 return;
         import->result = r;
-        if (error)
+        if (error && error->code != ERROR_NONE)
                 (void) error_copy(&import->error, error);
         else
                 (void) error_set_errno(&import->error, r, "the import has failed: %m");
-        (void) sd_event_source_set_enabled(import->end, SD_EVENT_ONESHOT);
+        import_maybe_end(import);
 }
+
+void cluster_import_stop_all(Cluster *cluster) {
+        static const Error stopping = { .code = ERROR_CANCELED, .message = (char *) CLUSTER_IS_STOPPING };
+
+        LIST_FOREACH (import, &cluster->imports, ClusterImport, link)
+                import_fail(import, -ECANCELED, &stopping);
+}
+
+/* ---- sending ---- */
 
 static ImportBatch *import_free_batch(ClusterImport *import) {
         for (size_t i = 0; i < IMPORT_BATCHES; i++)
@@ -111,48 +97,25 @@ static ImportBatch *import_free_batch(ClusterImport *import) {
         return NULL;
 }
 
-static bool import_is_idle(const ClusterImport *import) {
-        for (size_t i = 0; i < IMPORT_BATCHES; i++)
-                if (import->batches[i].call)
-                        return false;
-        return import->n == 0;
-}
-
-static int import_send(ClusterImport *import);
+static void import_go_on(ClusterImport *import);
 
 static void import_on_committed(ConsensusCall *call _unused_, int r, const Error *error, void *userdata) {
         ImportBatch *batch = userdata;
         ClusterImport *import = batch->import;
+        _cleanup_(consensus_call_unrefp) ConsensusCall *consensus = TAKE_PTR(batch->call);
 
-        batch->call = consensus_call_unref(batch->call);
-        if (r < 0) {
+        if (r < 0)
                 import_fail(import, r, error);
-                return;
-        }
-        import->n_committed += batch->n;
-
-        if (import->finishing && import->n > 0) {
-                r = import_send(import);
-                if (r < 0)
-                        import_fail(import, r, NULL);
-        }
-        if (import->finishing && import_is_idle(import) && import->result >= 0)
-                (void) sd_event_source_set_enabled(import->end, SD_EVENT_ONESHOT);
-        else if (import->waits) {
-                import->waits = false;
-                import->wake(import->userdata);
-        }
+        else
+                import->n_committed += batch->n;
+        import_go_on(import);
 }
 
-/* Answers 1 when the batch is on its way, 0 when all places are taken. */
-static int import_send(ClusterImport *import) {
-        ImportBatch *batch = import_free_batch(import);
+/* Answers 1 when the batch was sent, 0 when the log has no room now. */
+static int import_submit(ClusterImport *import, ImportBatch *batch, Error *reterr) {
         ConsensusOp ops[CONSENSUS_OPS_MAX];
-        _cleanup_(error_done) Error error = {};
         int r;
 
-        if (!batch)
-                return 0;
         for (size_t i = 0; i < import->n; i++)
                 ops[i] = (ConsensusOp){
                         .kind = CONSENSUS_PIN,
@@ -166,67 +129,217 @@ static int import_send(ClusterImport *import) {
                         import->n,
                         import_on_committed,
                         batch,
-                        &error);
+                        reterr);
         if (r < 0)
-                return error.code == ERROR_BUSY && !import_is_idle(import) ? 0 : r;
+                return reterr->code == ERROR_BUSY ? 0 : r;
+
+        for (size_t i = 0; i < import->n; i++)
+                cluster_expiry_submitted(import->cluster, import->buckets[i]);
         batch->n = import->n;
         import->n = 0;
+        import->busy_since = 0;
         str_reset(&import->bytes);
         return 1;
 }
 
-/* The overrides, and what the state does not carry. */
-static int import_override(ClusterImport *import, Pin *pin) {
-        int r = 0;
+/* The log is full: one of our own batches brings us back here, or the clock. */
+static int import_wait_for_log(ClusterImport *import, const Error *busy) {
+        uint64_t now = time_monotonic();
+        int r;
 
-        if (import->options.replication_factor_min > 0)
-                pin->replication_factor_min = import->options.replication_factor_min;
-        if (import->options.replication_factor_max > 0)
-                pin->replication_factor_max = import->options.replication_factor_max;
-        if (import->allocations.n > 0) {
-                peer_id_list_done(&pin->allocations);
-                r = peer_id_list_copy(&pin->allocations, &import->allocations);
+        if (import->busy_since == 0)
+                import->busy_since = now;
+        if (now - import->busy_since > IMPORT_BUSY_TIMEOUT) {
+                import_fail(import, -error_errno(busy->code), busy);
+                return import->result;
         }
+        if (import_is_under_way(import))
+                return 0;
+        r = sd_event_source_set_time_relative(import->retry, IMPORT_RETRY);
+        return r < 0 ? r : sd_event_source_set_enabled(import->retry, SD_EVENT_ONESHOT);
+}
+
+/* Answers 1 when the gathered batch is on its way, 0 when it has to wait; negative: the import has failed.
+ */
+static int import_send(ClusterImport *import) {
+        ImportBatch *batch = import_free_batch(import);
+        _cleanup_(error_done) Error error = {};
+        int r;
+
+        if (!batch)
+                return 0;
+        r = import_submit(import, batch, &error);
+        if (r == 0)
+                r = import_wait_for_log(import, &error);
+        if (r < 0)
+                import_fail(import, r, &error);
         return r;
 }
 
-static int import_append(ClusterImport *import, const Pin *pin, Error *reterr) {
-        char text[CID_TEXT_MAX];
-        Pin copy = {};
+/* There may be room again. WAKE may free the import. */
+static void import_go_on(ClusterImport *import) {
+        if (import->result >= 0 && import->finishing && import->n > 0)
+                (void) import_send(import);
+        import_maybe_end(import);
+        if (!import->waits || import->result < 0)
+                return;
+        import->waits = false;
+        import->wake(import->userdata);
+}
+
+static int import_on_retry(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        import_go_on(userdata);
+        return 0;
+}
+
+/* ---- life ---- */
+
+static int import_add_sources(ClusterImport *import) {
+        sd_event *event = import->cluster->event;
         int r;
 
-        r = pin_copy(&copy, pin);
+        r = sd_event_add_defer(event, &import->end, import_on_end, import);
         if (r >= 0)
-                r = import_override(import, &copy);
-        import->offsets[import->n] = import->bytes.len;
+                r = sd_event_source_set_enabled(import->end, SD_EVENT_OFF);
         if (r >= 0)
-                r = pin_write(&copy, &import->bytes);
-        pin_done(&copy);
-        if (r < 0) {
-                import->bytes.len = import->offsets[import->n];
-                return error_set_errno(reterr, r, "pin %s: %m", cid_format(&pin->cid, text));
+                r = sd_event_add_time_relative(
+                                event,
+                                &import->retry,
+                                CLOCK_MONOTONIC,
+                                IMPORT_RETRY,
+                                /* accuracy= */ 0,
+                                import_on_retry,
+                                import);
+        return r < 0 ? r : sd_event_source_set_enabled(import->retry, SD_EVENT_OFF);
+}
+
+static int import_init(ClusterImport *import, const ClusterImportOptions *options) {
+        int r;
+
+        for (size_t i = 0; i < IMPORT_BATCHES; i++)
+                import->batches[i].import = import;
+        if (options) {
+                import->options = *options;
+                if (options->allocations) {
+                        r = peer_id_list_copy(&import->allocations, options->allocations);
+                        if (r < 0)
+                                return r;
+                }
         }
-        import->offsets[++import->n] = import->bytes.len;
+        return import_add_sources(import);
+}
+
+int cluster_import_new(
+                Cluster *cluster,
+                ClusterImport **ret,
+                const ClusterImportOptions *options,
+                void (*wake)(void *userdata),
+                void (*done)(int r, const Error *error, uint64_t n_committed, void *userdata),
+                void *userdata) {
+        _cleanup_(cluster_import_freep) ClusterImport *import = NULL;
+        int r;
+
+        if (cluster->n_imports >= CLUSTER_IMPORTS_MAX)
+                return -EBUSY;
+        import = calloc(1, sizeof(ClusterImport));
+        if (!import)
+                return -ENOMEM;
+        import->cluster = cluster;
+        import->wake = wake;
+        import->done = done;
+        import->userdata = userdata;
+        list_append(&cluster->imports, &import->link);
+        cluster->n_imports++;
+
+        r = import_init(import, options);
+        if (r < 0)
+                return r;
+        if (cluster->is_closing)
+                cluster_import_stop_all(cluster);
+
+        *ret = TAKE_PTR(import);
+        return 0;
+}
+
+ClusterImport *cluster_import_free(ClusterImport *import) {
+        if (!import)
+                return NULL;
+
+        list_remove(&import->link);
+        import->cluster->n_imports--;
+        for (size_t i = 0; i < IMPORT_BATCHES; i++)
+                consensus_call_unref(import->batches[i].call);
+        sd_event_source_disable_unref(import->retry);
+        sd_event_source_disable_unref(import->end);
+        peer_id_list_done(&import->allocations);
+        str_done(&import->bytes);
+        error_done(&import->error);
+        free(import);
+        return NULL;
+}
+
+/* ---- gathering ---- */
+
+/* PIN with the overrides; what it points to is borrowed. */
+static Pin import_override(const ClusterImport *import, const Pin *pin) {
+        Pin changed = *pin;
+
+        if (import->options.replication_factor_min > 0)
+                changed.replication_factor_min = import->options.replication_factor_min;
+        if (import->options.replication_factor_max > 0)
+                changed.replication_factor_max = import->options.replication_factor_max;
+        if (import->allocations.n > 0)
+                changed.allocations = import->allocations;
+        return changed;
+}
+
+static int import_append(ClusterImport *import, const Pin *pin, Error *reterr) {
+        Pin changed = import_override(import, pin);
+        size_t start = import->bytes.len;
+        char text[CID_TEXT_MAX];
+        int r;
+
+        r = pin_write(&changed, &import->bytes);
+        if (r < 0) {
+                import->bytes.len = start;
+                import->bytes.failed = false;
+        }
+        if (r == -E2BIG)
+                return error_set(
+                                reterr,
+                                ERROR_TOO_BIG,
+                                "pin %s with its name, metadata and origins is larger than %d bytes",
+                                cid_format(&pin->cid, text),
+                                PIN_BYTES_MAX);
+        if (r < 0)
+                return error_set_errno(reterr, r, "pin %s: %m", cid_format(&pin->cid, text));
+
+        import->offsets[import->n] = start;
+        import->buckets[import->n++] = (uint16_t) cluster_expiry_bucket(&pin->cid);
+        import->offsets[import->n] = import->bytes.len;
         return 1;
+}
+
+static int import_fail_words(const ClusterImport *import, Error *reterr) {
+        if (reterr)
+                (void) error_copy(reterr, &import->error);
+        return import->result;
 }
 
 int cluster_import_add(ClusterImport *import, const Pin *pin, Error *reterr) {
         int r;
 
         if (import->result < 0)
-                return error_copy(reterr, &import->error);
+                return import_fail_words(import, reterr);
         if (import->cluster->config->cluster.follower_mode)
-                return error_set(
-                                reterr,
-                                ERROR_REFUSED,
-                                "this peer is configured to be in follower mode. Write operations are disabled");
+                return error_set(reterr, ERROR_REFUSED, CLUSTER_IS_FOLLOWER);
         if (!cid_is_defined(&pin->cid))
                 return error_set(reterr, ERROR_INVALID, "cid: expected a CID, found none");
 
         if (import->n == CONSENSUS_OPS_MAX || import->bytes.len >= IMPORT_BATCH_BYTES) {
                 r = import_send(import);
                 if (r < 0)
-                        return error_set_errno(reterr, r, "the import has failed: %m");
+                        return import_fail_words(import, reterr);
                 if (r == 0) {
                         import->waits = true;
                         return 0;
@@ -235,22 +348,10 @@ int cluster_import_add(ClusterImport *import, const Pin *pin, Error *reterr) {
         return import_append(import, pin, reterr);
 }
 
-int cluster_import_finish(ClusterImport *import) {
-        int r;
-
+void cluster_import_finish(ClusterImport *import) {
         import->finishing = true;
-        if (import->n > 0) {
-                r = import_send(import);
-                if (r < 0)
-                        import_fail(import, r, NULL);
-        } else if (import_is_idle(import))
-                return sd_event_source_set_enabled(import->end, SD_EVENT_ONESHOT);
-        return 0;
-}
-
-void cluster_import_cancel_all(Cluster *cluster) {
-        static const Error stopped = { .code = ERROR_CANCELED };
-
-        LIST_FOREACH (import, &cluster->imports, ClusterImport, link)
-                import_fail(import, -ECANCELED, &stopped);
+        import->waits = false;
+        if (import->n > 0 && import->result >= 0)
+                (void) import_send(import);
+        import_maybe_end(import);
 }

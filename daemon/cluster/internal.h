@@ -17,6 +17,10 @@
 #define CLUSTER_COMMIT_TIMEOUT (60 * USEC_PER_SEC)
 #define CLUSTER_GC_KEYS_MAX 100000 /* listed of one garbage collection */
 #define CLUSTER_CHECK_INTERVAL (6 * 3600 * USEC_PER_SEC)
+#define CLUSTER_EXPIRY_BUCKETS 1024
+
+#define CLUSTER_IS_STOPPING "the peer is being stopped"
+#define CLUSTER_IS_FOLLOWER "this peer is configured to be in follower mode. Write operations are disabled"
 
 typedef struct ClusterExpiry {
         uint64_t earliest;      /* no pin expires before; 0: not known */
@@ -24,6 +28,9 @@ typedef struct ClusterExpiry {
         sd_event_source *timer; /* state_sync_interval */
         sd_event_source *slice;
         StateScan *scan;
+        bool again; /* something is due that could not be unpinned in this round */
+        uint32_t pending[CLUSTER_EXPIRY_BUCKETS]; /* pins submitted and not yet applied, by a hash of their
+                                                     CIDs */
 } ClusterExpiry;
 
 struct Cluster {
@@ -44,10 +51,11 @@ struct Cluster {
         uint64_t n_changes; /* since the informers were triggered */
 
         List calls;
-        size_t n_calls;
+        size_t n_calls, n_gcs;
         List lists;
         size_t n_lists;
         List imports;
+        size_t n_imports;
 };
 
 /* One question. Each kind is a flow (its file has the table); what is under way is a slot in here. */
@@ -61,6 +69,7 @@ struct ClusterCall {
         Pin pin;
         bool local;
         bool ask;
+        bool is_gc;
 
         IpfsCall *ipfs;
         ConsensusCall *consensus;
@@ -90,6 +99,7 @@ struct ClusterCall {
  * it. Errors: -EBUSY. */
 int cluster_call_new(ClusterCall **ret, Cluster *cluster, void *userdata);
 int cluster_call_start(ClusterCall *call, const FlowClass *class, uint64_t timeout_usec, ClusterCall **ret);
+void cluster_call_stop(ClusterCall *call);
 /* The end of a flow: words for a result that has none yet. */
 void cluster_call_settle_error(ClusterCall *call, int result);
 /* Take the words of a component's answer and go on. */
@@ -99,22 +109,24 @@ int cluster_call_resolve(ClusterCall *call, IpfsCidDone done);
 int cluster_call_commit(
                 ClusterCall *call, ConsensusOpKind kind, const void *body, size_t size, ConsensusDone done);
 
-/* status-op.c: fill INFO (zeroed) with what the pinset says of CID; answers 1 when it is in it, and the pin
- * in RET_PIN when not NULL. */
-int cluster_status_head(Cluster *cluster, const Cid *cid, bool local, GlobalPinInfo *info);
-int cluster_status_head_of_pin(const Pin *pin, GlobalPinInfo *info);
-/* Put this peer's PinInfo into INFO; SELF is taken (zeroed). */
-int cluster_status_add(Cluster *cluster, GlobalPinInfo *info, PinInfo *self);
+/* status-op.c: fill INFO (zeroed) with what the pinset says: of PIN, whose members are moved, or that CID is
+ * not in it. */
+void cluster_status_head_take(Pin *pin, GlobalPinInfo *info);
+void cluster_status_head_unknown(const Cid *cid, bool local, GlobalPinInfo *info);
 
 /* peer-op.c */
 int cluster_peer_info(Cluster *cluster, const IpfsId *ipfs, const char *ipfs_error, PeerInfo *ret);
 
 /* list.c: CID's status has changed. */
 void cluster_list_note(Cluster *cluster, const Cid *cid);
-void cluster_list_cancel_all(Cluster *cluster);
-void cluster_import_cancel_all(Cluster *cluster);
+void cluster_list_stop_all(Cluster *cluster);
+/* import.c */
+void cluster_import_stop_all(Cluster *cluster);
 
 /* expiry.c */
 int cluster_expiry_start(Cluster *cluster);
 void cluster_expiry_stop(Cluster *cluster);
-void cluster_expiry_note(Cluster *cluster, const Pin *pin);
+/* A pin went into the log, with the bucket of its CID; it was applied. */
+unsigned cluster_expiry_bucket(const Cid *cid);
+void cluster_expiry_submitted(Cluster *cluster, unsigned bucket);
+void cluster_expiry_applied(Cluster *cluster, const Pin *pin);

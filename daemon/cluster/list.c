@@ -5,10 +5,8 @@
 /* ---- life ---- */
 
 static void list_drop_item(ClusterList *list) {
-        if (list->has_item)
-                json_done(list->class->shape, &list->item);
+        list->class->drop(list);
         memset(&list->item, 0, sizeof(list->item));
-        list->has_item = false;
 }
 
 ClusterList *cluster_list_free(ClusterList *list) {
@@ -17,11 +15,13 @@ ClusterList *cluster_list_free(ClusterList *list) {
 
         list_remove(&list->link);
         list->cluster->n_lists--;
+        sd_event_source_disable_unref(list->turn);
         tracker_call_unref(list->tracker);
         ipfs_call_unref(list->ipfs);
         tracker_cursor_free(list->cursor);
         state_scan_free(list->scan);
         list_drop_item(list);
+        json_done(&pin_info_shape, &list->self);
         peer_info_done(&list->peer);
         error_done(&list->error);
         free(list->known_error);
@@ -30,15 +30,33 @@ ClusterList *cluster_list_free(ClusterList *list) {
         return NULL;
 }
 
-static int list_new(ClusterList **ret, Cluster *cluster, const ClusterListClass *class, Error *reterr) {
-        ClusterList *list;
+static int list_on_turn(sd_event_source *source _unused_, void *userdata) {
+        ClusterList *list = userdata;
 
-        if (cluster->n_lists >= CLUSTER_LISTS_MAX || cluster->is_closing)
+        if (list->wake)
+                list->wake(list->userdata); /* may free it */
+        return 0;
+}
+
+static int list_check_room(const Cluster *cluster, Error *reterr) {
+        if (cluster->is_closing)
+                return error_set(reterr, ERROR_CANCELED, CLUSTER_IS_STOPPING);
+        if (cluster->n_lists >= CLUSTER_LISTS_MAX)
                 return error_set(
                                 reterr,
                                 ERROR_BUSY,
                                 "%d lists are being read already, try again",
                                 CLUSTER_LISTS_MAX);
+        return 0;
+}
+
+static int list_new(ClusterList **ret, Cluster *cluster, const ClusterListClass *class, Error *reterr) {
+        ClusterList *list;
+        int r;
+
+        r = list_check_room(cluster, reterr);
+        if (r < 0)
+                return r;
         list = calloc(1, sizeof(ClusterList));
         if (!list)
                 return error_set_errno(reterr, -ENOMEM, "list: %m");
@@ -46,6 +64,13 @@ static int list_new(ClusterList **ret, Cluster *cluster, const ClusterListClass 
         *list = (ClusterList){ .cluster = cluster, .class = class };
         list_append(&cluster->lists, &list->link);
         cluster->n_lists++;
+        r = sd_event_add_defer(cluster->event, &list->turn, list_on_turn, list);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(list->turn, SD_EVENT_OFF);
+        if (r < 0) {
+                cluster_list_free(list);
+                return error_set_errno(reterr, r, "list: %m");
+        }
         *ret = list;
         return 0;
 }
@@ -57,7 +82,7 @@ static int list_start(ClusterList *list, ClusterList **ret, Error *reterr) {
                 r = list->class->start(list, reterr);
         if (r < 0) {
                 if (reterr && reterr->code == ERROR_NONE)
-                        (void) error_set_errno(reterr, r, "Failed to start a list: %m");
+                        (void) error_set_errno(reterr, r, "the list could not be begun: %m");
                 cluster_list_free(list);
                 return r;
         }
@@ -74,47 +99,63 @@ void cluster_list_on_wake(ClusterList *list, void (*wake)(void *userdata), void 
         list->userdata = userdata;
 }
 
+/* ---- reading ---- */
+
+static void list_settle(ClusterList *list, int r, const Error *error) {
+        if (r >= 0 || list->result < 0)
+                return;
+        list->result = r;
+        if (error && error->code != ERROR_NONE)
+                (void) error_copy(&list->error, error);
+        else
+                (void) error_set_errno(&list->error, r, "the list could not be read on: %m");
+}
+
 void cluster_list_go_on(ClusterList *list, int r, const Error *error) {
-        if (r < 0 && list->result >= 0) {
-                list->result = r;
-                if (error)
-                        (void) error_copy(&list->error, error);
-        }
+        list_settle(list, r, error);
         if (list->wake)
                 list->wake(list->userdata);
 }
 
-int cluster_list_next(ClusterList *list, const void **ret, Error *reterr) {
-        int r;
+/* Some steps, but not so many that the loop would stand still. */
+static int list_step(ClusterList *list) {
+        _cleanup_(error_done) Error error = {};
+        int r = CLUSTER_LIST_SKIP;
 
-        list_drop_item(list);
-        if (list->result < 0) {
-                if (list->error.code != ERROR_NONE)
-                        return error_copy(reterr, &list->error);
-                return error_set_errno(reterr, list->result, "the list could not be read on: %m");
+        for (size_t i = 0; i < CLUSTER_LIST_STEPS && r == CLUSTER_LIST_SKIP; i++)
+                r = list->class->next(list, &error);
+        if (r == CLUSTER_LIST_SKIP) {
+                r = sd_event_source_set_enabled(list->turn, SD_EVENT_ONESHOT);
+                return r < 0 ? r : CLUSTER_LIST_WAIT;
         }
-
-        r = list->class->next(list, reterr);
-        if (r == 1) {
-                list->has_item = true;
-                *ret = &list->item;
-        } else if (r < 0) {
-                memset(&list->item, 0, sizeof(list->item));
-                if (reterr && reterr->code == ERROR_NONE)
-                        (void) error_set_errno(reterr, r, "the list could not be read on: %m");
-        }
+        list_settle(list, r, &error);
         return r;
 }
 
-/* The cluster is being closed: whoever reads a list is told, and the scans have to go first. */
-void cluster_list_cancel_all(Cluster *cluster) {
+int cluster_list_next(ClusterList *list, const void **ret, Error *reterr) {
+        int r = list->result;
+
+        list_drop_item(list);
+        if (r >= 0)
+                r = list_step(list);
+        if (r < 0 && reterr)
+                (void) error_copy(reterr, &list->error);
+        if (r == 1)
+                *ret = &list->item;
+        return r;
+}
+
+/* The scans and what is asked have to go before the components; whoever reads is told. */
+void cluster_list_stop_all(Cluster *cluster) {
+        static const Error stopping = { .code = ERROR_CANCELED, .message = (char *) CLUSTER_IS_STOPPING };
+
         LIST_FOREACH (list, &cluster->lists, ClusterList, link) {
                 list->scan = state_scan_free(list->scan);
                 list->cursor = tracker_cursor_free(list->cursor);
                 list->tracker = tracker_call_unref(list->tracker);
                 list->ipfs = ipfs_call_unref(list->ipfs);
-                if (list->result >= 0)
-                        list->result = error_set(&list->error, ERROR_CANCELED, "the peer is being stopped");
+                list_settle(list, -ECANCELED, &stopping);
+                (void) sd_event_source_set_enabled(list->turn, SD_EVENT_ONESHOT);
         }
 }
 
@@ -132,27 +173,31 @@ static int list_scan_start(ClusterList *list, Error *reterr _unused_) {
 }
 
 static int pins_next(ClusterList *list, Error *reterr _unused_) {
-        for (;;) {
-                const void *key, *value;
-                size_t key_size, value_size;
-                int r;
+        const void *key, *value;
+        size_t key_size, value_size;
+        int r;
 
-                r = state_scan_next(list->scan, &key, &key_size, &value, &value_size);
-                if (r <= 0)
-                        return r;
-                r = pin_read(value, value_size, &list->item.pin);
-                if (r < 0)
-                        return r;
-                if (list->item.pin.type & (int) list->type)
-                        return 1;
-                pin_done(&list->item.pin);
-        }
+        r = state_scan_next(list->scan, &key, &key_size, &value, &value_size);
+        if (r <= 0)
+                return r;
+        r = pin_read(value, value_size, &list->item.pin);
+        if (r < 0)
+                return r;
+        if (list->item.pin.type & (int) list->type)
+                return 1;
+        pin_done(&list->item.pin);
+        return CLUSTER_LIST_SKIP;
+}
+
+static void pins_drop(ClusterList *list) {
+        pin_done(&list->item.pin);
 }
 
 const ClusterListClass cluster_list_pins_class = {
         .shape = &pin_shape,
         .start = list_scan_start,
         .next = pins_next,
+        .drop = pins_drop,
 };
 
 int cluster_list_pins(Cluster *cluster, ClusterList **ret, PinType filter, Error *reterr) {
@@ -170,14 +215,14 @@ int cluster_list_pins(Cluster *cluster, ClusterList **ret, PinType filter, Error
 
 /* list->stage: 0 Kubo is being asked, 1 the answer (list->peer) is to be handed out, 2 the end. */
 static void peers_on_id(
-                IpfsCall *call _unused_, int r, const Error *error, const IpfsId *id, void *userdata) {
+                IpfsCall *ipfs _unused_, int r, const Error *error, const IpfsId *id, void *userdata) {
         ClusterList *list = userdata;
+        _cleanup_(ipfs_call_unrefp) IpfsCall *call = TAKE_PTR(list->ipfs);
         int k;
 
         k = cluster_peer_info(
                         list->cluster, r < 0 ? NULL : id, r < 0 ? error_message(error) : NULL, &list->peer);
         list->stage = 1;
-        list->ipfs = ipfs_call_unref(list->ipfs);
         cluster_list_go_on(list, k, NULL);
 }
 
@@ -196,10 +241,15 @@ static int peers_next(ClusterList *list, Error *reterr _unused_) {
         return 1;
 }
 
+static void peers_drop(ClusterList *list) {
+        peer_info_done(&list->item.peer);
+}
+
 const ClusterListClass cluster_list_peers_class = {
         .shape = &peer_info_shape,
         .start = peers_start,
         .next = peers_next,
+        .drop = peers_drop,
 };
 
 int cluster_list_peers(Cluster *cluster, ClusterList **ret, Error *reterr) {

@@ -5,12 +5,16 @@
 #include "daemon/cluster/internal.h"
 
 #define CLUSTER_CHANGED_MAX 4096 /* changes that one sync list keeps apart from what is in error */
+#define CLUSTER_LIST_STEPS 512   /* looked at in one go: the loop goes on in between */
+#define CLUSTER_LIST_SKIP 3      /* of a class: this step had no item, the next one may */
 
 typedef struct ClusterListClass {
         const JsonShape *shape;
         int (*start)(ClusterList *list, Error *reterr); /* may be NULL */
-        /* Fill list->item (zeroed): 1, 0 at the end, CLUSTER_LIST_WAIT. */
+        /* One step, which may fill list->item (zeroed): 1, 0 at the end, CLUSTER_LIST_WAIT,
+         * CLUSTER_LIST_SKIP. */
         int (*next)(ClusterList *list, Error *reterr);
+        void (*drop)(ClusterList *list); /* release list->item */
 } ClusterListClass;
 
 struct ClusterList {
@@ -23,12 +27,13 @@ struct ClusterList {
                 GlobalPinInfo status;
                 PeerInfo peer;
         } item;
-        bool has_item;
+        PinInfo self;  /* the only element of a status's peer_map, from item to item */
         PeerInfo peer; /* an answer that waits to be the item */
 
         void (*wake)(void *userdata);
         void *userdata;
-        int result; /* of what was waited for, negative: the list ends with it */
+        sd_event_source *turn; /* wakes from the loop */
+        int result;            /* of what was waited for, negative: the list ends with it */
         Error error;
 
         StateScan *scan;
@@ -37,6 +42,7 @@ struct ClusterList {
         IpfsCall *ipfs;
         unsigned stage;    /* each class says what its stages are */
         char *known_error; /* cids: it could not be asked */
+        uint64_t deadline; /* cids: Kubo is asked until then */
 
         PinType type;
         bool local;
@@ -45,7 +51,7 @@ struct ClusterList {
         size_t n_cids, at;
 };
 
-/* What was waited for has come. */
+/* What was waited for has come. May free the list. */
 void cluster_list_go_on(ClusterList *list, int r, const Error *error);
 
 extern const ClusterListClass cluster_list_pins_class;

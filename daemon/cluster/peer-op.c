@@ -225,15 +225,14 @@ static void gc_on_done(IpfsCall *ipfs _unused_, int r, const Error *error, void 
         ClusterCall *call = userdata;
         int k = call->result;
 
-        /* Of this peer alone, its failure is the answer; of the whole cluster, it stands in the peer's
-         * entry. */
-        if (r < 0 && call->local) {
-                (void) error_copy(&call->error, error);
+        /* The recorded program tells a failure as the peer's part of the answer, or, asked for this peer
+         * alone, as the answer. */
+        if (k >= 0 && r < 0 && call->local)
                 k = r;
-        } else if (k >= 0)
+        else if (k >= 0)
                 k = r < 0 ? str_copy(&gc_self(call)->error, error_message(error)) : gc_note_rest(call);
+        cluster_call_next(call, k, error, FLOW_DONE);
         call->ipfs = ipfs_call_unref(call->ipfs);
-        flow_next(&call->flow, k < 0 ? k : FLOW_DONE);
 }
 
 static int gc_ask(Flow *flow) {
@@ -256,6 +255,11 @@ static int gc_prepare(ClusterCall *call) {
         RepoGc *self;
         int r;
 
+        /* Each may gather many keys, and Kubo takes them one by one anyhow. */
+        if (call->cluster->n_gcs >= CLUSTER_GCS_MAX)
+                return -EBUSY;
+        call->is_gc = true;
+        call->cluster->n_gcs++;
         r = global_repo_gc_peer(&call->gc, cluster_self(call->cluster), &self);
         if (r < 0)
                 return r;
@@ -291,21 +295,19 @@ int cluster_peer_add(
                 const char *multiaddr _unused_,
                 ClusterPeerDone done,
                 void *userdata) {
+        char text[PEER_ID_TEXT_MAX];
         ClusterCall *call;
         int r;
 
         r = cluster_id(cluster, &call, done, userdata);
         if (r < 0)
                 return r;
-        if (!peer_id_equal(peer, cluster_self(cluster))) {
-                char text[PEER_ID_TEXT_MAX];
-
+        if (!peer_id_equal(peer, cluster_self(cluster)) && call->error.code == ERROR_NONE)
                 flow_next(&call->flow,
                           error_set(&call->error,
                                     ERROR_UNSUPPORTED,
                                     "peer %s cannot be added: this peer runs a cluster of its own, without links to others",
                                     peer_id_format(peer, text)));
-        }
         *ret = call;
         return 0;
 }

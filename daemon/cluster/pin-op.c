@@ -126,10 +126,11 @@ static int pin_metrics(Cluster *cluster, Metric **ret, size_t *ret_n) {
 static int pin_allocate(ClusterCall *call, const Pin *existing) {
         _cleanup_free_ Metric *metrics = NULL;
         PeerIdList allocations = {};
-        size_t n;
-        int r;
+        size_t n = 0;
+        int r = 0;
 
-        r = pin_metrics(call->cluster, &metrics, &n);
+        if (!pin_is_everywhere(&call->pin))
+                r = pin_metrics(call->cluster, &metrics, &n);
         if (r < 0)
                 return r;
         r = allocator_allocate(
@@ -236,8 +237,8 @@ static int pin_prepare(Flow *flow) {
 static void pin_on_committed(ConsensusCall *consensus _unused_, int r, const Error *error, void *userdata) {
         ClusterCall *call = userdata;
 
-        call->consensus = consensus_call_unref(call->consensus);
         cluster_call_next(call, r, error, FLOW_DONE);
+        call->consensus = consensus_call_unref(call->consensus);
 }
 
 static int pin_commit(Flow *flow) {
@@ -288,10 +289,7 @@ static int pin_set_path(ClusterCall *call, const char *path, Cid *cid) {
 
 static int pin_check_writable(ClusterCall *call) {
         if (call->cluster->config->cluster.follower_mode)
-                return error_set(
-                                &call->error,
-                                ERROR_REFUSED,
-                                "this peer is configured to be in follower mode. Write operations are disabled");
+                return error_set(&call->error, ERROR_REFUSED, CLUSTER_IS_FOLLOWER);
         return 0;
 }
 

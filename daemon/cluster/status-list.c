@@ -11,30 +11,33 @@
 #define STATUSES_UNPIN (PIN_STATUS_UNPIN_ERROR | PIN_STATUS_UNPINNING | PIN_STATUS_UNPIN_QUEUED)
 #define STATUSES_AMISS (PIN_STATUS_PIN_ERROR | PIN_STATUS_UNPIN_ERROR | PIN_STATUS_UNEXPECTEDLY_UNPINNED)
 
-/* The item for CID as it is known now: 1, 0 when FILTER does not take it. PIN is the pinset's or NULL. */
-static int list_fill(ClusterList *list, const Cid *cid, const Pin *pin, PinStatus filter) {
+/* ---- one item ---- */
+
+static int list_update_self(ClusterList *list, const Cid *cid, const Pin *pin) {
+        Tracker *tracker = list->cluster->tracker;
+
+        return list->self.peer ? tracker_status_update(tracker, cid, pin, &list->self)
+                               : tracker_status_known(tracker, cid, pin, &list->self);
+}
+
+/* The item for CID as it is known now: 1, CLUSTER_LIST_SKIP when FILTER does not take it. PIN is the
+ * pinset's, whose members are moved, or NULL. */
+static int list_fill(ClusterList *list, const Cid *cid, Pin *pin, PinStatus filter) {
         GlobalPinInfo *info = &list->item.status;
-        PinInfo self = {};
         int r;
 
-        r = tracker_status_known(list->cluster->tracker, cid, pin, &self);
+        r = list_update_self(list, cid, pin);
         if (r < 0)
                 return r;
-        if (!pin_status_matches(self.status, filter)) {
-                json_done(&pin_info_shape, &self);
-                return 0;
-        }
+        if (!pin_status_matches((PinStatus) list->self.status, filter))
+                return CLUSTER_LIST_SKIP;
 
         if (pin)
-                r = cluster_status_head_of_pin(pin, info);
+                cluster_status_head_take(pin, info);
         else
-                r = cluster_status_head(list->cluster, cid, list->local, info);
-        if (r >= 0)
-                r = cluster_status_add(list->cluster, info, &self);
-        json_done(&pin_info_shape, &self);
-        if (r < 0)
-                global_pin_info_done(info);
-        return r < 0 ? r : 1;
+                cluster_status_head_unknown(cid, list->local, info);
+        info->peer_map = (JsonArray){ .items = &list->self, .n = 1, .is_set = true };
+        return 1;
 }
 
 static int list_fill_cid(ClusterList *list, const Cid *cid, PinStatus filter) {
@@ -46,6 +49,26 @@ static int list_fill_cid(ClusterList *list, const Cid *cid, PinStatus filter) {
                 r = list_fill(list, cid, r > 0 ? &pin : NULL, filter);
         pin_done(&pin);
         return r;
+}
+
+static int list_fill_bytes(ClusterList *list, const void *value, size_t size, PinStatus filter) {
+        Pin pin = {};
+        Cid cid;
+        int r;
+
+        r = pin_read(value, size, &pin);
+        if (r < 0)
+                return r;
+        cid = pin.cid;
+        r = list_fill(list, &cid, &pin, filter);
+        pin_done(&pin);
+        return r;
+}
+
+/* The element of peer_map stays: it is the list's. */
+static void list_drop_status(ClusterList *list) {
+        list->item.status.peer_map = (JsonArray){};
+        global_pin_info_done(&list->item.status);
 }
 
 /* ---- all, by filter: the scan of the pinset, then unpins of what has left it; or the tracker's records
@@ -78,19 +101,13 @@ static int statuses_start(ClusterList *list, Error *reterr _unused_) {
 static int statuses_scan(ClusterList *list) {
         const void *key, *value;
         size_t key_size, value_size;
-        Pin pin = {};
         int r;
 
         r = state_scan_next(list->scan, &key, &key_size, &value, &value_size);
-        if (r <= 0) {
-                list->stage = STAGE_UNPINS;
-                return r;
-        }
-        r = pin_read(value, value_size, &pin);
-        if (r >= 0)
-                r = list_fill(list, &pin.cid, &pin, list->filter);
-        pin_done(&pin);
-        return r;
+        if (r > 0)
+                return list_fill_bytes(list, value, value_size, list->filter);
+        list->stage = STAGE_UNPINS;
+        return r < 0 ? r : CLUSTER_LIST_SKIP;
 }
 
 /* One record: those of items in the pinset were told by the scan. */
@@ -106,70 +123,74 @@ static int statuses_record(ClusterList *list, bool skip_pinset) {
         if (skip_pinset) {
                 r = state_pinset_has(consensus_pinset(list->cluster->consensus), &cid);
                 if (r != 0)
-                        return MIN(r, 0);
+                        return r < 0 ? r : CLUSTER_LIST_SKIP;
         }
         return list_fill_cid(list, &cid, list->filter);
 }
 
 static int statuses_next(ClusterList *list, Error *reterr _unused_) {
-        int r = 0;
-
-        while (r == 0 && list->stage != STAGE_END)
-                switch (list->stage) {
-                case STAGE_SCAN:
-                        r = statuses_scan(list);
-                        break;
-                case STAGE_UNPINS:
-                        r = statuses_record(list, /* skip_pinset= */ true);
-                        break;
-                case STAGE_RECORDS:
-                        r = statuses_record(list, /* skip_pinset= */ false);
-                        break;
-                }
-        return r;
+        switch (list->stage) {
+        case STAGE_SCAN:
+                return statuses_scan(list);
+        case STAGE_UNPINS:
+                return statuses_record(list, /* skip_pinset= */ true);
+        case STAGE_RECORDS:
+                return statuses_record(list, /* skip_pinset= */ false);
+        default:
+                return 0;
+        }
 }
 
 const ClusterListClass cluster_list_statuses_class = {
         .shape = &global_pin_info_shape,
         .start = statuses_start,
         .next = statuses_next,
+        .drop = list_drop_status,
 };
 
 /* ---- given CIDs, each asked as GET /pins/{cid} does ---- */
 
+/* list->stage */
+enum {
+        CIDS_ASK,
+        CIDS_KNOWN, /* the answer for the present CID has come */
+};
+
 static void cids_on_known(
                 TrackerCall *call _unused_, int r, const Error *error, const PinInfo *info, void *userdata) {
         ClusterList *list = userdata;
+        _cleanup_(tracker_call_unrefp) TrackerCall *tracker = TAKE_PTR(list->tracker);
 
         if (r >= 0 && info->status == PIN_STATUS_CLUSTER_ERROR)
                 r = str_copy(&list->known_error, info->error);
-        list->stage = 1;
-        list->tracker = tracker_call_unref(list->tracker);
+        list->stage = CIDS_KNOWN;
         cluster_list_go_on(list, r, error);
 }
 
-static int cids_set_failure(ClusterList *list) {
-        PinInfo *self = ((PinInfo *) list->item.status.peer_map.items);
-
-        self->status = PIN_STATUS_CLUSTER_ERROR;
-        free(self->error);
-        self->error = TAKE_PTR(list->known_error);
-        return 1;
+static void cids_set_failure(ClusterList *list) {
+        list->self.status = PIN_STATUS_CLUSTER_ERROR;
+        free(list->self.error);
+        list->self.error = TAKE_PTR(list->known_error);
 }
 
-/* list->stage: 0 ask about the next CID, 1 its answer has come. */
-static int cids_next(ClusterList *list, Error *reterr _unused_) {
+static int cids_tell(ClusterList *list) {
         int r;
 
-        if (list->tracker)
-                return CLUSTER_LIST_WAIT;
-        if (list->stage == 1) {
-                list->stage = 0;
-                r = list_fill_cid(list, &list->cids[list->at++], 0);
-                return r == 1 && list->known_error ? cids_set_failure(list) : r;
+        list->stage = CIDS_ASK;
+        r = list_fill_cid(list, &list->cids[list->at++], /* filter= */ 0);
+        if (r == 1 && list->known_error)
+                cids_set_failure(list);
+        return r;
+}
+
+/* One Kubo that answers nothing must not hold up the list for each of its CIDs. */
+static int cids_ask(ClusterList *list) {
+        int r;
+
+        if (time_monotonic() >= list->deadline) {
+                r = str_copy(&list->known_error, "Kubo did not answer in time for earlier CIDs");
+                return r < 0 ? r : cids_tell(list);
         }
-        if (list->at == list->n_cids)
-                return 0;
         r = tracker_status(
                         list->cluster->tracker,
                         &list->tracker,
@@ -180,17 +201,32 @@ static int cids_next(ClusterList *list, Error *reterr _unused_) {
         return r < 0 ? r : CLUSTER_LIST_WAIT;
 }
 
+static int cids_start(ClusterList *list, Error *reterr _unused_) {
+        list->deadline = time_monotonic() + (uint64_t) list->cluster->config->ipfs.ipfs_request_timeout;
+        return 0;
+}
+
+static int cids_next(ClusterList *list, Error *reterr _unused_) {
+        if (list->tracker)
+                return CLUSTER_LIST_WAIT;
+        if (list->stage == CIDS_KNOWN)
+                return cids_tell(list);
+        return list->at == list->n_cids ? 0 : cids_ask(list);
+}
+
 const ClusterListClass cluster_list_cids_class = {
         .shape = &global_pin_info_shape,
+        .start = cids_start,
         .next = cids_next,
+        .drop = list_drop_status,
 };
 
 /* ---- recover and sync: a check of Kubo's pins first ---- */
 
 static void checked_on_done(TrackerCall *call _unused_, int r, const Error *error, void *userdata) {
         ClusterList *list = userdata;
+        _cleanup_(tracker_call_unrefp) TrackerCall *tracker = TAKE_PTR(list->tracker);
 
-        list->tracker = tracker_call_unref(list->tracker);
         if (r >= 0)
                 r = tracker_cursor_new(&list->cursor, list->cluster->tracker, STATUSES_AMISS);
         cluster_list_go_on(list, r, error);
@@ -201,51 +237,43 @@ static int checked_start(ClusterList *list, Error *reterr _unused_) {
 }
 
 static int recover_next(ClusterList *list, Error *reterr _unused_) {
+        Cid cid;
         int r;
 
         if (list->tracker)
                 return CLUSTER_LIST_WAIT;
-        for (;;) {
-                Cid cid;
-
-                r = tracker_cursor_next(list->cursor, &cid);
-                if (r <= 0)
-                        return r;
-                r = tracker_recover(list->cluster->tracker, &cid);
-                if (r > 0)
-                        return list_fill_cid(list, &cid, 0);
-                if (r < 0)
-                        return r;
-        }
+        r = tracker_cursor_next(list->cursor, &cid);
+        if (r <= 0)
+                return r;
+        r = tracker_recover(list->cluster->tracker, &cid);
+        if (r > 0)
+                return list_fill_cid(list, &cid, /* filter= */ 0);
+        return r < 0 ? r : CLUSTER_LIST_SKIP;
 }
 
 const ClusterListClass cluster_list_recover_class = {
         .shape = &global_pin_info_shape,
         .start = checked_start,
         .next = recover_next,
+        .drop = list_drop_status,
 };
 
 /* What changed and is fine now, then what is in error. */
 static int sync_next(ClusterList *list, Error *reterr _unused_) {
-        int r = 0;
+        Cid cid;
+        int r;
 
         if (list->tracker)
                 return CLUSTER_LIST_WAIT;
-        while (r == 0 && list->at < list->n_cids)
-                r = list_fill_cid(list, &list->cids[list->at++], ~(PinStatus) STATUSES_AMISS);
-        while (r == 0) {
-                Cid cid;
-
-                r = tracker_cursor_next(list->cursor, &cid);
-                if (r <= 0)
-                        return r;
-                r = list_fill_cid(list, &cid, STATUSES_AMISS);
-        }
-        return r;
+        if (list->at < list->n_cids)
+                return list_fill_cid(list, &list->cids[list->at++], ~(PinStatus) STATUSES_AMISS);
+        r = tracker_cursor_next(list->cursor, &cid);
+        return r <= 0 ? r : list_fill_cid(list, &cid, STATUSES_AMISS);
 }
 
 const ClusterListClass cluster_list_sync_class = {
         .shape = &global_pin_info_shape,
         .start = checked_start,
         .next = sync_next,
+        .drop = list_drop_status,
 };

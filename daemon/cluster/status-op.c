@@ -1,6 +1,5 @@
 /* The status of one pin, as a flow:  ask ──► done. "sync" asks Kubo in any case; "recover" queues first. */
 
-#include "daemon/base/log.h"
 #include "daemon/base/time.h"
 #include "daemon/cluster/internal.h"
 
@@ -19,42 +18,40 @@ static const FlowClass status_class = { "status", status_states, status_finish }
 
 /* ---- what the pinset says ---- */
 
-int cluster_status_head_of_pin(const Pin *pin, GlobalPinInfo *info) {
-        int r;
-
+void cluster_status_head_take(Pin *pin, GlobalPinInfo *info) {
         info->cid = pin->cid;
         info->created = pin->timestamp;
-        r = str_copy(&info->name, pin->name);
-        if (r >= 0)
-                r = peer_id_list_copy(&info->allocations, &pin->allocations);
-        if (r >= 0)
-                r = str_list_copy(&info->origins, &pin->origins);
-        if (r >= 0)
-                r = str_map_copy(&info->metadata, &pin->metadata);
-        return r;
+        info->name = TAKE_PTR(pin->name);
+        info->allocations = pin->allocations;
+        info->origins = pin->origins;
+        info->metadata = pin->metadata;
+        pin->allocations = (PeerIdList){};
+        pin->origins = (StrList){};
+        pin->metadata = (StrMap){};
 }
 
-int cluster_status_head(Cluster *cluster, const Cid *cid, bool local, GlobalPinInfo *info) {
-        Pin pin = {};
-        int r, k;
-
-        r = cluster_pin_get(cluster, cid, &pin);
-        if (r > 0) {
-                k = cluster_status_head_of_pin(&pin, info);
-                pin_done(&pin);
-                return k < 0 ? k : 1;
-        }
-        if (r < 0)
-                return r;
-
-        /* Not in the pinset: the recordings differ between this peer alone and all peers. */
+/* The recordings differ between this peer alone and all peers. */
+void cluster_status_head_unknown(const Cid *cid, bool local, GlobalPinInfo *info) {
         info->cid = *cid;
         info->allocations.is_set = !local;
         info->created = local ? 0 : time_now();
-        return 0;
 }
 
-int cluster_status_add(Cluster *cluster, GlobalPinInfo *info, PinInfo *self) {
+static int status_head(ClusterCall *call) {
+        Pin pin = {};
+        int r;
+
+        r = cluster_pin_get(call->cluster, &call->cid, &pin);
+        if (r > 0)
+                cluster_status_head_take(&pin, &call->info);
+        else if (r == 0)
+                cluster_status_head_unknown(&call->cid, call->local, &call->info);
+        pin_done(&pin);
+        return r;
+}
+
+/* Put this peer's PinInfo into INFO; SELF is taken (zeroed). */
+static int status_add(Cluster *cluster, GlobalPinInfo *info, PinInfo *self) {
         PinInfo *slot;
         int r;
 
@@ -94,13 +91,13 @@ static int status_build(ClusterCall *call, const PinInfo *info) {
         PinInfo self = {};
         int r;
 
-        r = cluster_status_head(call->cluster, &call->cid, call->local, &call->info);
+        r = status_head(call);
         if (r < 0)
                 return r;
         r = pin_info_copy(&self, info);
         if (r < 0)
                 return r;
-        r = cluster_status_add(call->cluster, &call->info, &self);
+        r = status_add(call->cluster, &call->info, &self);
         json_done(&pin_info_shape, &self);
         return r;
 }
@@ -199,7 +196,6 @@ static void recover_on_known(
         Pin pin = {};
         int found = 0;
 
-        call->tracker = tracker_call_unref(call->tracker);
         if (r >= 0)
                 r = tracker_recover(call->cluster->tracker, &call->cid);
         if (r >= 0)
@@ -212,6 +208,7 @@ static void recover_on_known(
         json_done(&pin_info_shape, &known);
         pin_done(&pin);
         cluster_call_next(call, r, error, FLOW_DONE);
+        call->tracker = tracker_call_unref(call->tracker);
 }
 
 static int recover_ask(Flow *flow) {

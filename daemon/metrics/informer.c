@@ -54,10 +54,9 @@ static void source_publish(const Source *source, Metric *metric) {
         options->publish(metric, options->userdata);
 }
 
-static void source_publish_number(
-                const Source *source, const char *name, uint64_t value, int64_t weight, bool valid) {
+static void source_publish_number(const Source *source, const char *name, uint64_t value, int64_t weight) {
         char text[24];
-        Metric metric = { .name = (char *) name, .value = text, .weight = weight, .valid = valid };
+        Metric metric = { .name = (char *) name, .value = text, .weight = weight, .valid = true };
 
         (void) snprintf(text, sizeof(text), "%" PRIu64, value);
         source_publish(source, &metric);
@@ -150,15 +149,15 @@ static void disk_on_stat(
         uint64_t value = reposize ? repo_size : good ? storage_max - repo_size : 0;
         int64_t weight = (int64_t) MIN(value, (uint64_t) INT64_MAX);
 
-        source->call = ipfs_call_unref(source->call);
         if (r < 0)
                 log_debug("Failed to ask Kubo for its disk: %s", error_message(error));
-        source_publish_number(
-                        source,
-                        reposize ? "reposize" : "freespace",
-                        value,
-                        reposize ? -weight : weight,
-                        good);
+        source->call = ipfs_call_unref(source->call);
+        if (good)
+                source_publish_number(
+                                source,
+                                reposize ? "reposize" : "freespace",
+                                value,
+                                reposize ? -weight : weight);
         source_plan(source, good);
 }
 
@@ -174,18 +173,18 @@ static void pinqueue_produce(Source *source) {
         uint64_t queued = options->count_queued(options->userdata);
         int64_t bucket = options->pinqueue_bucket_size > 0 ? options->pinqueue_bucket_size : 1;
 
-        source_publish_number(source, "pinqueue", queued, -((int64_t) queued / bucket), true);
+        source_publish_number(source, "pinqueue", queued, -((int64_t) queued / bucket));
         source_plan(source, true);
 }
 
 static void numpin_produce(Source *source) {
         const MetricsInformerOptions *options = &source->informer->options;
 
-        source_publish_number(source, "numpin", options->count_pins(options->userdata), 0, true);
+        source_publish_number(source, "numpin", options->count_pins(options->userdata), 0);
         source_plan(source, true);
 }
 
-static int tag_publish(Source *source, const char *tag, const char *value, bool valid) {
+static int tag_publish(Source *source, const char *tag, const char *value) {
         _cleanup_free_ char *name = NULL;
         Str s = {};
 
@@ -196,7 +195,7 @@ static int tag_publish(Source *source, const char *tag, const char *value, bool 
         source_publish(source,
                        &(Metric){ .name = name,
                                   .value = (char *) value,
-                                  .valid = valid,
+                                  .valid = true,
                                   .partitionable = true });
         return 0;
 }
@@ -206,9 +205,7 @@ static void tags_produce(Source *source) {
         int r = 0;
 
         for (size_t i = 0; i < tags->n && r >= 0; i++)
-                r = tag_publish(source, tags->items[i].key, tags->items[i].value, true);
-        if (tags->n == 0)
-                r = tag_publish(source, "none", "", false);
+                r = tag_publish(source, tags->items[i].key, tags->items[i].value);
         source_plan(source, r >= 0);
 }
 

@@ -5,7 +5,7 @@
  * after a failure): ping, freespace or reposize, numpin, pinqueue, tag:<name> (compat 7.3).
  *
  * The values that others know are asked by callbacks; the disk metric is asked of Kubo. A metric that cannot
- * be had is put as invalid.
+ * be had is not published: the last one stands until it expires, which is an alert.
  */
 
 #include <systemd/sd-event.h>

@@ -1,6 +1,7 @@
 #include "daemon/rest/api.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/base/log.h"
 #include "daemon/net/listener.h"
@@ -149,10 +150,10 @@ static int api_listen(RestApi *api, const ConfigRestApi *config, Error *reterr) 
 }
 
 static int api_take(RestApi *api, const ConfigRestApi *config, const int *fds, size_t n_fds, Error *reterr) {
-        int r = 0;
+        int r = n_fds > REST_LISTENERS_MAX ? -EMFILE : 0;
 
         for (size_t i = 0; i < n_fds; i++)
-                if (r >= 0 && i < REST_LISTENERS_MAX)
+                if (r >= 0)
                         r = api_add_server(api, config, fds[i]);
                 else
                         close(fds[i]);
@@ -199,6 +200,10 @@ RestApi *rest_api_free(RestApi *api) {
         sd_event_unref(api->event);
         free(api);
         return NULL;
+}
+
+bool rest_api_is_idle(const RestApi *api) {
+        return list_is_empty(&api->requests);
 }
 
 void rest_api_stop_accepting(RestApi *api) {

@@ -27,3 +27,4 @@ int rest_api_new(
 RestApi *rest_api_free(RestApi *api);
 DEFINE_CLEANUP(RestApi *, rest_api_free);
 void rest_api_stop_accepting(RestApi *api);
+bool rest_api_is_idle(const RestApi *api); /* every request was answered */

@@ -6,13 +6,19 @@
 #include "daemon/rest/reply.h"
 #include "daemon/types/pin.h"
 
+/*
+ * Lines are handed on as they come. A line that cannot be taken ends the taking; the lines before it are
+ * committed all the same, and the answer names the line and how many pins were.
+ */
 struct RestImport {
         RestRequest *request;
         ClusterImport *import;
         Str buffer; /* what was not yet taken: at most a line and what came with it */
         size_t at;
         uint64_t n_lines;
-        bool body_ended, answered;
+        bool body_ended;
+        bool finishing;
+        Error refusal; /* of a line */
 };
 
 struct RestImport *rest_import_free(struct RestImport *import) {
@@ -20,39 +26,43 @@ struct RestImport *rest_import_free(struct RestImport *import) {
                 return NULL;
         cluster_import_free(import->import);
         str_done(&import->buffer);
+        error_done(&import->refusal);
         free(import);
         return NULL;
 }
 
-static void import_refuse(struct RestImport *import, int r, const Error *error) {
-        import->answered = true;
-        rest_reply_error(import->request, r, error);
+/* ---- lines ---- */
+
+static void import_finish(struct RestImport *import) {
+        import->finishing = true;
+        cluster_import_finish(import->import);
 }
 
-/* One line: 1 taken, 0 wait. Negative: answered, and gone. */
+static void import_refuse_line(struct RestImport *import, const Error *error) {
+        (void) error_set(
+                        &import->refusal,
+                        error->code,
+                        "line %" PRIu64 ": %s",
+                        import->n_lines + 1,
+                        error_message(error));
+        import_finish(import);
+}
+
+/* Answers 1 when it was taken, 0 when it has to wait, or was refused. */
 static int import_take(struct RestImport *import, const char *line, size_t n) {
         _cleanup_(error_done) Error error = {};
-        Pin pin = {};
+        _cleanup_(pin_done) Pin pin = {};
         int r;
 
         r = pin_import_read(line, n, &pin, &error);
         if (r >= 0)
                 r = cluster_import_add(import->import, &pin, &error);
-        pin_done(&pin);
-        if (r < 0) {
-                _cleanup_(error_done) Error at = {};
-
-                (void) error_set(
-                                &at,
-                                error.code,
-                                "line %" PRIu64 ": %s",
-                                import->n_lines + 1,
-                                error_message(&error));
-                import_refuse(import, r, &at);
-        }
-        return r;
+        if (r < 0)
+                import_refuse_line(import, &error);
+        return MAX(r, 0);
 }
 
+/* Where the next line ends (its newline included), 0 when it has not come whole. */
 static size_t import_line_end(const struct RestImport *import) {
         const char *from = import->buffer.data + import->at;
         size_t rest = import->buffer.len - import->at;
@@ -63,83 +73,54 @@ static size_t import_line_end(const struct RestImport *import) {
         return import->body_ended && rest > 0 ? import->buffer.len : 0;
 }
 
-/* Hand on whole lines: 1 all that is there, 0 wait. Negative: answered, and gone. */
-static int import_step(struct RestImport *import) {
+static void import_compact(struct RestImport *import) {
+        if (import->at == 0)
+                return;
+        memmove(import->buffer.data, import->buffer.data + import->at, import->buffer.len - import->at);
+        import->buffer.len -= import->at;
+        import->at = 0;
+}
+
+static bool import_is_blank(const char *line, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (!strchr(" \t\r\n", line[i]) || line[i] == 0)
+                        return false;
+        return true;
+}
+
+/* Hand on whole lines: answers whether all that are there were taken. */
+static bool import_step(struct RestImport *import) {
+        static const Error too_long = { .code = ERROR_TOO_BIG,
+                                        .message = (char *) "expected at most 256 KiB, found more" };
         size_t end;
 
         while ((end = import_line_end(import)) > 0) {
                 const char *line = import->buffer.data + import->at;
                 size_t n = end - import->at;
-                int r = 1;
 
-                if (strspn(line, " \t\r\n") < n)
-                        r = import_take(import, line, n);
-                if (r <= 0)
-                        return r;
+                if (!import_is_blank(line, n) && import_take(import, line, n) == 0)
+                        return false;
                 import->n_lines++;
                 import->at = end;
         }
-        if (import->at > 0) {
-                memmove(import->buffer.data,
-                        import->buffer.data + import->at,
-                        import->buffer.len - import->at);
-                import->buffer.len -= import->at;
-                import->at = 0;
+        import_compact(import);
+        if (import->buffer.len > REST_LINE_MAX) {
+                import_refuse_line(import, &too_long);
+                return false;
         }
-        return 1;
+        return true;
 }
 
-static void import_finish(struct RestImport *import) {
-        int r = cluster_import_finish(import->import);
-
-        if (r < 0)
-                import_refuse(import, r, NULL);
-}
-
-static void import_on_wake(void *userdata) {
-        struct RestImport *import = userdata;
-        int r;
-
-        r = import_step(import);
-        if (r <= 0)
-                return;
-        if (import->body_ended)
-                import_finish(import);
-        else
-                http_request_resume(import->request->http);
-}
-
-static void import_on_done(int r, const Error *error, uint64_t n_committed, void *userdata) {
-        struct RestImport *import = userdata;
-        Str body = {};
-
-        if (r < 0) {
-                import_refuse(import, r, error);
-                return;
-        }
-        if (str_appendf(&body, "{\"imported\":%" PRIu64 "}", n_committed) < 0) {
-                str_done(&body);
-                import_refuse(import, -ENOMEM, NULL);
-                return;
-        }
-        rest_reply_text(import->request, 200, &body);
-}
+/* ---- the body ---- */
 
 static size_t import_feed(HttpRequest *http _unused_, const char *data, size_t n, void *userdata) {
         RestRequest *request = userdata;
         struct RestImport *import = request->import;
 
-        if (import->at > 0 || import_line_end(import) > 0)
-                return 0; /* lines wait for room: import_on_wake() resumes */
-        if (import->buffer.len + n > REST_LINE_MAX) {
-                const Error error = { .code = ERROR_TOO_BIG,
-                                      .message = (char *) "a line is longer than 256 KiB" };
-
-                import_refuse(import, -E2BIG, &error);
-                return n;
-        }
+        if (import->finishing || import_line_end(import) > 0)
+                return 0; /* the answer is on its way, or lines wait for room */
         if (str_append_bytes(&import->buffer, data, n) < 0) {
-                import_refuse(import, -ENOMEM, NULL);
+                rest_reply_error(request, -ENOMEM, NULL);
                 return n;
         }
         (void) import_step(import);
@@ -151,11 +132,45 @@ static void import_on_body_end(HttpRequest *http _unused_, void *userdata) {
         struct RestImport *import = request->import;
 
         import->body_ended = true;
-        if (import_step(import) > 0)
+        if (!import->finishing && import_step(import))
                 import_finish(import);
 }
 
 static const HttpSink import_sink = { .feed = import_feed, .end = import_on_body_end };
+
+static void import_on_wake(void *userdata) {
+        struct RestImport *import = userdata;
+
+        if (!import_step(import))
+                return;
+        if (import->body_ended)
+                import_finish(import);
+        else
+                http_request_resume(import->request->http);
+}
+
+/* ---- the answer ---- */
+
+static void import_answer_failure(struct RestImport *import, const Error *why, uint64_t n_committed) {
+        rest_reply_failure(
+                        import->request,
+                        why->code,
+                        "%s; %" PRIu64 " pins were imported",
+                        error_message(why),
+                        n_committed);
+}
+
+static void import_on_done(int r, const Error *error, uint64_t n_committed, void *userdata) {
+        struct RestImport *import = userdata;
+        Str body = {};
+
+        if (r < 0 || import->refusal.code != ERROR_NONE) {
+                import_answer_failure(import, r < 0 ? error : &import->refusal, n_committed);
+                return;
+        }
+        (void) str_appendf(&body, "{\"imported\":%" PRIu64 "}", n_committed);
+        rest_reply_text(import->request, 200, &body);
+}
 
 void rest_import_start(RestRequest *request) {
         struct RestImport *import;

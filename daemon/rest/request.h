@@ -39,7 +39,6 @@ struct RestApi {
         HttpServer *servers[REST_LISTENERS_MAX];
         size_t n_servers;
         List requests;
-        sd_event_source *sweep;
 };
 
 RestRequest *rest_request_free(RestRequest *request);

@@ -65,20 +65,32 @@ static int status_set_peer(const Tracker *tracker, PinInfo *info) {
         return r;
 }
 
-int tracker_status_known(Tracker *tracker, const Cid *cid, const Pin *pin, PinInfo *ret) {
-        PinInfo info = {};
+static int status_set_settled(const Tracker *tracker, const Pin *pin, PinInfo *info) {
+        info->status = status_without_record(tracker, pin);
+        info->timestamp = pin && pin->timestamp > 0 ? pin->timestamp : time_now();
+        info->attempt_count = 0;
+        info->priority_pin = false;
+        return str_copy(&info->error, NULL);
+}
+
+int tracker_status_update(Tracker *tracker, const Cid *cid, const Pin *pin, PinInfo *info) {
         TrackerRecord record = {};
         int r;
 
         r = tracker_queue_get(tracker->queue, cid, &record);
         if (r > 0)
-                r = status_set_record(tracker, cid, &record, pin, &info);
-        else if (r == 0) {
-                info.status = status_without_record(tracker, pin);
-                info.timestamp = pin && pin->timestamp > 0 ? pin->timestamp : time_now();
-        }
+                r = status_set_record(tracker, cid, &record, pin, info);
+        else if (r == 0)
+                r = status_set_settled(tracker, pin, info);
         tracker_record_done(&record);
+        return r;
+}
 
+int tracker_status_known(Tracker *tracker, const Cid *cid, const Pin *pin, PinInfo *ret) {
+        PinInfo info = {};
+        int r;
+
+        r = tracker_status_update(tracker, cid, pin, &info);
         if (r >= 0)
                 r = status_set_peer(tracker, &info);
         if (r < 0) {

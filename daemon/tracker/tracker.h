@@ -80,6 +80,8 @@ bool tracker_is_allocated(const Tracker *tracker, const Pin *pin); /* here, or e
 /* What is known now, without asking Kubo. PIN is the pinset's, or NULL when it is not in it. Never blocks;
  * RET's peer is set. */
 int tracker_status_known(Tracker *tracker, const Cid *cid, const Pin *pin, PinInfo *ret);
+/* The same into an INFO that was filled before: what says which peer this is stays as it is. For lists. */
+int tracker_status_update(Tracker *tracker, const Cid *cid, const Pin *pin, PinInfo *info);
 
 /* The status of one CID, asked of Kubo when it is not known for sure or when ASK is true (sync): a changed
  * one is recorded. INFO is borrowed by the handler. The pinset is looked at when the answer comes. */
