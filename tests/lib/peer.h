@@ -1,0 +1,49 @@
+#pragma once
+
+/*
+ * Peer: a Cluster in a temporary folder beside a FakeKubo, on one event loop, for tests of what stands on
+ * it.
+ *
+ * Between peer_init() and peer_start() the configuration may be changed. Whoever waits, runs the loop:
+ * PEER_UNTIL(), which fails the test after PEER_PATIENCE_USEC.
+ */
+
+#include <glib.h>
+
+#include "daemon/cluster/cluster.h"
+#include "tests/lib/fake-kubo.h"
+
+#define PEER_PATIENCE_USEC (20 * G_USEC_PER_SEC)
+
+typedef struct Peer {
+        char *folder;
+        sd_event *event;
+        FakeKubo *kubo;
+        Config *config;
+        ConfigIdentity identity;
+        Cluster *cluster;
+        unsigned n_ready, n_failed;
+} Peer;
+
+void peer_init(Peer *peer);
+void peer_begin(Peer *peer);
+void peer_start(Peer *peer); /* the same, until it is ready */
+void peer_open(Peer *peer);  /* init and start */
+void peer_stop(Peer *peer);  /* in order; peer_start() may follow */
+void peer_close(Peer *peer); /* all; the folder is removed */
+
+/* One turn of the loop, and no more than some milliseconds. */
+void peer_turn(Peer *peer, gint64 deadline);
+#define PEER_UNTIL(peer_, condition)                                                                        \
+        do {                                                                                                \
+                gint64 _deadline = g_get_monotonic_time() + PEER_PATIENCE_USEC;                             \
+                                                                                                            \
+                while (!(condition))                                                                        \
+                        peer_turn((peer_), _deadline);                                                      \
+        } while (0)
+
+/* The CID of number N; always the same. Kubo gives it at once. */
+Cid peer_cid(uint64_t n);
+char *peer_cid_text(uint64_t n, char text[static CID_TEXT_MAX]);
+/* Pin the numbers FIRST to FIRST + N - 1 in bulk, with NAME; until they are in the pinset. */
+void peer_fill(Peer *peer, uint64_t first, uint64_t n, const char *name);
