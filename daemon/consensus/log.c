@@ -51,7 +51,8 @@ static int numbers_append(LogNumbers *numbers, uint64_t value) {
 
 static void numbers_drop_front(LogNumbers *numbers, size_t n) {
         numbers->n -= n;
-        memmove(numbers->items, numbers->items + n, numbers->n * sizeof(*numbers->items));
+        if (numbers->n > 0) /* an empty one may have no array at all */
+                memmove(numbers->items, numbers->items + n, numbers->n * sizeof(*numbers->items));
 }
 
 static ConsensusSegment *last_segment(const ConsensusLog *log) {
