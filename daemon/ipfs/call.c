@@ -327,7 +327,6 @@ int ipfs_call_start(IpfsCall *call, char *arguments, IpfsCall **ret) {
 /* A status other than 200: Kubo's own error object, or any text (403 of API.Authorizations, a proxy's page).
  */
 static int call_read_refusal(IpfsCall *call) {
-        _cleanup_free_ char *message = NULL;
         KuboError error = {};
         int r;
 
