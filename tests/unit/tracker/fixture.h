@@ -8,6 +8,7 @@
 
 #include "daemon/base/file.h"
 #include "daemon/tracker/record.h"
+#include "daemon/types/cid.h"
 
 typedef struct Folder {
         char *path;
