@@ -338,10 +338,11 @@ static int step_start(ConsensusEngine *engine, const ConsensusInput *input, stru
         engine->commit = head ? head->index : 0;
 
         r = raft_step(&engine->raft, &event, update);
-        if (r != 0) /* the library has freed the array */
-                return raft_code_to_errno(r);
-        raft_free(entries);
-        return 0;
+        /* The array stays ours, unless the entries could not be taken over: then the library has freed it,
+         * and is the follower still that it was before. */
+        if (r == 0 || raft_state(&engine->raft) != RAFT_FOLLOWER)
+                raft_free(entries);
+        return r == 0 ? 0 : raft_code_to_errno(r);
 }
 
 /* H4: only what is news, and never less than was told before. */

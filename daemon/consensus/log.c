@@ -222,7 +222,7 @@ static int open_segment(ConsensusLog *log, ConsensusSegmentScan *scan, uint64_t 
 
         r = consensus_segment_new(&segment, first, 0, CONSENSUS_SEGMENT_HEADER);
         if (r < 0)
-                return r;
+                return error_set_errno(reterr, r, "out of memory");
         list_append(&log->segments, &segment->link);
 
         if (is_first)

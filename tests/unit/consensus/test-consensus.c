@@ -1,12 +1,15 @@
 #include <glib.h>
 #include <raft.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/base/file.h"
 #include "daemon/base/log.h"
 #include "daemon/consensus/consensus.h"
+#include "tests/lib/fault.h"
 #include "tests/unit/consensus/node.h"
 
 typedef struct Fixture {
@@ -164,6 +167,34 @@ static void test_snapshot_by_interval(Fixture *f, gconstpointer data _unused_) {
         node_start(node);
         node_pin_wait(node, 1, 60);
         NODE_WAIT(node, node_status(node).snapshot_index > 50);
+        node_close(node);
+}
+
+static int never_idle(
+                sd_event_source *source _unused_,
+                int fd _unused_,
+                uint32_t revents _unused_,
+                void *userdata _unused_) {
+        return 0; /* what is there stays there */
+}
+
+/* A loop that always has something to do would never come to the snapshot, and the log would grow for ever.
+ */
+static void test_snapshot_of_a_busy_loop(Fixture *f, gconstpointer data _unused_) {
+        Node *node = &f->node;
+        sd_event_source *source;
+        int fd = eventfd(1, EFD_CLOEXEC);
+        uint64_t n = 1;
+
+        node->options.snapshot_bytes = 4000;
+        node->options.segment_size = 4096;
+        node_start(node);
+        g_assert_cmpint(sd_event_add_io(node->event, &source, fd, EPOLLIN, never_idle, NULL), >=, 0);
+        while (node_status(node).snapshot_index == 0 && n < 5000)
+                node_pin_wait(node, n++, 1);
+        g_assert_cmpuint(node_status(node).snapshot_index, >, 0);
+        sd_event_source_disable_unref(source);
+        close(fd);
         node_close(node);
 }
 
@@ -451,6 +482,64 @@ static void test_cache_ahead_of_the_log(Fixture *f, gconstpointer data _unused_)
         node_close(node);
 }
 
+/* ---- out of memory */
+
+/* Opening FOLDER fails at each allocation in turn, then succeeds; nothing is lost by it. */
+static void open_with_faults(Node *node) {
+        FOREACH_FAULT {
+                _cleanup_(error_done) Error error = {};
+                Consensus *consensus = NULL;
+                int r;
+
+                r = consensus_open(&consensus, node->event, &node->options, &error);
+                if (r < 0) {
+                        g_assert_true(fault_fired());
+                        g_assert_cmpint(error.code, !=, ERROR_NONE);
+                        g_assert_null(consensus);
+                }
+                fault_arm(-1);
+                consensus_free(consensus);
+        }
+}
+
+static void test_open_without_memory(Fixture *f, gconstpointer data _unused_) {
+        Node *node = &f->node;
+
+        node->options.segment_size = 4096;
+        open_with_faults(node); /* a first start, again and again until it works */
+        node_start(node);
+        node_pin_wait(node, 1, 30);
+        node_snapshot_wait(node);
+        node_pin_wait(node, 31, 10);
+        node_crash(node);
+        open_with_faults(node);
+        node_start(node);
+        node_check_pins(node, 1, 40);
+        node_close(node);
+}
+
+static void test_submit_without_memory(Fixture *f, gconstpointer data _unused_) {
+        _cleanup_(str_done) Str bytes = {};
+        Node *node = &f->node;
+        ConsensusOp op;
+
+        node_start(node);
+        node_pin_bytes(1, &bytes);
+        op = (ConsensusOp){ CONSENSUS_PIN, bytes.data, bytes.len };
+        FOREACH_FAULT {
+                _cleanup_(error_done) Error error = {};
+                ConsensusCall *call = NULL;
+                int r = consensus_submit(node->consensus, &call, &op, 1, NULL, NULL, &error);
+
+                g_assert_cmpint(r, ==, fault_fired() ? -ENOMEM : 0);
+                g_assert_cmpint(error.code, ==, fault_fired() ? ERROR_NO_MEMORY : ERROR_NONE);
+                consensus_call_unref(call);
+        }
+        g_assert_cmpuint(node_status(node).n_pending, ==, 1);
+        NODE_WAIT(node, node->n_applied == 1);
+        node_close(node);
+}
+
 /* ---- what changes its owner between the library and us is freed by the close (H6) */
 
 static long heap_balance;
@@ -509,6 +598,9 @@ int main(int argc, char **argv) {
         TEST("snapshot-and-compaction", test_snapshot_and_compaction);
         TEST("snapshot-by-bytes", test_snapshot_by_bytes);
         TEST("snapshot-by-interval", test_snapshot_by_interval);
+        TEST("snapshot-of-a-busy-loop", test_snapshot_of_a_busy_loop);
+        TEST("open-without-memory", test_open_without_memory);
+        TEST("submit-without-memory", test_submit_without_memory);
         TEST("writes-during-a-snapshot", test_writes_during_a_snapshot);
         TEST("bad-submits", test_bad_submits);
         TEST("other-kinds", test_other_kinds);

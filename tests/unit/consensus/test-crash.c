@@ -17,7 +17,7 @@
 #include "daemon/base/log.h"
 #include "tests/unit/consensus/node.h"
 
-#define ROUNDS 40
+#define ROUNDS 50
 #define PINS_MAX 200000
 #define IN_FLIGHT 16
 #define UNPIN_EVERY 7
@@ -162,7 +162,7 @@ static void run_child(const HelpFolder *folder, Known *known, uint64_t *next, GR
         }
         close(fds[1]);
 
-        g_usleep((gulong) g_rand_int_range(random, 0, 60000)); /* the moment is the case */
+        g_usleep((gulong) g_rand_int_range(random, 0, 30000)); /* the moment is the case */
         g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
         g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
         if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)

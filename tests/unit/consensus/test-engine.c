@@ -315,6 +315,25 @@ static void test_wants_a_barrier(void) {
         host_done(&host);
 }
 
+/* Anything but "not the leader" is the end, with words (H7). */
+static void test_errors_have_words(void) {
+        ConsensusEntry change = { .index = 1, .term = 1, .type = CONSENSUS_ENTRY_CHANGE };
+        Host host;
+
+        host_init(&host, 1);
+        start_fresh(&host, 2, host.raft_id);
+        g_string_truncate(host.trace, 0);
+        g_assert_cmpint(consensus_payload_new(&change.payload, "garbage!", 8), ==, 0);
+        g_assert_cmpint(feed(&host,
+                             "applied",
+                             (ConsensusInput){ .type = CONSENSUS_INPUT_APPLIED, .applied = &change }),
+                        ==,
+                        -EBADMSG);
+        g_assert_nonnull(strstr(host.trace->str, "raft: applied: "));
+        consensus_payload_unref(change.payload);
+        host_done(&host);
+}
+
 /* ---- several voters, none of them reachable */
 
 static void test_alone_among_three(void) {
@@ -396,6 +415,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/consensus/engine/commit-follows-durability", test_commit_follows_durability);
         g_test_add_func("/consensus/engine/snapshot-and-restart", test_snapshot_and_restart);
         g_test_add_func("/consensus/engine/wants-a-barrier", test_wants_a_barrier);
+        g_test_add_func("/consensus/engine/errors-have-words", test_errors_have_words);
         g_test_add_func("/consensus/engine/alone-among-three", test_alone_among_three);
         g_test_add_func("/consensus/engine/members-are-frozen", test_members_are_frozen);
         g_test_add_func("/consensus/engine/members-round-trip", test_members_round_trip);
