@@ -17,8 +17,7 @@
 #include "daemon/base/random.h"
 #include "daemon/tracker/internal.h"
 
-#define CHECK_SLICE 256                 /* items compared in one turn of the loop */
-#define CHECK_AGAIN (10 * USEC_PER_SEC) /* after one that failed */
+#define CHECK_SLICE 64 /* items compared in one turn of the loop */
 #define CHECK_SPOOL "check"
 
 enum {
@@ -33,6 +32,7 @@ struct TrackerCheck {
         IpfsCall *call;
         StateScan *scan;
         sd_event_source *slice;
+        Str value; /* scratch */
         uint64_t n_listed, n_compared, n_changed;
         Error error;
 };
@@ -40,12 +40,12 @@ struct TrackerCheck {
 #define CHECK(flow_) CONTAINER_OF(flow_, TrackerCheck, flow)
 
 static int check_list(Flow *flow);
-static int check_compare(Flow *flow);
+static int check_scan(Flow *flow);
 static void check_done(Flow *flow, int result);
 
 static const FlowState check_states[] = {
         [CHECK_LIST] = { "list", check_list, FLOW_TO(CHECK_COMPARE) },
-        [CHECK_COMPARE] = { "compare", check_compare, 0 },
+        [CHECK_COMPARE] = { "compare", check_scan, 0 },
 };
 
 static const FlowClass check_class = { "check", check_states, check_done };
@@ -81,13 +81,13 @@ static int check_spool_put(TrackerCheck *check, const Cid *cid, IpfsPinType type
 }
 
 static int check_spool_get(TrackerCheck *check, const Cid *cid, IpfsPinType *ret) {
-        _cleanup_(str_done) Str value = {};
         int r;
 
-        r = store_get(check->spool, cid->bytes, cid->size, &value);
+        str_reset(&check->value);
+        r = store_get(check->spool, cid->bytes, cid->size, &check->value);
         if (r < 0)
                 return r;
-        *ret = r > 0 ? (IpfsPinType) value.data[0] : IPFS_PIN_NONE;
+        *ret = r > 0 && check->value.len == 1 ? (IpfsPinType) check->value.data[0] : IPFS_PIN_NONE;
         return 0;
 }
 
@@ -127,31 +127,43 @@ static int check_list(Flow *flow) {
 
 /* ---- compare ---- */
 
+/* The scan is a view of the past: what counts is the pin that the pinset has now, if it still has one. */
+static int check_compare(TrackerCheck *check, const Cid *cid) {
+        Tracker *tracker = check->tracker;
+        IpfsPinType type;
+        Pin pin = {};
+        int r;
+
+        r = check_spool_get(check, cid, &type);
+        if (r < 0)
+                return r;
+        r = state_pinset_get(tracker->options.pinset, cid, &pin);
+        if (r <= 0)
+                return r;
+
+        r = tracker_status_note(tracker, cid, &pin, type);
+        if (r > 0)
+                check->n_changed++;
+        if (r < 0 && r != -ENOMEM)
+                tracker_fail(tracker, r);
+        check->n_compared++;
+        pin_done(&pin);
+        return MIN(r, 0);
+}
+
 /* One item: 1 to go on, 0 at the end. */
 static int check_compare_next(TrackerCheck *check) {
         const void *key, *value;
         size_t key_size, value_size;
-        IpfsPinType type;
-        Pin pin = {};
+        Cid cid;
         int r;
 
         r = state_scan_next(check->scan, &key, &key_size, &value, &value_size);
         if (r <= 0)
                 return r;
-        r = pin_read(value, value_size, &pin);
-        if (r < 0)
-                return r;
-
-        r = check_spool_get(check, &pin.cid, &type);
-        /* The scan is a view of the past; what has left the pinset since is not looked at. */
+        r = cid_from_bytes(key, key_size, &cid);
         if (r >= 0)
-                r = state_pinset_has(check->tracker->options.pinset, &pin.cid);
-        if (r > 0)
-                r = tracker_status_note(check->tracker, &pin.cid, &pin, type);
-        if (r > 0)
-                check->n_changed++;
-        check->n_compared++;
-        pin_done(&pin);
+                r = check_compare(check, &cid);
         return r < 0 ? r : 1;
 }
 
@@ -168,7 +180,7 @@ static int check_on_slice(sd_event_source *source, void *userdata) {
         return 0;
 }
 
-static int check_compare(Flow *flow) {
+static int check_scan(Flow *flow) {
         TrackerCheck *check = CHECK(flow);
         int r;
 
@@ -190,37 +202,65 @@ static TrackerCheck *check_free(TrackerCheck *check) {
         state_scan_free(check->scan);
         if (check->spool)
                 check_spool_drop(check);
+        str_done(&check->value);
         error_done(&check->error);
         free(check);
         return NULL;
 }
 
+/* A handler may drop any call, and may ask for the next check. */
 static void check_tell(Tracker *tracker, int r, const Error *error) {
-        /* A handler may drop any call; take the waiting ones one by one from the front. */
+        LIST_FOREACH (call, &tracker->calls, TrackerCall, link)
+                call->check_is_over = call->waits_for_check;
+
         for (;;) {
                 TrackerCall *next = NULL;
 
                 LIST_FOREACH (call, &tracker->calls, TrackerCall, link)
-                        if (call->waits_for_check && !next)
+                        if (call->check_is_over && !next)
                                 next = call;
                 if (!next)
                         return;
-                next->waits_for_check = false;
-                next->check_done(next, r, error, next->userdata);
+                next->waits_for_check = next->check_is_over = false;
+                if (next->check_done)
+                        next->check_done(next, r, error, next->userdata);
         }
 }
 
-static uint64_t check_interval(const Tracker *tracker, int result) {
-        if (result < 0 && !tracker->complete)
-                return CHECK_AGAIN;
-        return tracker->options.check_interval_usec;
-}
-
 static void check_plan(Tracker *tracker, uint64_t usec) {
-        if (usec == 0)
+        if (usec == 0 || !tracker->started || tracker->stopped)
                 return;
         (void) sd_event_source_set_time_relative(tracker->check_timer, random_jitter(usec));
         (void) sd_event_source_set_enabled(tracker->check_timer, SD_EVENT_ONESHOT);
+}
+
+/* One that failed is made again a third of the first retry later (10 s), then with doubling distance. */
+static uint64_t check_again(const Tracker *tracker) {
+        unsigned n = MIN(tracker->n_check_failures, 16U);
+
+        return MIN(tracker->options.retry_min_usec / 3 << (n > 0 ? n - 1 : 0),
+                   tracker->options.retry_max_usec);
+}
+
+static void check_succeeded(Tracker *tracker, const TrackerCheck *check) {
+        if (!tracker->complete || check->n_changed > 0 || tracker->n_check_failures > 0)
+                log_info("Compared %" PRIu64 " pins with the %" PRIu64 " that Kubo has: %" PRIu64
+                         " were not as known.",
+                         check->n_compared,
+                         check->n_listed,
+                         check->n_changed);
+        tracker->complete = true;
+        tracker->n_check_failures = 0;
+        check_plan(tracker, tracker->options.check_interval_usec);
+}
+
+static void check_failed(Tracker *tracker, const Error *error) {
+        if (tracker->n_check_failures++ > 0 || !ipfs_is_reachable(tracker->options.ipfs))
+                log_debug("The check of Kubo's pins has failed again: %s", error_message(error));
+        else
+                log_warning("The check of Kubo's pins has failed, it will be made again: %s",
+                            error_message(error));
+        check_plan(tracker, check_again(tracker));
 }
 
 static void check_done(Flow *flow, int result) {
@@ -233,20 +273,12 @@ static void check_done(Flow *flow, int result) {
                                 &check->error, result, "Failed to compare Kubo's pins with the pinset: %m");
         error_move(&error, &check->error);
 
-        if (result >= 0) {
-                if (!tracker->complete || check->n_changed > 0)
-                        log_info("Compared %" PRIu64 " pins with the %" PRIu64 " that Kubo has: %" PRIu64
-                                 " were not as known.",
-                                 check->n_compared,
-                                 check->n_listed,
-                                 check->n_changed);
-                tracker->complete = true;
-        } else if (ipfs_is_reachable(tracker->options.ipfs))
-                log_warning("The check of Kubo's pins has failed, it will be made again: %s",
-                            error_message(&error));
+        if (result >= 0)
+                check_succeeded(tracker, check);
+        else
+                check_failed(tracker, &error);
 
         tracker->check = check_free(check);
-        check_plan(tracker, check_interval(tracker, result));
         check_tell(tracker, result, &error);
 }
 
@@ -261,6 +293,8 @@ static int check_start(Tracker *tracker) {
         TrackerCheck *check;
         int r;
 
+        if (tracker->stopped)
+                return -ESHUTDOWN;
         if (tracker->check)
                 return 0;
         check = calloc(1, sizeof(TrackerCheck));
@@ -285,12 +319,12 @@ static int check_on_timer(sd_event_source *source _unused_, uint64_t usec _unuse
         r = check_start(tracker);
         if (r < 0) {
                 log_warning_errno(r, "Failed to start a check of Kubo's pins, trying again: %m");
-                check_plan(tracker, CHECK_AGAIN);
+                check_plan(tracker, check_again(tracker));
         }
         return 0;
 }
 
-int tracker_check_arm(Tracker *tracker) {
+int tracker_check_init(Tracker *tracker) {
         int r;
 
         r = sd_event_add_time_relative(
@@ -298,14 +332,16 @@ int tracker_check_arm(Tracker *tracker) {
                         &tracker->check_timer,
                         CLOCK_MONOTONIC,
                         0,
-                        USEC_PER_SEC,
+                        0,
                         check_on_timer,
                         tracker);
         if (r < 0)
                 return r;
-        r = sd_event_source_set_enabled(tracker->check_timer, SD_EVENT_OFF);
+        return sd_event_source_set_enabled(tracker->check_timer, SD_EVENT_OFF);
+}
+
+void tracker_check_arm(Tracker *tracker) {
         check_plan(tracker, tracker->options.check_interval_usec);
-        return r;
 }
 
 int tracker_check(
@@ -331,6 +367,6 @@ int tracker_check(
 
 void tracker_kick(Tracker *tracker) {
         tracker_run_soon(tracker);
-        if (tracker->started && !tracker->complete && !tracker->check)
+        if (!tracker->check && (!tracker->complete || tracker->n_check_failures > 0))
                 check_plan(tracker, 1);
 }

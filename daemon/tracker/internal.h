@@ -12,7 +12,7 @@ typedef struct TrackerCheck TrackerCheck;
 
 struct Tracker {
         sd_event *event;
-        TrackerOptions options; /* strings are our own */
+        TrackerOptions options; /* without the strings, which are ours below */
         char *peername;
         char self_text[PEER_ID_TEXT_MAX];
         char *state_folder;
@@ -33,6 +33,7 @@ struct Tracker {
         List calls; /* TrackerCall */
 
         TrackerCheck *check;
+        unsigned n_check_failures; /* in a row */
         sd_event_source *check_timer;
 };
 
@@ -42,7 +43,7 @@ struct TrackerCall {
         Cid cid;
         IpfsCall *ipfs;
         sd_event_source *run;
-        bool waits_for_check;
+        bool waits_for_check, check_is_over;
         int result;
         Error error;
         TrackerDone done;
@@ -57,6 +58,8 @@ void tracker_run_deinit(Tracker *tracker);
 int tracker_run_enqueue_pin(Tracker *tracker, const Pin *pin, TrackerRecord *record);
 int tracker_run_enqueue_unpin(Tracker *tracker, const Cid *cid, TrackerRecord *record);
 void tracker_run_cancel(Tracker *tracker, const Cid *cid); /* the operation of CID, if one is under way */
+/* OP is given up: its item waits in front, the attempt does not count. */
+int tracker_run_put_back(Tracker *tracker, const TrackerOperation *op);
 TrackerOperation *tracker_run_find(Tracker *tracker, const Cid *cid);
 bool tracker_run_is_prior(const Tracker *tracker, uint64_t created, uint64_t attempts);
 
@@ -71,7 +74,8 @@ void tracker_check_note(
                 const Cid *cid,
                 IpfsPinType type); /* an operation ended while a check runs */
 void tracker_check_cancel(Tracker *tracker);
-int tracker_check_arm(Tracker *tracker);
+int tracker_check_init(Tracker *tracker);
+void tracker_check_arm(Tracker *tracker);
 
 /* tracker.c */
 void tracker_fail(Tracker *tracker, int r); /* tracker.gdbm is damaged */

@@ -29,6 +29,8 @@ static const FlowState operation_states[] = {
 static void operation_done(Flow *flow, int result) {
         TrackerOperation *op = OPERATION(flow);
 
+        if (result < 0 && op->error.code == ERROR_NONE)
+                (void) error_set_errno(&op->error, result, "Failed to ask Kubo: %m");
         op->done(op, result, op->is_down, &op->error, op->userdata);
 }
 

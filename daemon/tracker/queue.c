@@ -338,11 +338,6 @@ int tracker_queue_walk(
         return 0;
 }
 
-uint64_t tracker_queue_delay(unsigned fifo) {
-        assert(fifo >= TRACKER_FIFO_DELAY && fifo < _TRACKER_FIFO_N);
-        return MIN(TRACKER_RETRY_MIN << (fifo - TRACKER_FIFO_DELAY), TRACKER_RETRY_MAX);
-}
-
 uint64_t tracker_queue_count(const TrackerQueue *queue, PinStatus status) {
         return *queue_counter((TrackerQueue *) queue, status);
 }

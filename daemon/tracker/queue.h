@@ -17,7 +17,7 @@
 #include "daemon/tracker/tracker.h"
 
 #define TRACKER_RECENT_MAX 4096
-#define TRACKER_DELAYS 8                      /* TRACKER_RETRY_MIN << n, the last one TRACKER_RETRY_MAX */
+#define TRACKER_DELAYS 8                      /* retry_min << n, at most retry_max */
 #define TRACKER_QUEUE_MORE TRACKER_SPILL_MORE /* nothing found yet, call again */
 
 enum {
@@ -60,6 +60,5 @@ int tracker_queue_peek(TrackerQueue *queue, unsigned fifo, Cid *ret_cid, Tracker
 int tracker_queue_walk(
                 TrackerQueue *queue, unsigned fifo, uint64_t *number, Cid *ret_cid, TrackerRecord *ret);
 
-uint64_t tracker_queue_delay(unsigned fifo); /* of a DELAY FIFO, µs */
 uint64_t tracker_queue_count(
                 const TrackerQueue *queue, PinStatus status); /* records with just that status */

@@ -10,8 +10,9 @@
 #include "daemon/base/time.h"
 #include "daemon/tracker/internal.h"
 
-#define UNPINS_MAX 1      /* at once, as the Go program */
-#define RUN_WAKE_MAX 1000 /* failed items that are queued again in one turn of the loop */
+#define UNPINS_MAX 1           /* at once, as the Go program */
+#define RUN_WAKE_MAX 1000      /* failed items that are queued again in one turn of the loop */
+#define RUN_AGAIN USEC_PER_SEC /* when memory was short */
 
 static const char queue_is_full[] = "pin/unpin operation queue is full. Try increasing max_pin_queue_size";
 
@@ -47,7 +48,22 @@ void tracker_run_soon(Tracker *tracker) {
                 (void) sd_event_source_set_enabled(tracker->run, SD_EVENT_ONESHOT);
 }
 
+/* Memory was short: nothing is lost, and it goes on by itself. Anything else is a damaged store. */
+static void run_trouble(Tracker *tracker, int r) {
+        if (r != -ENOMEM) {
+                tracker_fail(tracker, r);
+                return;
+        }
+        log_warning_errno(r, "Failed to go on with what is to be pinned and unpinned, trying again: %m");
+        (void) sd_event_source_set_time_relative(tracker->retry, RUN_AGAIN);
+        (void) sd_event_source_set_enabled(tracker->retry, SD_EVENT_ONESHOT);
+}
+
 /* ---- into the queue ---- */
+
+static bool run_has_room(const Tracker *tracker, PinStatus status) {
+        return tracker_queue_count(tracker->queue, status) < tracker->options.max_pin_queue_size;
+}
 
 bool tracker_run_is_prior(const Tracker *tracker, uint64_t created, uint64_t attempts) {
         return time_now() < created + tracker->options.priority_pin_max_age_usec &&
@@ -76,11 +92,12 @@ static int run_refuse(Tracker *tracker, const Cid *cid, TrackerRecord *record, P
         return 0;
 }
 
+/* RECORD is what there was, if anything, and becomes the new one. What is queued already has its room. */
 static int run_enqueue(
                 Tracker *tracker, const Cid *cid, TrackerRecord *record, PinStatus status, unsigned fifo) {
         int r;
 
-        if (tracker_queue_count(tracker->queue, status) >= tracker->options.max_pin_queue_size)
+        if (record->status != status && !run_has_room(tracker, status))
                 return run_refuse(
                                 tracker,
                                 cid,
@@ -146,10 +163,11 @@ static int run_settle(Tracker *tracker, const TrackerOperation *op) {
         return tracker_queue_settle(tracker->queue, &op->cid);
 }
 
-/* Kubo was not there: the attempt does not count, the item waits in front. */
-static int run_put_back(Tracker *tracker, const TrackerOperation *op, TrackerRecord *record) {
-        record->attempts -= MIN(record->attempts, UINT64_C(1));
+/* A record without words needs no memory: this does not fail for want of it. */
+static int run_put_in_front(Tracker *tracker, const TrackerOperation *op, TrackerRecord *record) {
+        record->status = op->is_unpin ? PIN_STATUS_UNPIN_QUEUED : PIN_STATUS_PIN_QUEUED;
         record->timestamp = time_now();
+        (void) tracker_record_set_error(record, NULL);
         return tracker_queue_put(
                         tracker->queue,
                         &op->cid,
@@ -159,6 +177,19 @@ static int run_put_back(Tracker *tracker, const TrackerOperation *op, TrackerRec
                                         ? TRACKER_FIFO_PRIORITY
                                         : TRACKER_FIFO_NORMAL,
                         /* front= */ true);
+}
+
+int tracker_run_put_back(Tracker *tracker, const TrackerOperation *op) {
+        TrackerRecord record = {};
+        int r;
+
+        r = tracker_queue_get(tracker->queue, &op->cid, &record);
+        if (r <= 0)
+                return r;
+        record.attempts -= MIN(record.attempts, UINT64_C(1));
+        r = run_put_in_front(tracker, op, &record);
+        tracker_record_done(&record);
+        return r;
 }
 
 static int run_set_error(
@@ -206,16 +237,18 @@ static int run_end(
 
         if (result >= 0)
                 return run_settle(tracker, op);
+        if (is_down)
+                return tracker_run_put_back(tracker, op);
 
         r = tracker_queue_get(tracker->queue, &op->cid, &record);
         if (r <= 0)
                 return r;
-        r = is_down ? run_put_back(tracker, op, &record) : run_set_error(tracker, op, &record, error);
+        r = run_set_error(tracker, op, &record, error);
+        if (r == -ENOMEM) /* better another attempt than an item that nobody thinks of */
+                r = run_put_in_front(tracker, op, &record);
         tracker_record_done(&record);
         return r;
 }
-
-static void run_arm_retry(Tracker *tracker);
 
 static void run_on_done(TrackerOperation *op, int result, bool is_down, const Error *error, void *userdata) {
         Tracker *tracker = userdata;
@@ -226,10 +259,8 @@ static void run_on_done(TrackerOperation *op, int result, bool is_down, const Er
                 run_log_end(op, result, error);
         r = run_end(tracker, op, result, is_down, error);
         run_forget(tracker, op);
-        if (r < 0) {
-                tracker_fail(tracker, r);
-                return;
-        }
+        if (r < 0)
+                run_trouble(tracker, r);
         tracker_status_tell(tracker, &cid);
         tracker_run_soon(tracker);
 }
@@ -238,12 +269,6 @@ static int run_start(Tracker *tracker, const Cid *cid, TrackerRecord *record, co
         TrackerOperation *op;
         int r;
 
-        record->attempts++;
-        record->timestamp = time_now();
-        r = tracker_queue_update(tracker->queue, cid, record);
-        if (r < 0)
-                return r;
-
         r = tracker_operation_start(
                         &op,
                         tracker->event,
@@ -251,13 +276,22 @@ static int run_start(Tracker *tracker, const Cid *cid, TrackerRecord *record, co
                                         .ipfs = tracker->options.ipfs,
                                         .cid = cid,
                                         .pin = pin,
-                                        .attempts = record->attempts,
+                                        .attempts = record->attempts + 1,
                                         .done = run_on_done,
                                         .userdata = tracker,
                         });
         if (r < 0)
                 return r;
         r = map_set(tracker->operations, cid->bytes, cid->size, op, NULL);
+        if (r >= 0) {
+                record->attempts++;
+                record->timestamp = op->started;
+                r = tracker_queue_update(tracker->queue, cid, record);
+                if (r < 0) {
+                        record->attempts--;
+                        (void) map_remove(tracker->operations, cid->bytes, cid->size);
+                }
+        }
         if (r < 0) {
                 tracker_operation_free(op);
                 return r;
@@ -293,6 +327,8 @@ static int run_start_first(Tracker *tracker, unsigned fifo) {
                         k = tracker_queue_settle(tracker->queue, &cid);
         }
 
+        if (k == -ENOMEM)
+                (void) tracker_queue_put(tracker->queue, &cid, &record, fifo, /* front= */ true);
         pin_done(&pin);
         tracker_record_done(&record);
         return k < 0 ? k : r;
@@ -307,34 +343,6 @@ static int run_fill(Tracker *tracker, unsigned fifo, const size_t *n, size_t max
         return r == 1 ? 0 : r;
 }
 
-static int run_on_run(sd_event_source *source _unused_, void *userdata) {
-        static const unsigned pins[] = { TRACKER_FIFO_PRIORITY, TRACKER_FIFO_NORMAL };
-        Tracker *tracker = userdata;
-        int r = 0;
-
-        run_arm_retry(tracker);
-        if (tracker->has_failed || !ipfs_is_reachable(tracker->options.ipfs))
-                return 0;
-
-        for (size_t i = 0; i < ELEMENTSOF(pins) && r == 0; i++)
-                r = run_fill(tracker, pins[i], &tracker->n_pins, tracker->options.concurrent_pins);
-        if (r >= 0) {
-                int k = run_fill(tracker, TRACKER_FIFO_UNPIN, &tracker->n_unpins, UNPINS_MAX);
-
-                r = k < 0 ? k : MAX(r, k);
-        }
-
-        if (r == -ENOMEM) {
-                log_warning_errno(r, "Failed to start an operation, trying again when one has ended: %m");
-                return 0;
-        }
-        if (r < 0)
-                tracker_fail(tracker, r);
-        else if (r == TRACKER_QUEUE_MORE)
-                tracker_run_soon(tracker);
-        return 0;
-}
-
 /* ---- the failed ones ---- */
 
 /* ± 25 %, the same for an item each time it is looked at. */
@@ -343,9 +351,14 @@ static uint64_t run_jitter(const Cid *cid, uint64_t usec) {
 }
 
 static uint64_t run_due(const Tracker *tracker, unsigned fifo, const Cid *cid, const TrackerRecord *record) {
-        uint64_t delay = fifo == TRACKER_FIFO_UNEXPECTED ? tracker->options.recover_interval_usec
-                                                         : tracker_queue_delay(fifo);
+        uint64_t delay = fifo == TRACKER_FIFO_UNEXPECTED
+                                         ? tracker->options.recover_interval_usec
+                                         : MIN(tracker->options.retry_min_usec
+                                                               << (fifo - TRACKER_FIFO_DELAY),
+                                               tracker->options.retry_max_usec);
 
+        if (record->timestamp > time_now())
+                return 0; /* the clock was set back: better early than late by that */
         return record->timestamp + run_jitter(cid, delay);
 }
 
@@ -365,6 +378,13 @@ static int run_requeue(Tracker *tracker, const Cid *cid, TrackerRecord *record) 
         return r;
 }
 
+/* A full queue has room again when an operation ends, and that wakes us. */
+static bool run_has_room_for(const Tracker *tracker, const TrackerRecord *record) {
+        return run_has_room(
+                        tracker,
+                        tracker_record_is_unpin(record) ? PIN_STATUS_UNPIN_QUEUED : PIN_STATUS_PIN_QUEUED);
+}
+
 /* Queue what of FIFO is due, and lower *NEXT to when the first that is not will be. */
 static int run_wake(Tracker *tracker, unsigned fifo, uint64_t now, uint64_t *next) {
         for (size_t i = 0; i < RUN_WAKE_MAX; i++) {
@@ -380,8 +400,9 @@ static int run_wake(Tracker *tracker, unsigned fifo, uint64_t now, uint64_t *nex
                         break;
 
                 due = run_due(tracker, fifo, &cid, &record);
-                if (due > now) {
+                if (due > now)
                         *next = MIN(*next, due);
+                if (due > now || !run_has_room_for(tracker, &record)) {
                         tracker_record_done(&record);
                         return 0;
                 }
@@ -394,23 +415,50 @@ static int run_wake(Tracker *tracker, unsigned fifo, uint64_t now, uint64_t *nex
         return 0;
 }
 
-static void run_arm_retry(Tracker *tracker) {
+static int run_arm_retry(Tracker *tracker) {
         uint64_t now = time_now(), next = UINT64_MAX;
         int r = 0;
 
         for (unsigned fifo = TRACKER_FIFO_UNEXPECTED; fifo < _TRACKER_FIFO_N && r >= 0; fifo++)
                 r = run_wake(tracker, fifo, now, &next);
-        if (r < 0) {
-                tracker_fail(tracker, r);
-                return;
-        }
-        if (next == UINT64_MAX)
-                return;
-        (void) sd_event_source_set_time_relative(tracker->retry, next - now);
-        (void) sd_event_source_set_enabled(tracker->retry, SD_EVENT_ONESHOT);
+        if (r < 0 || next == UINT64_MAX)
+                return r;
+        r = sd_event_source_set_time_relative(tracker->retry, next - now);
+        return r < 0 ? r : sd_event_source_set_enabled(tracker->retry, SD_EVENT_ONESHOT);
 }
 
 static int run_on_retry(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
         tracker_run_soon(userdata);
+        return 0;
+}
+
+/* ---- a turn ---- */
+
+/* Fill the free places: negative, 0, TRACKER_QUEUE_MORE. */
+static int run_fill_all(Tracker *tracker) {
+        static const unsigned pins[] = { TRACKER_FIFO_PRIORITY, TRACKER_FIFO_NORMAL };
+        int r = 0, k;
+
+        for (size_t i = 0; i < ELEMENTSOF(pins) && r == 0; i++)
+                r = run_fill(tracker, pins[i], &tracker->n_pins, tracker->options.concurrent_pins);
+        if (r < 0)
+                return r;
+        k = run_fill(tracker, TRACKER_FIFO_UNPIN, &tracker->n_unpins, UNPINS_MAX);
+        return k < 0 ? k : MAX(r, k);
+}
+
+static int run_on_run(sd_event_source *source _unused_, void *userdata) {
+        Tracker *tracker = userdata;
+        int r;
+
+        if (tracker->has_failed)
+                return 0;
+        r = run_arm_retry(tracker);
+        if (r >= 0 && ipfs_is_reachable(tracker->options.ipfs))
+                r = run_fill_all(tracker);
+        if (r < 0)
+                run_trouble(tracker, r);
+        else if (r == TRACKER_QUEUE_MORE)
+                tracker_run_soon(tracker);
         return 0;
 }

@@ -189,15 +189,19 @@ static int status_set_failure(const Error *error, PinInfo *info) {
         return str_copy(&info->error, error_message(error));
 }
 
+static void status_fail(TrackerCall *call, int r) {
+        (void) error_set_errno(&call->error, r, "Failed to find out a status: %m");
+}
+
 static void status_answer(TrackerCall *call, const Error *failure) {
         PinInfo info = {};
         int r;
 
-        r = status_known_now(call->tracker, &call->cid, &info);
+        r = call->tracker->stopped ? -ESHUTDOWN : status_known_now(call->tracker, &call->cid, &info);
         if (r >= 0 && failure)
                 r = status_set_failure(failure, &info);
         if (r < 0)
-                (void) error_set_errno(&call->error, r, "Failed to find out a status: %m");
+                status_fail(call, r);
         call->done(call, MIN(r, 0), &call->error, &info, call->userdata);
         json_done(&pin_info_shape, &info);
 }
@@ -209,7 +213,7 @@ static void status_on_asked(
         Pin pin = {};
         int k;
 
-        if (r < 0) {
+        if (r < 0 || tracker->stopped) {
                 status_answer(call, error);
                 return;
         }
@@ -218,9 +222,16 @@ static void status_on_asked(
         if (k > 0)
                 k = tracker_status_note(tracker, &call->cid, &pin, type);
         pin_done(&pin);
-        if (k < 0 && k != -ENOMEM)
+        if (k >= 0) {
+                status_answer(call, NULL);
+                return;
+        }
+
+        /* What Kubo said could not be noted: what is known is not right. */
+        if (k != -ENOMEM)
                 tracker_fail(tracker, k);
-        status_answer(call, NULL);
+        status_fail(call, k);
+        call->done(call, k, &call->error, &(PinInfo){}, call->userdata);
 }
 
 static int status_on_run(sd_event_source *source _unused_, void *userdata) {

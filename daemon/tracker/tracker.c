@@ -16,6 +16,11 @@ int tracker_new(Tracker **ret, sd_event *event, const TrackerOptions *options, E
                 return error_set_errno(reterr, -ENOMEM, "tracker: %m");
 
         *tracker = (Tracker){ .event = sd_event_ref(event), .options = *options };
+        tracker->options.peername = tracker->options.state_folder = NULL;
+        if (options->retry_min_usec == 0)
+                tracker->options.retry_min_usec = TRACKER_RETRY_MIN;
+        if (options->retry_max_usec == 0)
+                tracker->options.retry_max_usec = TRACKER_RETRY_MAX;
         (void) peer_id_format(&options->self, tracker->self_text);
         list_init(&tracker->running);
         list_init(&tracker->calls);
@@ -27,6 +32,8 @@ int tracker_new(Tracker **ret, sd_event *event, const TrackerOptions *options, E
                 r = map_new(&tracker->operations);
         if (r >= 0)
                 r = tracker_run_init(tracker);
+        if (r >= 0)
+                r = tracker_check_init(tracker);
         state_pinset_digest(options->pinset, digest);
         if (r >= 0)
                 r = tracker_queue_open(&tracker->queue, options->state_folder, digest);
@@ -58,40 +65,17 @@ Tracker *tracker_free(Tracker *tracker) {
         return NULL;
 }
 
-/* What is under way waits again, in front; its attempt was cut short by us and does not count. */
-static int tracker_put_back(Tracker *tracker) {
-        int r;
-
-        LIST_FOREACH (op, &tracker->running, TrackerOperation, link) {
-                TrackerRecord record = {};
-
-                r = tracker_queue_get(tracker->queue, &op->cid, &record);
-                if (r > 0) {
-                        record.attempts -= MIN(record.attempts, UINT64_C(1));
-                        r = tracker_queue_put(
-                                        tracker->queue,
-                                        &op->cid,
-                                        &record,
-                                        op->is_unpin ? TRACKER_FIFO_UNPIN : TRACKER_FIFO_PRIORITY,
-                                        /* front= */ true);
-                        tracker_record_done(&record);
-                }
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 void tracker_stop(Tracker *tracker) {
         tracker->stopped = true;
         tracker_check_cancel(tracker);
+        (void) sd_event_source_set_enabled(tracker->check_timer, SD_EVENT_OFF);
         (void) sd_event_source_set_enabled(tracker->run, SD_EVENT_OFF);
         (void) sd_event_source_set_enabled(tracker->retry, SD_EVENT_OFF);
         state_pinset_digest(tracker->options.pinset, tracker->digest);
 }
 
 int tracker_close(Tracker *tracker) {
-        int r;
+        int r = 0;
 
         /* Without a whole picture the store is worth nothing to the next start. */
         if (tracker->has_failed || !tracker->complete || !tracker->stopped) {
@@ -99,7 +83,9 @@ int tracker_close(Tracker *tracker) {
                 return 0;
         }
 
-        r = tracker_put_back(tracker);
+        LIST_FOREACH (op, &tracker->running, TrackerOperation, link)
+                if (r >= 0)
+                        r = tracker_run_put_back(tracker, op);
         if (r >= 0)
                 r = tracker_queue_close(TAKE_PTR(tracker->queue), tracker->digest);
         tracker_free(tracker);
@@ -107,13 +93,11 @@ int tracker_close(Tracker *tracker) {
 }
 
 int tracker_start(Tracker *tracker) {
-        int r;
-
         tracker->started = true;
         tracker_run_soon(tracker);
-        r = tracker_check_arm(tracker);
-        if (r < 0 || tracker->complete)
-                return r;
+        tracker_check_arm(tracker);
+        if (tracker->complete)
+                return 0;
 
         log_info("The tracker's records were not closed in order: asking Kubo for all its pins.");
         return tracker_check(tracker, NULL, NULL, NULL);
@@ -162,36 +146,45 @@ bool tracker_is_allocated(const Tracker *tracker, const Pin *pin) {
         return pin->allocations.n == 0 || peer_id_list_contains(&pin->allocations, &tracker->options.self);
 }
 
-/* A fresh record of the kind that PIN needs, keeping the attempts of one of the same kind. */
-static int tracker_fresh_record(Tracker *tracker, const Cid *cid, bool is_unpin, TrackerRecord *ret) {
-        TrackerRecord record = {};
-        int r;
-
-        r = tracker_queue_get(tracker->queue, cid, &record);
-        if (r < 0)
-                return r;
-        if (r > 0 && tracker_record_is_unpin(&record) != is_unpin)
-                tracker_record_done(&record);
-
-        (void) tracker_record_set_error(&record, NULL);
-        *ret = record;
-        return 0;
-}
-
-/* The pin under way is the one that is wanted: nothing begins anew. */
-static bool tracker_is_under_way(Tracker *tracker, const Pin *pin) {
-        const TrackerOperation *op = tracker_run_find(tracker, &pin->cid);
-
-        return op && !op->is_unpin && op->pin.max_depth == pin->max_depth &&
+/* The operation under way does what is wanted: nothing begins anew. PIN is NULL for an unpin. */
+static bool tracker_is_under_way(const TrackerOperation *op, const Pin *pin) {
+        if (!op || !pin || op->is_unpin)
+                return op && !pin && op->is_unpin;
+        return op->pin.max_depth == pin->max_depth &&
                str_equal(str_is_empty(op->pin.name) ? NULL : op->pin.name,
                          str_is_empty(pin->name) ? NULL : pin->name) &&
                str_list_equal(&op->pin.origins, &pin->origins);
 }
 
-int tracker_track(Tracker *tracker, const Pin *pin) {
-        TrackerRecord record;
+/* Queue CID for PIN (NULL: for its unpin), in place of what was to be done about it. The attempts of the
+ * same kind are kept. */
+static int tracker_replace(Tracker *tracker, const Cid *cid, const Pin *pin) {
+        const PinStatus status = pin ? PIN_STATUS_PIN_QUEUED : PIN_STATUS_UNPIN_QUEUED;
+        const TrackerOperation *op = tracker_run_find(tracker, cid);
+        TrackerRecord record = {};
         int r;
 
+        if (tracker_is_under_way(op, pin))
+                return 0;
+        r = tracker_queue_get(tracker->queue, cid, &record);
+        if (r < 0)
+                return r;
+        if (record.status == status && !op) /* it waits, and the pin is looked up when its turn comes */
+                return 0;
+
+        if (tracker_record_is_unpin(&record) != !pin)
+                tracker_record_done(&record);
+        tracker_run_cancel(tracker, cid);
+        if (pin) {
+                record.created = pin->timestamp;
+                r = tracker_run_enqueue_pin(tracker, pin, &record);
+        } else
+                r = tracker_run_enqueue_unpin(tracker, cid, &record);
+        tracker_record_done(&record);
+        return MIN(r, 0);
+}
+
+int tracker_track(Tracker *tracker, const Pin *pin) {
         if (tracker->stopped) {
                 tracker->complete = false;
                 return 0;
@@ -200,34 +193,15 @@ int tracker_track(Tracker *tracker, const Pin *pin) {
                 return 0;
         if (!tracker_is_allocated(tracker, pin))
                 return tracker_untrack(tracker, &pin->cid);
-        if (tracker_is_under_way(tracker, pin))
-                return 0;
-
-        tracker_run_cancel(tracker, &pin->cid);
-        r = tracker_fresh_record(tracker, &pin->cid, /* is_unpin= */ false, &record);
-        if (r < 0)
-                return r;
-        record.created = pin->timestamp;
-        r = tracker_run_enqueue_pin(tracker, pin, &record);
-        tracker_record_done(&record);
-        return r;
+        return tracker_replace(tracker, &pin->cid, pin);
 }
 
 int tracker_untrack(Tracker *tracker, const Cid *cid) {
-        TrackerRecord record;
-        int r;
-
         if (tracker->stopped) {
                 tracker->complete = false;
                 return 0;
         }
-        tracker_run_cancel(tracker, cid);
-        r = tracker_fresh_record(tracker, cid, /* is_unpin= */ true, &record);
-        if (r < 0)
-                return r;
-        r = tracker_run_enqueue_unpin(tracker, cid, &record);
-        tracker_record_done(&record);
-        return r;
+        return tracker_replace(tracker, cid, NULL);
 }
 
 int tracker_recover(Tracker *tracker, const Cid *cid) {

@@ -18,8 +18,8 @@
  *
  * A check compares Kubo's pins with the pinset: one pin/ls streamed into a spool file, then a scan of the
  * pinset in slices. It runs when needed after an unclean stop, and every check interval; it finds what was
- * unpinned (or pinned) behind the tracker's back. It is bounded in memory and is given up and begun again
- * when Kubo fails.
+ * unpinned (or pinned) behind the tracker's back. It is bounded in memory. When Kubo fails it changes
+ * nothing and is made again, with back-off, or when Kubo has come back.
  */
 
 #include <stdbool.h>
@@ -49,8 +49,9 @@ typedef struct TrackerOptions {
         uint64_t priority_pin_max_age_usec;
         unsigned priority_pin_max_retries;
         uint64_t check_interval_usec;   /* 0: only when needed */
-        uint64_t recover_interval_usec; /* pin_recover_interval: what is in error or unexpectedly unpinned is
-                                           queued again */
+        uint64_t recover_interval_usec; /* pin_recover_interval: what was unexpectedly unpinned is queued
+                                           again */
+        uint64_t retry_min_usec, retry_max_usec; /* 0: TRACKER_RETRY_MIN, TRACKER_RETRY_MAX */
         /* A status has changed (also by a check). From the loop. May be NULL. */
         void (*changed)(const Cid *cid, void *userdata);
         void (*failed)(int r, void *userdata); /* tracker.gdbm is damaged: the process has to end */
@@ -102,7 +103,8 @@ DEFINE_CLEANUP(TrackerCall *, tracker_call_unref);
 int tracker_recover(Tracker *tracker, const Cid *cid);
 
 /* Items with a record whose status matches FILTER (0: all), also unpins of CIDs that have left the pinset.
- * Cheap when there are few: settled items are not looked at. */
+ * Cheap when there are few: settled items are not looked at. Things go on meanwhile: what stays where it is
+ * is told once; what begins or ends to be worked on may be told twice, or be passed over. */
 int tracker_cursor_new(TrackerCursor **ret, Tracker *tracker, PinStatus filter);
 int tracker_cursor_next(TrackerCursor *cursor, Cid *ret); /* 1, 0 at the end */
 TrackerCursor *tracker_cursor_free(TrackerCursor *cursor);

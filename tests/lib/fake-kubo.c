@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "daemon/base/list.h"
 #include "daemon/net/http-server.h"
 
 #define PLANS_MAX 32
@@ -20,7 +21,8 @@ struct FakeKubo {
         HttpServer *server;
         uint16_t port;
         char multiaddr[128];
-        StrMap pins; /* CID → type */
+        List hanging; /* Answer */
+        StrMap pins;  /* CID → type */
         StrList requests;
         char *authorization;
         Plan plans[PLANS_MAX];
@@ -30,6 +32,8 @@ struct FakeKubo {
 /* ---- an answer on its way ---- */
 
 typedef struct Answer {
+        List link; /* of those that hang */
+        HttpRequest *request;
         Str body;
         size_t at;
         char *trailer;
@@ -57,6 +61,7 @@ static ssize_t answer_pull(HttpRequest *request, char *buffer, size_t max, void 
 static void answer_closed(HttpRequest *request _unused_, bool complete _unused_, void *userdata) {
         Answer *answer = userdata;
 
+        list_remove(&answer->link);
         str_done(&answer->body);
         free(answer->trailer);
         free(answer);
@@ -64,7 +69,7 @@ static void answer_closed(HttpRequest *request _unused_, bool complete _unused_,
 
 static const HttpSource answer_source = { .pull = answer_pull, .closed = answer_closed };
 
-static void answer_send(HttpRequest *request, const FakeAnswer *plan) {
+static void answer_send(FakeKubo *kubo, HttpRequest *request, const FakeAnswer *plan) {
         static const HttpHeader headers[] = { { "Trailer", "X-Stream-Error" } };
         unsigned status = plan->status ? plan->status : 200;
         const char *body = plan->body ? plan->body : "";
@@ -86,24 +91,30 @@ static void answer_send(HttpRequest *request, const FakeAnswer *plan) {
         }
         answer = calloc(1, sizeof(Answer));
         answer->fault = plan->fault;
+        answer->request = request;
+        list_init(&answer->link);
+        if (plan->fault == FAKE_HANG)
+                list_append(&kubo->hanging, &answer->link);
         (void) str_append(&answer->body, body);
         (void) str_copy(&answer->trailer, plan->trailer);
         (void) http_request_stream(request, &reply, &answer_source, answer);
 }
 
-static void answer_sendf(HttpRequest *request, unsigned status, const char *format, ...) _printf_(3, 4);
-static void answer_sendf(HttpRequest *request, unsigned status, const char *format, ...) {
+static void answer_sendf(FakeKubo *kubo, HttpRequest *request, unsigned status, const char *format, ...)
+                _printf_(4, 5);
+static void answer_sendf(FakeKubo *kubo, HttpRequest *request, unsigned status, const char *format, ...) {
         _cleanup_(str_done) Str body = {};
         va_list ap;
 
         va_start(ap, format);
         (void) str_appendv(&body, format, ap);
         va_end(ap);
-        answer_send(request, &(FakeAnswer){ .status = status, .body = body.data });
+        answer_send(kubo, request, &(FakeAnswer){ .status = status, .body = body.data });
 }
 
-static void refuse(HttpRequest *request, const char *words, const char *argument) {
-        answer_sendf(request,
+static void refuse(FakeKubo *kubo, HttpRequest *request, const char *words, const char *argument) {
+        answer_sendf(kubo,
+                     request,
                      500,
                      "{\"Message\":\"%s%s%s\",\"Code\":0,\"Type\":\"error\"}\n",
                      argument ? "path '" : "",
@@ -113,38 +124,40 @@ static void refuse(HttpRequest *request, const char *words, const char *argument
 
 /* ---- the commands ---- */
 
-static void on_id(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg _unused_) {
-        answer_sendf(request,
+static void on_id(FakeKubo *kubo, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(kubo,
+                     request,
                      200,
                      "{\"ID\":\"" FAKE_KUBO_ID
                      "\",\"PublicKey\":\"\",\"Addresses\":[\"/ip4/127.0.0.1/tcp/4001/p2p/" FAKE_KUBO_ID
                      "\"],\"AgentVersion\":\"kubo/0.42.0\",\"Protocols\":[]}\n");
 }
 
-static void on_version(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg _unused_) {
-        answer_sendf(request,
+static void on_version(FakeKubo *kubo, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(kubo,
+                     request,
                      200,
                      "{\"Version\":\"0.42.0\",\"Commit\":\"\",\"Repo\":\"18\",\"System\":\"amd64/linux\",\"Golang\":\"go1.26.8\"}\n");
 }
 
-static void on_config(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg _unused_) {
-        answer_sendf(request, 200, "{\"Datastore\":{\"StorageMax\":\"10GB\"}}\n");
+static void on_config(FakeKubo *kubo, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(kubo, request, 200, "{\"Datastore\":{\"StorageMax\":\"10GB\"}}\n");
 }
 
 static void on_pin_add(FakeKubo *kubo, HttpRequest *request, const char *arg) {
         const char *recursive = query_get(http_request_query(request), "recursive");
 
         fake_kubo_pin(kubo, arg, recursive && strcmp(recursive, "false") == 0 ? "direct" : "recursive");
-        answer_sendf(request, 200, "{\"Progress\":1,\"Bytes\":22}\n{\"Pins\":[\"%s\"]}\n", arg);
+        answer_sendf(kubo, request, 200, "{\"Progress\":1,\"Bytes\":22}\n{\"Pins\":[\"%s\"]}\n", arg);
 }
 
 static void on_pin_rm(FakeKubo *kubo, HttpRequest *request, const char *arg) {
         if (!fake_kubo_pinned(kubo, arg)) {
-                refuse(request, "not pinned or pinned indirectly", NULL);
+                refuse(kubo, request, "not pinned or pinned indirectly", NULL);
                 return;
         }
         fake_kubo_pin(kubo, arg, NULL);
-        answer_sendf(request, 200, "{\"Pins\":[\"%s\"]}\n", arg);
+        answer_sendf(kubo, request, 200, "{\"Pins\":[\"%s\"]}\n", arg);
 }
 
 static void on_pin_update(FakeKubo *kubo, HttpRequest *request, const char *arg) {
@@ -155,11 +168,11 @@ static void on_pin_update(FakeKubo *kubo, HttpRequest *request, const char *arg)
                 if (strcmp(query->parameters[i].key, "arg") == 0)
                         to = query->parameters[i].value;
         if (!str_equal(fake_kubo_pinned(kubo, arg), "recursive")) {
-                refuse(request, "'from' cid was not recursively pinned already", NULL);
+                refuse(kubo, request, "'from' cid was not recursively pinned already", NULL);
                 return;
         }
         fake_kubo_pin(kubo, to, "recursive");
-        answer_sendf(request, 200, "{\"Pins\":[\"%s\",\"%s\"]}\n", arg, to);
+        answer_sendf(kubo, request, 200, "{\"Pins\":[\"%s\",\"%s\"]}\n", arg, to);
 }
 
 static void on_pin_ls(FakeKubo *kubo, HttpRequest *request, const char *arg) {
@@ -167,7 +180,7 @@ static void on_pin_ls(FakeKubo *kubo, HttpRequest *request, const char *arg) {
         _cleanup_(str_done) Str body = {};
 
         if (arg && !str_equal(fake_kubo_pinned(kubo, arg), type)) {
-                refuse(request, "' is not pinned", arg);
+                refuse(kubo, request, "' is not pinned", arg);
                 return;
         }
         for (size_t i = 0; i < kubo->pins.n; i++)
@@ -178,33 +191,39 @@ static void on_pin_ls(FakeKubo *kubo, HttpRequest *request, const char *arg) {
                                         "{\"Cid\":\"%s\",\"Type\":\"%s\"}\n",
                                         kubo->pins.items[i].key,
                                         type);
-        answer_send(request, &(FakeAnswer){ .body = body.data });
+        answer_send(kubo, request, &(FakeAnswer){ .body = body.data });
 }
 
-static void on_repo_stat(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg _unused_) {
-        answer_sendf(request,
+static void on_repo_stat(FakeKubo *kubo, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(kubo,
+                     request,
                      200,
                      "{\"RepoSize\":1000,\"StorageMax\":10000,\"NumObjects\":0,\"RepoPath\":\"\",\"Version\":\"\"}\n");
 }
 
-static void on_repo_gc(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg _unused_) {
-        answer_sendf(request,
+static void on_repo_gc(FakeKubo *kubo, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(kubo,
+                     request,
                      200,
                      "{\"Key\":{\"/\":\"QmP63DkAFEnDYNjDYBpyNDfttu1fvUw99x1brscPzpqmmq\"}}\n{\"Key\":null,\"Error\":\"no link by that name\"}\n");
 }
 
-static void on_resolve(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg _unused_) {
-        answer_sendf(request, 200, "{\"Path\":\"/ipfs/QmP63DkAFEnDYNjDYBpyNDfttu1fvUw99x1brscPzpqmma\"}\n");
+static void on_resolve(FakeKubo *kubo, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(kubo,
+                     request,
+                     200,
+                     "{\"Path\":\"/ipfs/QmP63DkAFEnDYNjDYBpyNDfttu1fvUw99x1brscPzpqmma\"}\n");
 }
 
-static void on_swarm_peers(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg _unused_) {
-        answer_sendf(request,
+static void on_swarm_peers(FakeKubo *kubo, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(kubo,
+                     request,
                      200,
                      "{\"Peers\":[{\"Addr\":\"/ip4/127.0.0.1/tcp/1\",\"Peer\":\"12D3KooWFAhJxa957WdJcufKtMjs9CRCR6eRkxjNSQK1oPtUDevv\"}]}\n");
 }
 
-static void on_swarm_connect(FakeKubo *kubo _unused_, HttpRequest *request, const char *arg) {
-        answer_sendf(request, 200, "{\"Strings\":[\"connect %s success\"]}\n", arg);
+static void on_swarm_connect(FakeKubo *kubo, HttpRequest *request, const char *arg) {
+        answer_sendf(kubo, request, 200, "{\"Strings\":[\"connect %s success\"]}\n", arg);
 }
 
 static const struct {
@@ -245,14 +264,14 @@ static void on_request(HttpRequest *request, void *userdata) {
 
         if (strncmp(query->path, root, strlen(root)) != 0 ||
             strcmp(http_request_method(request), "POST") != 0) {
-                answer_sendf(request, 405, "405 - Method Not Allowed\n");
+                answer_sendf(kubo, request, 405, "405 - Method Not Allowed\n");
                 return;
         }
         command = query->path + strlen(root);
         (void) str_copy(&kubo->authorization, http_request_header(request, "Authorization"));
         (void) str_list_append(&kubo->requests, target + strlen(root));
         if (take_plan(kubo, command, target, &answer)) {
-                answer_send(request, &answer);
+                answer_send(kubo, request, &answer);
                 return;
         }
         for (size_t i = 0; i < ELEMENTSOF(commands); i++)
@@ -260,7 +279,7 @@ static void on_request(HttpRequest *request, void *userdata) {
                         commands[i].handle(kubo, request, query_get(query, "arg"));
                         return;
                 }
-        answer_sendf(request, 404, "404 page not found\n");
+        answer_sendf(kubo, request, 404, "404 page not found\n");
 }
 
 /* ---- life ---- */
@@ -323,6 +342,7 @@ int fake_kubo_new(FakeKubo **ret, sd_event *event) {
         if (!kubo)
                 return -ENOMEM;
         kubo->event = sd_event_ref(event);
+        list_init(&kubo->hanging);
         r = fake_kubo_start(kubo);
         if (r < 0) {
                 fake_kubo_free(kubo);
@@ -355,6 +375,14 @@ void fake_kubo_plan(FakeKubo *kubo, const char *command, const char *argument, c
 
 void fake_kubo_forget_plans(FakeKubo *kubo) {
         kubo->n_plans = 0;
+}
+
+void fake_kubo_release(FakeKubo *kubo) {
+        LIST_FOREACH (answer, &kubo->hanging, Answer, link) {
+                list_remove(&answer->link);
+                answer->fault = FAKE_NONE;
+                http_request_resume(answer->request);
+        }
 }
 
 /* Not pinned is kept as an empty type: StrMap has no removal. */

@@ -17,7 +17,7 @@
 typedef enum FakeFault {
         FAKE_NONE,
         FAKE_CUT,     /* the body, then the connection is broken off */
-        FAKE_HANG,    /* the head and the body, then nothing more, for ever */
+        FAKE_HANG,    /* the head and the body, then nothing more, until fake_kubo_release() */
         FAKE_SILENCE, /* no answer at all */
 } FakeFault;
 
@@ -45,6 +45,7 @@ int fake_kubo_move_to_unix(FakeKubo *kubo, const char *path); /* from the port t
 /* Plan ANSWER for COMMAND ("pin/add"), or with a CID in ARGUMENT only where that is in the query. What it
  * points to must outlive it. */
 void fake_kubo_plan(FakeKubo *kubo, const char *command, const char *argument, const FakeAnswer *answer);
+void fake_kubo_release(FakeKubo *kubo); /* what hangs now ends */
 void fake_kubo_forget_plans(FakeKubo *kubo);
 
 void fake_kubo_pin(

@@ -295,12 +295,6 @@ static void test_fault(Folder *f, gconstpointer data _unused_) {
                 }
 }
 
-static void test_delays(void) {
-        g_assert_cmpuint(tracker_queue_delay(TRACKER_FIFO_DELAY), ==, TRACKER_RETRY_MIN);
-        g_assert_cmpuint(tracker_queue_delay(TRACKER_FIFO_DELAY + 1), ==, 2 * TRACKER_RETRY_MIN);
-        g_assert_cmpuint(tracker_queue_delay(_TRACKER_FIFO_N - 1), ==, TRACKER_RETRY_MAX);
-}
-
 #define TEST(name, func)                                                                                    \
         g_test_add("/tracker/queue/" name, Folder, NULL, folder_set_up, func, folder_tear_down)
 
@@ -309,6 +303,5 @@ int main(int argc, char *argv[]) {
         TEST("model", test_model);
         TEST("walk-while-spilling", test_walk_while_spilling);
         TEST("fault", test_fault);
-        g_test_add_func("/tracker/queue/delays", test_delays);
         return g_test_run();
 }
