@@ -207,7 +207,18 @@ static int encode_ops(Consensus *c, const ConsensusOp *ops, size_t n, Error *ret
                         return r;
                 r = consensus_entry_add(&c->scratch, &op);
         }
-        return r < 0 ? error_set_errno(reterr, r, "out of memory") : 0;
+        if (r < 0)
+                return error_set_errno(reterr, r, "out of memory");
+
+        /* What the log could not read back must not get into it. */
+        if (c->scratch.len > CONSENSUS_ENTRY_SIZE_MAX)
+                return error_set(
+                                reterr,
+                                ERROR_TOO_BIG,
+                                "submit: %zu bytes, at most %d go in one entry",
+                                c->scratch.len,
+                                CONSENSUS_ENTRY_SIZE_MAX);
+        return 0;
 }
 
 static int check_submit(const Consensus *c, const ConsensusOp *ops, size_t n, Error *reterr) {

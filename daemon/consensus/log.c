@@ -463,7 +463,8 @@ int consensus_log_append(ConsensusLog *log, const ConsensusEntry *entry) {
         int r;
 
         assert(entry->index == log->last + 1);
-        if (consensus_record_size(entry->payload->size) > log->segment_size - CONSENSUS_SEGMENT_HEADER)
+        if (entry->payload->size > CONSENSUS_ENTRY_SIZE_MAX ||
+            consensus_record_size(entry->payload->size) > log->segment_size - CONSENSUS_SEGMENT_HEADER)
                 return -EMSGSIZE;
 
         r = tail_reserve(log);

@@ -240,7 +240,10 @@ static bool run(int n, int error, bool restart) {
         hit = fired;
         if (node.failed)
                 check_silent(&node, n_done);
-        if (node.consensus)
+        if (node.failed && n % 2 == 0) {
+                g_assert_cmpint(consensus_close(node.consensus), <, 0);
+                node.consensus = NULL;
+        } else if (node.consensus)
                 node_crash(&node);
         disarm();
         logged = help_capture_end();
