@@ -112,6 +112,18 @@ static void test_batch(Fixture *f, gconstpointer data _unused_) {
         node_close(node);
 }
 
+/* More than libraft lets be under way to one peer: nothing is refused, the order stays. */
+static void test_many_in_flight(Fixture *f, gconstpointer data _unused_) {
+        Node *node = &f->node;
+
+        node->options.segment_size = 0;
+        node_start(node);
+        node_pin_wait(node, 1, 20000);
+        g_assert_cmpuint(node->n_refused, ==, 0);
+        node_check_pins(node, 1, 20000);
+        node_close(node);
+}
+
 static void test_snapshot_and_compaction(Fixture *f, gconstpointer data _unused_) {
         Node *node = &f->node;
         uint8_t before[STATE_DIGEST_SIZE], after[STATE_DIGEST_SIZE];
@@ -595,6 +607,7 @@ int main(int argc, char **argv) {
         TEST("pins-survive-a-close", test_pins_survive_a_close);
         TEST("pins-survive-a-crash", test_pins_survive_a_crash);
         TEST("batch", test_batch);
+        TEST("many-in-flight", test_many_in_flight);
         TEST("snapshot-and-compaction", test_snapshot_and_compaction);
         TEST("snapshot-by-bytes", test_snapshot_by_bytes);
         TEST("snapshot-by-interval", test_snapshot_by_interval);
