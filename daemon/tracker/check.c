@@ -282,6 +282,10 @@ static void check_done(Flow *flow, int result) {
         check_tell(tracker, result, &error);
 }
 
+bool tracker_check_is_comparing(const Tracker *tracker) {
+        return tracker->check && tracker->check->scan;
+}
+
 void tracker_check_cancel(Tracker *tracker) {
         if (tracker->check)
                 tracker->check = check_free(tracker->check);

@@ -74,6 +74,7 @@ void tracker_check_note(
                 const Cid *cid,
                 IpfsPinType type); /* an operation ended while a check runs */
 void tracker_check_cancel(Tracker *tracker);
+bool tracker_check_is_comparing(const Tracker *tracker); /* the list is there */
 int tracker_check_init(Tracker *tracker);
 void tracker_check_arm(Tracker *tracker);
 
