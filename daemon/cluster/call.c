@@ -9,7 +9,8 @@ int cluster_call_new(ClusterCall **ret, Cluster *cluster, void *userdata) {
         if (!call)
                 return -ENOMEM;
 
-        *call = (ClusterCall){ .cluster = cluster, .userdata = userdata };
+        call->cluster = cluster;
+        call->userdata = userdata;
         list_append(&cluster->calls, &call->link);
         cluster->n_calls++;
         *ret = call;

@@ -110,16 +110,18 @@ RestMatch rest_route_find(
 /* ---- clean paths (Go's path.Clean, with the trailing slash kept) ---- */
 
 static void clean_up(const char *path, char *to) {
+        bool has_slash = false; /* the end */
         size_t n = 0;
 
-        while (*path) {
+        for (;;) {
                 size_t length;
 
-                while (*path == '/')
-                        path++;
+                for (; *path == '/'; path++)
+                        has_slash = true;
                 length = strcspn(path, "/");
                 if (length == 0)
                         break;
+                has_slash = false;
                 if (length == 2 && strncmp(path, "..", 2) == 0) {
                         while (n > 0 && to[--n] != '/')
                                 ;
@@ -129,12 +131,8 @@ static void clean_up(const char *path, char *to) {
                         n += length;
                 }
                 path += length;
-                if (*path == '/' && path[1] == 0) {
-                        to[n++] = '/';
-                        break;
-                }
         }
-        if (n == 0)
+        if (n == 0 || has_slash)
                 to[n++] = '/';
         to[n] = 0;
 }
