@@ -8,6 +8,11 @@
 
 /* ---- news from the components ---- */
 
+static void cluster_changed(Cluster *cluster) {
+        if (cluster->options.changed && !cluster->is_closing)
+                cluster->options.changed(cluster->options.userdata);
+}
+
 static void cluster_maybe_ready(Cluster *cluster) {
         if (cluster->is_ready || !cluster->consensus_ready || !ipfs_is_reachable(cluster->ipfs))
                 return;
@@ -26,6 +31,7 @@ static void cluster_on_tracker_failed(int r _unused_, void *userdata) {
 static void cluster_on_reachable(bool reachable, void *userdata) {
         Cluster *cluster = userdata;
 
+        cluster_changed(cluster);
         if (!reachable)
                 return;
         if (cluster->tracker)
@@ -35,6 +41,7 @@ static void cluster_on_reachable(bool reachable, void *userdata) {
 
 static void cluster_on_changed(const Cid *cid, void *userdata) {
         cluster_list_note(userdata, cid);
+        cluster_changed(userdata);
 }
 
 /* ipfs_connector.informer_trigger_interval: so many changes make the informers tell at once. */
@@ -76,6 +83,7 @@ static void cluster_on_applied(uint64_t index, const ConsensusOp *op, const Cid 
                 return;
         }
         cluster_count_change(cluster);
+        cluster_changed(cluster);
 }
 
 static void cluster_on_consensus_ready(void *userdata) {
@@ -91,16 +99,19 @@ static void cluster_on_consensus_ready(void *userdata) {
                 cluster_fail(cluster, EXIT_FAILURE);
                 return;
         }
+        if (cluster->options.serving)
+                cluster->options.serving(cluster->options.userdata);
         cluster_maybe_ready(cluster);
 }
 
-static void cluster_on_leader(const PeerId *leader, void *userdata _unused_) {
+static void cluster_on_leader(const PeerId *leader, void *userdata) {
         char text[PEER_ID_TEXT_MAX];
 
         if (peer_id_is_set(leader))
                 log_info("The leader is %s.", peer_id_format(leader, text));
         else
                 log_warning("There is no leader.");
+        cluster_changed(userdata);
 }
 
 static void cluster_on_consensus_failed(int exit_status, void *userdata) {

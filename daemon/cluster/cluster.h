@@ -39,8 +39,11 @@ typedef struct ClusterOptions {
         const Config *config;           /* must outlive the cluster */
         const ConfigIdentity *identity; /* the same */
         const char *state_folder;
-        void (*ready)(void *userdata); /* consensus is ready and Kubo has answered once (compat 8.8); the API
-                                          serves before that */
+        void (*serving)(void *userdata); /* consensus is ready: the peer serves, with Kubo or without. May be
+                                            NULL, as changed */
+        void (*ready)(void *userdata);   /* that, and Kubo has answered once (compat 8.8) */
+        void (*changed)(void *userdata); /* cluster_summary() may tell something else; often, from the loop
+                                          */
         void (*failed)(int exit_status, void *userdata); /* the process has to end; words are logged */
         void *userdata;
 } ClusterOptions;
@@ -56,6 +59,19 @@ DEFINE_CLEANUP(Cluster *, cluster_free);
 
 const PeerId *cluster_self(const Cluster *cluster);
 bool cluster_is_ready(const Cluster *cluster);
+
+/* What is known without asking anybody. */
+typedef struct ClusterSummary {
+        bool is_serving; /* there was a leader once, and what was committed is applied */
+        bool is_leader;
+        bool is_complete; /* n_queued and n_errors are: the pins were compared with Kubo's */
+        bool ipfs_is_reachable;
+        PeerId leader; /* not set: none */
+        uint64_t n_pins, applied_index;
+        uint64_t n_queued; /* pins and unpins that wait or are under way here */
+        uint64_t n_errors; /* those that failed, and wait for another attempt */
+} ClusterSummary;
+void cluster_summary(const Cluster *cluster, ClusterSummary *ret);
 
 ClusterCall *cluster_call_unref(ClusterCall *call);
 DEFINE_CLEANUP(ClusterCall *, cluster_call_unref);
