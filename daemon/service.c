@@ -16,13 +16,22 @@
 #include "daemon/net/listener.h"
 #include "daemon/offline/say.h"
 #include "daemon/rest/api.h"
+#include "daemon/service-status.h"
 #include "daemon/types/multiaddr.h"
 
 #define SERVICE_STATE_MODE 0700
 
-/* While Kubo is away the daemon is not ready, and yet serves: systemd's start timeout must not end it. */
+/* Opening may load a snapshot and blocks; then the log is replayed in the loop, which asks for time as it
+ * goes. */
+#define SERVICE_OPEN_MESSAGE "EXTEND_TIMEOUT_USEC=600000000\nSTATUS=Opening the state"
 #define SERVICE_EXTEND_USEC (20 * USEC_PER_SEC)
 #define SERVICE_EXTEND_MESSAGE "EXTEND_TIMEOUT_USEC=60000000"
+
+/* An orderly end: requests under way have so long, then they are told that the peer ends. New ones that were
+ * accepted already show up within the quiet time. */
+#define SERVICE_DRAIN_USEC (3 * USEC_PER_SEC)
+#define SERVICE_QUIET_USEC (50 * USEC_PER_MSEC)
+#define SERVICE_CANCEL_USEC (500 * USEC_PER_MSEC)
 
 typedef struct Service {
         const Arguments *arguments;
@@ -32,15 +41,20 @@ typedef struct Service {
         ConfigIdentity identity;
         int lock_fd;
         sd_event *event;
-        sd_event_source *extend; /* until the cluster is ready */
+        sd_event_source *extend; /* until the peer serves */
         Cluster *cluster;
         RestApi *rest;
-        bool stopping;
+        ServiceStatus status;
+        bool stopping, was_idle;
+        sd_event_source *drain; /* looks whether the requests under way have ended */
+        uint64_t drain_until, cancel_until;
 } Service;
 
 static void service_done(Service *service) {
+        service_status_deinit(&service->status);
         rest_api_free(service->rest);
         cluster_free(service->cluster);
+        sd_event_source_disable_unref(service->drain);
         sd_event_source_disable_unref(service->extend);
         sd_event_unref(service->event);
         config_identity_done(&service->identity);
@@ -78,25 +92,76 @@ static void service_watch_impatience(void) {
         (void) sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/* The surfaces go first: they hold calls of the cluster. */
+static int service_close(Service *service) {
+        int r;
+
+        service->rest = rest_api_free(service->rest);
+        r = cluster_close(TAKE_PTR(service->cluster));
+        if (r < 0)
+                log_error_errno(r, "Failed to close the cluster: %m");
+        else
+                log_info("Stopped.");
+        return sd_event_exit(service->event, r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+static uint64_t service_now(const Service *service) {
+        uint64_t usec = 0;
+
+        (void) sd_event_now(service->event, CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
+/* What is still under way after the drain is cancelled, which tells the clients; a client that does not even
+ * take that is cut off. */
+static int service_on_drain(sd_event_source *source, uint64_t usec _unused_, void *userdata) {
+        Service *service = userdata;
+        uint64_t now = service_now(service);
+        bool is_idle = !service->rest || rest_api_is_idle(service->rest);
+
+        /* twice: the last answer may still be on its way to the kernel */
+        if ((is_idle && service->was_idle) || now >= service->cancel_until)
+                return service_close(service);
+        service->was_idle = is_idle;
+
+        if (now >= service->drain_until)
+                cluster_stop(service->cluster);
+        (void) sd_event_source_set_time_relative(source, SERVICE_QUIET_USEC);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int service_drain(Service *service) {
+        uint64_t now = service_now(service);
+        int r;
+
+        if (service->rest)
+                rest_api_stop_accepting(service->rest);
+        service->drain_until = now + SERVICE_DRAIN_USEC;
+        service->cancel_until = service->drain_until + SERVICE_CANCEL_USEC;
+        r = sd_event_add_time_relative(
+                        service->event,
+                        &service->drain,
+                        CLOCK_MONOTONIC,
+                        service->rest ? SERVICE_QUIET_USEC : 0,
+                        0,
+                        service_on_drain,
+                        service);
+        return r < 0 ? service_close(service) : 0;
+}
+
 static int service_on_signal(
                 sd_event_source *source _unused_, const struct signalfd_siginfo *si, void *userdata) {
         Service *service = userdata;
-        int r;
 
         if (service->stopping)
                 return 0;
 
         service->stopping = true;
+        service_status_deinit(&service->status);
         log_info("Stopping on %s.", strsignal((int) si->ssi_signo));
-        (void) sd_notify(0, "STOPPING=1\nSTATUS=Stopping");
+        (void) sd_notify(0, "STOPPING=1\nSTATUS=Stopping: requests under way are answered");
         service_watch_impatience();
-
-        /* the surfaces first: they hold calls of the cluster */
-        service->rest = rest_api_free(service->rest);
-        r = cluster_close(TAKE_PTR(service->cluster));
-        if (r < 0)
-                log_error_errno(r, "Failed to close the cluster: %m");
-        return sd_event_exit(service->event, r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+        return service_drain(service);
 }
 
 static int service_watch_signals(Service *service) {
@@ -125,12 +190,25 @@ static int service_on_extend(sd_event_source *source, uint64_t usec _unused_, vo
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-static void service_on_ready(void *userdata) {
+static void service_on_serving(void *userdata) {
         Service *service = userdata;
 
         service->extend = sd_event_source_disable_unref(service->extend);
+        if (service->stopping)
+                return;
+        (void) sd_notify(0, "READY=1");
+        service_status_tell(&service->status);
+}
+
+static void service_on_ready(void *userdata) {
+        Service *service = userdata;
+
         log_info("** IPFS Cluster is READY **");
-        (void) sd_notify(0, "READY=1\nSTATUS=Ready");
+        service_status_tell(&service->status);
+}
+
+static void service_on_changed(void *userdata) {
+        service_status_changed(&((Service *) userdata)->status);
 }
 
 static void service_on_failed(int exit_status, void *userdata) {
@@ -269,24 +347,28 @@ static int service_open(Service *service) {
                 return offline_say_error("starting", &error, EXIT_FAILURE);
         }
 
-        (void) sd_notify(0, "STATUS=Opening the state");
+        (void) sd_notify(0, SERVICE_OPEN_MESSAGE);
         if (cluster_new(&service->cluster,
                         service->event,
                         &(ClusterOptions){
                                         .config = service->config,
                                         .identity = &service->identity,
                                         .state_folder = service->state_folder,
+                                        .serving = service_on_serving,
                                         .ready = service_on_ready,
+                                        .changed = service_on_changed,
                                         .failed = service_on_failed,
                                         .userdata = service,
                         },
                         &error) < 0)
                 return offline_say_error("starting cluster", &error, EXIT_FAILURE);
 
-        r = service_open_rest(service);
-        if (r == 0)
-                (void) sd_notify(0, "STATUS=Waiting for the log and for IPFS");
-        return r;
+        r = service_status_init(&service->status, service->event, service->cluster);
+        if (r < 0) {
+                (void) error_set_errno(&error, r, "event loop: %m");
+                return offline_say_error("starting", &error, EXIT_FAILURE);
+        }
+        return service_open_rest(service);
 }
 
 int service_run(const char *folder, const Arguments *arguments) {
