@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from cluster_test import PATIENCE, eventually, exchange, run  # noqa: E402
+from cluster_test import PATIENCE, Reader, connect, eventually, exchange, read_response, run  # noqa: E402
 
 HELLO = 'QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX'
 
@@ -40,17 +40,57 @@ def feeds_the_watchdog(bench):
         peer.stop()
 
 
-def asks_for_time_while_kubo_is_away(bench):
+def is_ready_while_kubo_is_away(bench):
         kubo = bench.stand_in()
         peer = bench.peer(kubo)
         kubo.stop()
         peer.launch()
-        peer.serving()
-        lines = []
-        eventually(lambda: lines.extend(told(peer)) or any(l.startswith('EXTEND_TIMEOUT_USEC=') for l in lines), 'more time is asked for')
-        assert 'READY=1' not in lines, lines
+        lines = peer.until_told(lambda line: line == 'READY=1')
+        assert any(l.startswith('EXTEND_TIMEOUT_USEC=') for l in lines), lines
+        peer.until_told(lambda line: line == 'STATUS=Serving as leader: 0 pins, 0 queued, 0 in error; IPFS does not answer')
+        assert peer.get('/id').status == 200
+        assert '** IPFS Cluster is READY **' not in peer.process.text()
         kubo.start()
-        peer.ready()
+        peer.until_told(lambda line: line == 'STATUS=Serving as leader: 0 pins, 0 queued, 0 in error; IPFS answers')
+        assert '** IPFS Cluster is READY **' in peer.process.text()
+        peer.stop()
+
+
+def keeps_its_status_current(bench):
+        kubo = bench.stand_in('--strict')
+        peer = bench.peer(kubo)
+        peer.start()
+        peer.ok('POST', f'/pins/{HELLO}')  # which is nowhere
+        peer.until_told(lambda line: line == 'STATUS=Serving as leader: 1 pins, 1 queued, 0 in error; IPFS answers')
+        kubo.fault('pin/add', 'status', status=500, message='no')
+        peer.ok('DELETE', f'/pins/{HELLO}')
+        peer.until_told(lambda line: line == 'STATUS=Serving as leader: 0 pins, 0 queued, 0 in error; IPFS answers')
+        peer.ok('POST', f'/pins/{HELLO}')
+        peer.until_told(lambda line: line == 'STATUS=Serving as leader: 1 pins, 0 queued, 1 in error; IPFS answers')
+        for _ in range(200):
+                peer.ok('POST', f'/pins/{HELLO}?name={_}')
+        assert len([l for l in told(peer) if l.startswith('STATUS=')]) < 20  # one a second
+        peer.stop()
+
+
+def answers_what_is_under_way_before_it_ends(bench):
+        """A question that Kubo takes its time for, and one that it never answers."""
+        kubo = bench.stand_in()
+        peer = bench.peer(kubo)
+        peer.start()
+        peer.pin(HELLO)
+        for kind, status, words in (('delay', 200, b'"status":"pinned"'), ('hang', 500, b'the peer is being stopped')):
+                asked = kubo.count('pin/ls')
+                kubo.fault('pin/ls', kind, seconds=1)
+                with connect(peer.port) as connection:
+                        connection.sendall(f'POST /pins/{HELLO}/sync HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'.encode())
+                        eventually(lambda: kubo.count('pin/ls') > asked, 'the question is under way')
+                        peer.process.popen.send_signal(signal.SIGTERM)
+                        response = read_response(Reader(connection, PATIENCE), 'POST')
+                assert peer.process.popen.wait(PATIENCE) == 0
+                assert response.status == status and words in response.body, response
+                kubo.fault('pin/ls')
+                peer.start()
         peer.stop()
 
 
@@ -154,6 +194,7 @@ def finds_the_state_of_a_service(bench):
         assert json.loads(out)['cid'] == HELLO
 
 
-run(tells_systemd, feeds_the_watchdog, asks_for_time_while_kubo_is_away, ends_in_order_on_each_signal, keeps_a_pin_over_a_restart,
+run(tells_systemd, feeds_the_watchdog, is_ready_while_kubo_is_away, keeps_its_status_current,
+    answers_what_is_under_way_before_it_ends, ends_in_order_on_each_signal, keeps_a_pin_over_a_restart,
     import_that_is_killed_leaves_the_old_or_the_new, second_daemon_is_refused,
     takes_the_socket_of_systemd, tells_why_it_does_not_start, finds_the_state_of_a_service)

@@ -403,16 +403,26 @@ class Daemon:
                 return self
 
         def ready(self, patience=PATIENCE):
-                """Until the daemon tells the service manager that it is."""
-                end = time.monotonic() + patience
+                """Until the daemon tells the service manager that it serves, and that IPFS answers."""
+                seen = self.until_told(lambda line: line == 'READY=1', patience)
+                if not any(line.endswith('IPFS answers') for line in seen):
+                        seen += self.until_told(lambda line: line.endswith('IPFS answers'), patience)
+                return seen
+
+        def until_told(self, wanted, patience=PATIENCE):
+                """Until the service manager is told a line that is wanted; all the lines up to then."""
+                end, seen = time.monotonic() + patience, []
                 self.notify.settimeout(0.2)
                 while time.monotonic() < end:
                         try:
-                                if b'READY=1' in self.notify.recv(4096).split(b'\n'):
-                                        return
+                                lines = self.notify.recv(4096).decode().splitlines()
                         except TimeoutError:
                                 assert self.process.running(), f'{self.name} ended with {self.process.popen.returncode}'
-                raise AssertionError(f'{self.name} was not ready after {patience:g} s')
+                                continue
+                        seen += lines
+                        if any(wanted(line) for line in lines):
+                                return seen
+                raise AssertionError(f'{self.name}: waited {patience:g} s in vain, was told {seen}')
 
         def serving(self):
                 """Until the API answers, which it does before the daemon is ready."""
