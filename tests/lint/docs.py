@@ -1,61 +1,132 @@
 #!/usr/bin/env python3
 """docs.py ROOT BUILD [PROGRAM...]: what the pages say is what the programs do.
 
-Checked against the programs themselves, each page when it is there:
-  every key that `init` writes to service.json is in man/service.json.5;
-  every option and command of --help is in the program's man page and, for ctl, in its completion;
-  help goes to standard output with status 0, a bad option to standard error with another.
+service.json(5), against the table in daemon/config (settings.py) and the file that `init` writes:
+  each setting stands below its section with what is allowed, its default and its variable, and no other does;
+  each key of the file of 2017 is told of.
+The page of each program, against its --help:
+  each command and option of the help is in the page, and (for ctl) in the completion; none is in the page alone;
+  help goes to standard output with status 0, a bad option ends with status 1, and is told of.
+EXIT STATUS of each page, against the sources: the same numbers.
+All pages, where groff is there: no warning, no line beyond 80 columns.
 """
 import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
+import settings
 import tree
 
-OPTION = re.compile(r'^\s+(--[a-z][a-z-]*)', re.M)
+SYSEXITS = {'EX_SOFTWARE': 70, 'EX_IOERR': 74, 'EX_TEMPFAIL': 75, 'EX_CONFIG': 78, 'EXIT_FAILURE': 1, 'EXIT_SUCCESS': 0}
+NAMED_STATUS = re.compile(r'\b(EX_[A-Z]+|EXIT_(?:FAILURE|SUCCESS))\b')
+DEFINED_STATUS = re.compile(r'#define (?:\w*EXIT_\w+|STATUS_\w+) +(\d+)\b')
+FAILED_WITH = re.compile(r'_fail\(\w+, (\d+)\)')
+# Where the exit statuses of a program are.
+STATUS_SOURCES = {
+        'ipfs-cluster-service': ('daemon/*.[ch]', 'daemon/offline/*.[ch]', 'daemon/consensus/*.[ch]', 'daemon/cluster/*.[ch]'),
+        'ipfs-cluster-ctl': ('ctl/*.[ch]', 'daemon/types/error.c'),
+}
+OPTION = re.compile(r'(?<![\w-])--?[a-z][a-z-]*')
 COMMAND = re.compile(r'^ {3,5}([a-z][a-z-]*)(?:, [a-z]+)?(?:  |$)', re.M)
-# Parts of the file that are kept for the Go program's sake and mean nothing here: the page names the part only.
-KEPT = ('datastore', 'observations', 'api.ipfsproxy', 'api.pinsvcapi', 'consensus.crdt', 'cluster.pubsub',
-        'cluster.connection_manager', 'cluster.resource_manager')
 DEPTH = 3  # of commands
+COLUMNS = 80
 
 
 def run(program, *arguments, **options):
         return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL, **options)
 
 
+# ---- pages
+
 def page(root, name):
         found = [p for p in glob.glob(os.path.join(root, 'man', name + '*')) if os.path.isfile(p)]
-        return (os.path.relpath(found[0], root), tree.read('/', found[0]).replace('\\-', '-')) if found else (None, None)
+        return (os.path.relpath(found[0], root), tree.read('/', found[0])) if found else (f'man/{name}', None)
+
+
+def plain(line):
+        """A line of the source without its macro, fonts and quotes."""
+        line = re.sub(r'\\f.|\\e', '', line).replace('\\-', '-')
+        return re.sub(r'^\.[A-Z]+ ', '', line).replace('"', '')
+
+
+def chapters(text, macro, title=''):
+        """(title, lines) of each part of the page that begins with .SH or with MACRO."""
+        lines = []
+        for line in text.splitlines():
+                if line.startswith(('.SH', macro)):
+                        yield title, lines
+                        title, lines = plain(line), []
+                else:
+                        lines.append(line)
+        yield title, lines
+
+
+def chapter(text, title):
+        return next((lines for name, lines in chapters(text, '.SH') if name == title), [])
+
+
+def tags(lines):
+        """(tag, the first line below it) of each .TP."""
+        for at, line in enumerate(lines[:-1]):
+                if line == '.TP':
+                        yield plain(lines[at + 1]), plain(lines[at + 2]) if at + 2 < len(lines) else ''
+
+
+# ---- service.json(5)
+
+def settings_told(root):
+        name, text = page(root, 'service.json')
+        if not text:
+                yield f'{name}: not there'
+                return
+        told = {(section, tag): below for section, lines in chapters(text, '.SS') for tag, below in tags(lines)}
+        known = {(s.section, s.key): settings.summary(s) for s in settings.settings(root)}
+        sections = {section for section, _ in known}
+
+        for (section, key), summary in known.items():
+                below = told.get((section, key))
+                if below is None:
+                        yield f'{name}: does not tell of {section}.{key}'
+                elif below != summary:
+                        yield f'{name}: {section}.{key}: has "{below}", expected "{summary}"'
+        for section, key in told:
+                if section in sections and (section, key) not in known and re.fullmatch(r'[a-z0-9_]+', key):
+                        yield f'{name}: {section}.{key} is no setting'
+
+        flat = {word for tag, _ in tags(chapter(text, 'THE FILE OF 2017')) for word in re.findall(r'\w+', tag)}
+        for key in sorted(flat ^ settings.flat_keys(root)):
+                yield f'{name}: THE FILE OF 2017: {key} is {"no key of it" if key in flat else "missing"}'
 
 
 def leaves(value, path=''):
-        if isinstance(value, dict) and value and not any(path == k or path.startswith(k + '.') for k in KEPT):
-                for key, inner in value.items():
-                        yield from leaves(inner, f'{path}.{key}'.lstrip('.'))
-        else:
-                yield path
+        for key, inner in value.items():
+                name = f'{path}.{key}'.lstrip('.')
+                if isinstance(inner, dict) and inner and name not in ('informer.tags.tags',):
+                        yield from leaves(inner, name)
+                else:
+                        yield name
 
 
-def configuration(root, service):
-        name, text = page(root, 'service.json')
-        if not text:
-                return
+def settings_written(root, service):
+        """That settings.py reads the table rightly: what `init` writes is what has a preset."""
         with tempfile.TemporaryDirectory() as folder:
-                done = run(service, 'init', env={**os.environ, 'IPFS_CLUSTER_PATH': folder, 'HOME': folder})
+                done = run(service, 'init', env={'PATH': os.defpath, 'IPFS_CLUSTER_PATH': folder, 'HOME': folder})
                 if done.returncode:
                         yield f'{service} init: status {done.returncode}: {done.stderr.strip()}'
                         return
                 with open(os.path.join(folder, 'service.json'), encoding='utf-8') as f:
-                        config = json.load(f)
-        for path in leaves(config):
-                if not re.search(rf'\b{re.escape(path.rpartition(".")[2])}\b', text):
-                        yield f'{name}: does not tell of {path}'
+                        written = set(leaves(json.load(f)))
+        known = {f'{s.section}.{s.key}' for s in settings.settings(root)}
+        for path in sorted(written - known):
+                yield f'{settings.TABLE}: init writes {path}, which was not found in the table'
 
+
+# ---- the programs
 
 def helps(program, *command):
         """(command, its help) of a program and of all its commands."""
@@ -67,34 +138,94 @@ def helps(program, *command):
                         yield from helps(program, *command, name)
 
 
-def program_pages(root, program):
+def options_of(text):
+        """All names of all options of a help text."""
+        for line in text.partition('OPTIONS:\n')[2].splitlines():
+                left = re.match(r' {3}(-.*?)(?:  |$)', line)
+                yield from OPTION.findall(left[1]) if left else []
+
+
+def told_alone(program, name, text, known):
+        """Commands and options that the page has and the help has not. Hidden options are known to the program."""
+        commands = {command for command, _ in known}
+        helped = {option for _, done in known for option in options_of(done.stdout)}
+        for tag, _ in tags(text.splitlines()):
+                for option in set(OPTION.findall(tag)) - helped if tag.startswith('-') else []:
+                        refused = [c for c in commands if 'not defined' in run(program, *c, option + '=x', '--help').stdout]
+                        if len(refused) == len(commands):
+                                yield f'{name}: {option} is no option of the program'
+        for tag, _ in tags(chapter(text, 'COMMANDS')):
+                words = tuple(re.match(r'[a-z ]*', tag)[0].split())
+                if words and words[0] not in ('help', 'commands') and words not in commands and words[:2] not in commands:
+                        yield f'{name}: {" ".join(words)} is no command of the program'
+
+
+def program_page(root, program):
         base = os.path.basename(program)
         name, text = page(root, base + '.')
+        if not text:
+                yield f'{name}: not there'
+                return
         completions = glob.glob(os.path.join(root, 'ctl', 'completions', '*', base + '*'))
         completion = tree.read('/', completions[0]) if completions else None
-        for command, done in helps(program):
+        known = list(helps(program))
+        tagged = [tag for tag, _ in tags(text.splitlines())]
+        commands = [tag for tag, _ in tags(chapter(text, 'COMMANDS'))]
+
+        for command, done in known:
                 words = ' '.join((base,) + command)
                 if done.returncode or not done.stdout or done.stderr:
                         yield f'{words} --help: status {done.returncode}, {len(done.stderr)} bytes on standard error'
-                for option in sorted(set(OPTION.findall(done.stdout))):
-                        if text and not re.search(rf'{option}\b', text):
+                for option in sorted(set(options_of(done.stdout))):
+                        if not any(option in OPTION.findall(tag) for tag in tagged):
                                 yield f'{name}: does not tell of {option} of {words}'
-                        if completion and not re.search(rf'{option}\b', completion):
+                        if completion and option.startswith('--') and not re.search(rf'{option}\b', completion):
                                 yield f'completion of {base}: does not know {option} of {words}'
-                if command and text and not re.search(rf'\b{command[-1]}\b', text):
+                if not any(tuple(tag.split()[:len(command)]) == command for tag in commands):
                         yield f'{name}: does not tell of {words}'
+        yield from told_alone(program, name, text, known)
+
         done = run(program, '--no-such-option')
-        if done.returncode == 0 or not done.stdout + done.stderr:
+        if done.returncode != 1 or not done.stdout + done.stderr:
                 yield f'{base} --no-such-option: status {done.returncode}'
 
 
+def statuses(root, base):
+        told = {0}
+        for pattern in STATUS_SOURCES[base]:
+                for path in glob.glob(os.path.join(root, pattern)):
+                        text = tree.read('/', path)
+                        told |= {SYSEXITS.get(word, word) for word in NAMED_STATUS.findall(text)}
+                        told |= {int(n) for n in DEFINED_STATUS.findall(text) + FAILED_WITH.findall(text) if int(n) < 256}
+        return told
+
+
+def status_told(root, base):
+        name, text = page(root, base + '.')
+        in_page = {int(tag) for tag, _ in tags(chapter(text or '', 'EXIT STATUS')) if tag.isdigit()}
+        for status in sorted(in_page ^ statuses(root, base), key=str):
+                yield f'{name}: EXIT STATUS: {status} is {"not in the sources" if status in in_page else "missing"}'
+
+
+# ---- form
+
+def form(root):
+        for path in sorted(glob.glob(os.path.join(root, 'man', '*.[1-8]'))) if shutil.which('groff') else []:
+                name = os.path.relpath(path, root)
+                done = run('groff', '-ww', '-man', '-Tutf8', '-P-c', '-P-b', '-P-u', path, env={**os.environ, 'LC_ALL': 'C.UTF-8'})
+                yield from (f'{name}: {line}' for line in done.stderr.splitlines())
+                yield from (f'{name}: wider than {COLUMNS}: {line}' for line in done.stdout.splitlines() if len(line) > COLUMNS)
+
+
 def main():
-        root, programs = sys.argv[1], sys.argv[3:]
-        bad = []
+        root, programs = os.path.abspath(sys.argv[1]), sys.argv[3:]
+        bad = [*settings_told(root), *form(root)]
+        for base in STATUS_SOURCES:
+                bad += status_told(root, base)
         for program in programs:
-                bad += program_pages(root, program)
+                bad += program_page(root, program)
                 if os.path.basename(program) == 'ipfs-cluster-service':
-                        bad += configuration(root, program)
+                        bad += settings_written(root, program)
         tree.report(bad, f'{len(programs)} programs and their pages')
 
 
