@@ -17,7 +17,7 @@
 #define CONSENSUS_EXIT_SOFTWARE 70 /* EX_SOFTWARE */
 
 #define CONSENSUS_SNAPSHOT_BYTES (32 * 1024 * 1024)
-#define CONSENSUS_TRAILING_BYTES (64 * 1024 * 1024) /* of the log kept behind a snapshot, at most */
+#define CONSENSUS_TRAILING_BYTES (16 * 1024 * 1024) /* of the log kept behind a snapshot, at most */
 #define CONSENSUS_APPLY_ENTRIES_MAX 256             /* in one turn of the loop */
 #define CONSENSUS_APPLY_OPS_MAX 1000
 
