@@ -76,6 +76,18 @@ void peer_close(Peer *peer) {
         g_free(peer->folder);
 }
 
+static bool has_metric(const Peer *peer, const char *name) {
+        _cleanup_free_ const Metric **metrics = NULL;
+        size_t n;
+
+        g_assert_cmpint(cluster_metrics(peer->cluster, name, &metrics, &n), ==, 0);
+        return n > 0;
+}
+
+void peer_until_metric(Peer *peer, const char *name) {
+        PEER_UNTIL(peer, has_metric(peer, name));
+}
+
 Cid peer_cid(uint64_t n) {
         Cid cid;
 

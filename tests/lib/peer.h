@@ -42,6 +42,9 @@ void peer_turn(Peer *peer, gint64 deadline);
                         peer_turn((peer_), _deadline);                                                      \
         } while (0)
 
+/* Until there is a usable metric called NAME. */
+void peer_until_metric(Peer *peer, const char *name);
+
 /* The CID of number N; always the same. Kubo gives it at once. */
 Cid peer_cid(uint64_t n);
 char *peer_cid_text(uint64_t n, char text[static CID_TEXT_MAX]);

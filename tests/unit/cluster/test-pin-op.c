@@ -332,9 +332,10 @@ int main(int argc, char **argv) {
 
         g_test_init(&argc, &argv, NULL);
         peer_init(&peer);
-        peer.config->ipfs.ipfs_request_timeout = 50 * USEC_PER_MSEC;
+        peer.config->ipfs.ipfs_request_timeout = USEC_PER_SEC;
         peer_start(&peer);
-        PEER_UNTIL(&peer, fake_kubo_count(peer.kubo, "repo/stat") > 0);
+        peer_until_metric(&peer, "freespace");
+        peer_until_metric(&peer, "tag:group");
 
         g_test_add_func("/cluster/pin-op/factors", test_factors);
         g_test_add_func("/cluster/pin-op/expiry-in-the-past", test_expiry_in_the_past);

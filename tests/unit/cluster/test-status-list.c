@@ -5,9 +5,7 @@
 static Peer peer;
 
 static void set_up(void) {
-        peer_init(&peer);
-        peer.config->ipfs.ipfs_request_timeout = 200 * USEC_PER_MSEC;
-        peer_start(&peer);
+        peer_open(&peer);
 }
 
 static void tear_down(void) {
@@ -137,7 +135,9 @@ static void test_cids_of_a_silent_kubo(void) {
         Cid cids[64];
         _cleanup_free_ char *text = NULL;
 
-        set_up();
+        peer_init(&peer);
+        peer.config->ipfs.ipfs_request_timeout = USEC_PER_SEC;
+        peer_start(&peer);
         for (size_t i = 0; i < G_N_ELEMENTS(cids); i++) {
                 asked_pin(&peer, i, NULL);
                 cids[i] = peer_cid(i);

@@ -139,7 +139,7 @@ int main(int argc, char **argv) {
 
         g_test_init(&argc, &argv, NULL);
         peer_init(&peer);
-        peer.config->ipfs.ipfs_request_timeout = 100 * USEC_PER_MSEC;
+        peer.config->ipfs.ipfs_request_timeout = USEC_PER_SEC;
         peer_start(&peer);
 
         g_test_add_func("/cluster/status-op/not-in-the-pinset", test_not_in_the_pinset);

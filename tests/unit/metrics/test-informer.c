@@ -51,7 +51,7 @@ static void set_up(Fixture *f) {
                                  f->http,
                                  &(IpfsOptions){
                                                  .node_multiaddress = fake_kubo_multiaddr(f->kubo),
-                                                 .request_timeout_usec = 100 * USEC_PER_MSEC,
+                                                 .request_timeout_usec = USEC_PER_SEC,
                                  },
                                  &error),
                         ==,

@@ -37,6 +37,7 @@ static void test_metrics(void) {
         PEER_UNTIL(&web.peer,
                    metrics_monitor_get_one(
                                    web.peer.cluster->monitor, "freespace", cluster_self(web.peer.cluster)));
+        peer_until_metric(&web.peer, "ping");
         WEB_EXPECT(&web, "GET", "/monitor/metrics", NULL, 200, &answer);
         g_assert_cmpint(answer.body[0], ==, '[');
         g_assert_nonnull(strstr(answer.body, "\"freespace\""));

@@ -103,7 +103,8 @@ static void test_pin_and_unpin(void) {
                         "/pins/", 1, "?name=a%20%3Cb%3E&meta-k=v&replication=1&user-allocations=" PEER);
         WebAnswer answer = {};
 
-        PEER_UNTIL(&web.peer, fake_kubo_count(web.peer.kubo, "repo/stat") > 0);
+        peer_until_metric(&web.peer, "freespace");
+        peer_until_metric(&web.peer, "tag:group");
         WEB_EXPECT(&web, "POST", options, NULL, 200, &answer);
         g_assert_nonnull(strstr(answer.body, "\"name\":\"a \\u003cb\\u003e\""));
         g_assert_nonnull(strstr(answer.body, "\"metadata\":{\"k\":\"v\"}"));
