@@ -10,9 +10,10 @@
  * (X-Stream-Error) are read: a stream that ends with an error in the trailer, or that is cut, has failed.
  *
  * Ipfs also knows whether Kubo is there: "up" after any HTTP answer that is Kubo's, "down" after a refused
- * or broken connection. While it is down every call is still tried but calls that are refused for that
- * reason answer ERROR_IPFS with IPFS_IS_DOWN true, so that no attempt is counted; one probe ("id") a second,
- * with back-off and jitter up to 30 s, finds out when it is back.
+ * connection, one that broke before an answer, a proxy's 502 to 504, or an "id" that was not answered in
+ * time (other questions may take long). While it is down every call is still tried; one that fails for that
+ * reason answers ERROR_IPFS with ipfs_call_is_down() true, so that no attempt is counted. A probe ("id") a
+ * second, with back-off and jitter up to 30 s, finds out when it is back.
  */
 
 #include <stdbool.h>
@@ -29,9 +30,8 @@
 #define IPFS_ANSWER_MAX (1024 * 1024) /* a body that is no stream; a larger one is an error */
 #define IPFS_LINE_MAX (64 * 1024)     /* one object of a stream */
 #define IPFS_PIN_UPDATE_TIMEOUTS 10
-#define IPFS_PIN_NAME_MAX                                                                                   \
-        255 /* bytes; longer names are cut on a UTF-8 boundary (Kubo 0.38 refuses them)                     \
-             */
+/* Bytes; longer names are cut on a UTF-8 boundary (Kubo 0.38 refuses them). */
+#define IPFS_PIN_NAME_MAX 255
 
 typedef struct Ipfs Ipfs;
 typedef struct IpfsCall IpfsCall;
@@ -117,8 +117,8 @@ int ipfs_pin_rm(Ipfs *ipfs, IpfsCall **ret, const Cid *cid, IpfsDone done, void 
 int ipfs_pin_type(Ipfs *ipfs, IpfsCall **ret, const Cid *cid, IpfsPinTypeDone done, void *userdata);
 
 /* Every recursive and every direct pin of this Kubo, streamed. ITEM answers 0 to go on, 1 to pause
- * (ipfs_call_resume() goes on; the item counts as taken), negative to stop. DONE: R is 0 only when both
- * lists came whole. */
+ * (ipfs_call_resume() goes on; the item counts as taken), negative to stop, and may free the call. DONE: R
+ * is 0 only when both lists came whole, and what ITEM said when it stopped. */
 typedef int (*IpfsPinItem)(IpfsCall *call, const Cid *cid, IpfsPinType type, void *userdata);
 int ipfs_pin_ls(Ipfs *ipfs, IpfsCall **ret, IpfsPinItem item, IpfsDone done, void *userdata);
 void ipfs_call_resume(IpfsCall *call);
