@@ -1,5 +1,6 @@
 #include <glib/gstdio.h>
 
+#include "daemon/ipfs/node.h"
 #include "tests/lib/fault.h"
 #include "tests/unit/ipfs/fixture.h"
 
@@ -121,6 +122,7 @@ static void test_not_reachable_at_first(Fixture *f, gconstpointer data _unused_)
 /* The last good answer is kept while Kubo is away, and each change is told once. */
 static void test_goes_and_comes(Fixture *f, gconstpointer data _unused_) {
         fixture_ask_id(f);
+        f->ipfs->probe_usec = USEC_PER_MSEC;
         fake_kubo_stop(f->kubo);
         for (unsigned i = 0; i < 3; i++)
                 fixture_ask_id(f);
@@ -134,10 +136,11 @@ static void test_goes_and_comes(Fixture *f, gconstpointer data _unused_) {
 
 /* A probe that is answered with nonsense has found Kubo; one that fails for any reason is made again. */
 static void test_probe_goes_on(Fixture *f, gconstpointer data _unused_) {
-        fake_kubo_plan(f->kubo, "id", NULL, &(FakeAnswer){ .status = 502, .times = 2 });
+        f->ipfs->probe_usec = USEC_PER_MSEC;
+        fake_kubo_plan(f->kubo, "id", NULL, &(FakeAnswer){ .status = 502, .times = 4 });
         fixture_ask_id(f);
         g_assert_false(ipfs_is_reachable(f->ipfs));
-        while (fake_kubo_count(f->kubo, "id") < 3)
+        while (fake_kubo_count(f->kubo, "id") < 5)
                 g_assert_cmpint(sd_event_run(f->event, UINT64_MAX), >=, 0);
         while (!ipfs_is_reachable(f->ipfs))
                 g_assert_cmpint(sd_event_run(f->event, UINT64_MAX), >=, 0);
