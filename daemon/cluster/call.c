@@ -25,6 +25,8 @@ ClusterCall *cluster_call_unref(ClusterCall *call) {
         call->cluster->n_calls--;
         if (call->is_gc)
                 call->cluster->n_gcs--;
+        if (call->is_asking)
+                call->cluster->n_asking--;
         flow_deinit(&call->flow);
         ipfs_call_unref(call->ipfs);
         consensus_call_unref(call->consensus);
@@ -81,7 +83,26 @@ void cluster_call_next(ClusterCall *call, int r, const Error *error, int next) {
         flow_next(&call->flow, r < 0 ? r : next);
 }
 
+static_assert(CLUSTER_ASKING_MAX + CLUSTER_LISTS_MAX + 128 <= HTTP_CALLS_MAX, "room for the tracker");
+
+int cluster_call_may_ask(ClusterCall *call) {
+        if (call->cluster->n_asking >= CLUSTER_ASKING_MAX)
+                return error_set(
+                                &call->error,
+                                ERROR_BUSY,
+                                "%d requests wait for Kubo already, try again",
+                                CLUSTER_ASKING_MAX);
+        call->is_asking = true;
+        call->cluster->n_asking++;
+        return 0;
+}
+
 int cluster_call_resolve(ClusterCall *call, IpfsCidDone done) {
+        int r;
+
+        r = cluster_call_may_ask(call);
+        if (r < 0)
+                return r;
         return ipfs_resolve(call->cluster->ipfs, &call->ipfs, call->path, done, call);
 }
 

@@ -25,6 +25,7 @@
 #include "daemon/types/repo-gc.h"
 
 #define CLUSTER_CALLS_MAX 4096 /* under way; ERROR_BUSY beyond */
+#define CLUSTER_ASKING_MAX 768 /* of those that wait for Kubo: it has room for what the tracker wants */
 #define CLUSTER_LISTS_MAX 60   /* leaves scans of the pinset to snapshots, checks and expiry */
 #define CLUSTER_IMPORTS_MAX 8  /* under way */
 #define CLUSTER_GCS_MAX 4      /* garbage collections under way */

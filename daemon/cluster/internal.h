@@ -51,7 +51,7 @@ struct Cluster {
         uint64_t n_changes; /* since the informers were triggered */
 
         List calls;
-        size_t n_calls, n_gcs;
+        size_t n_calls, n_asking, n_gcs;
         List lists;
         size_t n_lists;
         List imports;
@@ -69,7 +69,7 @@ struct ClusterCall {
         Pin pin;
         bool local;
         bool ask;
-        bool is_gc;
+        bool is_gc, is_asking;
 
         IpfsCall *ipfs;
         ConsensusCall *consensus;
@@ -104,6 +104,8 @@ void cluster_call_stop(ClusterCall *call);
 void cluster_call_settle_error(ClusterCall *call, int result);
 /* Take the words of a component's answer and go on. */
 void cluster_call_next(ClusterCall *call, int r, const Error *error, int next);
+/* Before Kubo is asked. Errors: ERROR_BUSY, with words in the call. */
+int cluster_call_may_ask(ClusterCall *call);
 /* Resolve call->path into call->cid by Kubo, then go to NEXT. */
 int cluster_call_resolve(ClusterCall *call, IpfsCidDone done);
 int cluster_call_commit(

@@ -69,8 +69,10 @@ static void id_on_known(
 
 static int id_ask(Flow *flow) {
         ClusterCall *call = CLUSTER_CALL(flow);
+        int r;
 
-        return ipfs_id(call->cluster->ipfs, &call->ipfs, id_on_known, call);
+        r = cluster_call_may_ask(call);
+        return r < 0 ? r : ipfs_id(call->cluster->ipfs, &call->ipfs, id_on_known, call);
 }
 
 static void id_finish(Flow *flow, int result) {
@@ -152,8 +154,10 @@ static void graph_on_peers(
 
 static int graph_ask(Flow *flow) {
         ClusterCall *call = CLUSTER_CALL(flow);
+        int r;
 
-        return ipfs_swarm_peers(call->cluster->ipfs, &call->ipfs, graph_on_peers, call);
+        r = cluster_call_may_ask(call);
+        return r < 0 ? r : ipfs_swarm_peers(call->cluster->ipfs, &call->ipfs, graph_on_peers, call);
 }
 
 static void graph_finish(Flow *flow, int result) {
@@ -237,8 +241,10 @@ static void gc_on_done(IpfsCall *ipfs _unused_, int r, const Error *error, void 
 
 static int gc_ask(Flow *flow) {
         ClusterCall *call = CLUSTER_CALL(flow);
+        int r;
 
-        return ipfs_repo_gc(call->cluster->ipfs, &call->ipfs, gc_on_item, gc_on_done, call);
+        r = cluster_call_may_ask(call);
+        return r < 0 ? r : ipfs_repo_gc(call->cluster->ipfs, &call->ipfs, gc_on_item, gc_on_done, call);
 }
 
 static void gc_finish(Flow *flow, int result) {

@@ -118,7 +118,11 @@ static void status_on_known(
 
 static int status_ask(Flow *flow) {
         ClusterCall *call = CLUSTER_CALL(flow);
+        int r;
 
+        r = cluster_call_may_ask(call);
+        if (r < 0)
+                return r;
         return tracker_status(
                         call->cluster->tracker,
                         &call->tracker,
@@ -213,7 +217,11 @@ static void recover_on_known(
 
 static int recover_ask(Flow *flow) {
         ClusterCall *call = CLUSTER_CALL(flow);
+        int r;
 
+        r = cluster_call_may_ask(call);
+        if (r < 0)
+                return r;
         return tracker_status(
                         call->cluster->tracker,
                         &call->tracker,

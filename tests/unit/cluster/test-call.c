@@ -29,6 +29,34 @@ static void test_too_many(void) {
         g_free(asked);
 }
 
+static const Asked *find_answered(const Asked *asked, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (asked[i].n > 0)
+                        return &asked[i];
+        return NULL;
+}
+
+/* A Kubo that is silent does not take all room from the tracker: what is pinned is pinned there. */
+static void test_too_many_wait_for_kubo(void) {
+        Asked *asked = g_new0(Asked, CLUSTER_ASKING_MAX + 1);
+        const Asked *refused;
+        char text[CID_TEXT_MAX];
+
+        fake_kubo_plan(peer.kubo, "id", NULL, &(FakeAnswer){ .fault = FAKE_SILENCE });
+        for (size_t i = 0; i <= CLUSTER_ASKING_MAX; i++)
+                g_assert_cmpint(cluster_id(peer.cluster, &asked[i].call, asked_on_peer, &asked[i]), ==, 0);
+        PEER_UNTIL(&peer, (refused = find_answered(asked, CLUSTER_ASKING_MAX + 1)));
+        g_assert_cmpint(refused->code, ==, ERROR_BUSY);
+        g_assert_cmpstr(refused->words, ==, "768 requests wait for Kubo already, try again");
+        for (size_t i = 0; i <= CLUSTER_ASKING_MAX; i++)
+                asked_done(&asked[i]);
+        g_assert_cmpuint(peer.cluster->n_asking, ==, 0);
+        fake_kubo_forget_plans(peer.kubo);
+        asked_pin(&peer, 5, NULL);
+        PEER_UNTIL(&peer, fake_kubo_pinned(peer.kubo, peer_cid_text(5, text)));
+        g_free(asked);
+}
+
 /* Each allocation of a question fails in turn: it is not asked, or answered with an error. */
 static void test_out_of_memory(void) {
         Pin pin = asked_pin_of(2);
@@ -101,6 +129,7 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         peer_open(&peer);
         g_test_add_func("/cluster/call/too-many", test_too_many);
+        g_test_add_func("/cluster/call/too-many-wait-for-kubo", test_too_many_wait_for_kubo);
         g_test_add_func("/cluster/call/out-of-memory", test_out_of_memory);
         g_test_add_func("/cluster/call/words", test_words);
         g_test_add_func("/cluster/call/stop", test_stop);
