@@ -99,15 +99,16 @@ static ImportBatch *import_free_batch(ClusterImport *import) {
 
 static void import_go_on(ClusterImport *import);
 
-static void import_on_committed(ConsensusCall *call _unused_, int r, const Error *error, void *userdata) {
+static void import_on_committed(ConsensusCall *call, int r, const Error *error, void *userdata) {
         ImportBatch *batch = userdata;
         ClusterImport *import = batch->import;
-        _cleanup_(consensus_call_unrefp) ConsensusCall *consensus = TAKE_PTR(batch->call);
 
+        batch->call = NULL;
         if (r < 0)
                 import_fail(import, r, error);
         else
                 import->n_committed += batch->n;
+        consensus_call_unref(call); /* ERROR is its */
         import_go_on(import);
 }
 

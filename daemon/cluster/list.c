@@ -215,13 +215,13 @@ int cluster_list_pins(Cluster *cluster, ClusterList **ret, PinType filter, Error
 
 /* list->stage: 0 Kubo is being asked, 1 the answer (list->peer) is to be handed out, 2 the end. */
 static void peers_on_id(
-                IpfsCall *ipfs _unused_, int r, const Error *error, const IpfsId *id, void *userdata) {
+                IpfsCall *call _unused_, int r, const Error *error, const IpfsId *id, void *userdata) {
         ClusterList *list = userdata;
-        _cleanup_(ipfs_call_unrefp) IpfsCall *call = TAKE_PTR(list->ipfs);
         int k;
 
         k = cluster_peer_info(
                         list->cluster, r < 0 ? NULL : id, r < 0 ? error_message(error) : NULL, &list->peer);
+        list->ipfs = ipfs_call_unref(list->ipfs);
         list->stage = 1;
         cluster_list_go_on(list, k, NULL);
 }

@@ -157,14 +157,15 @@ enum {
 };
 
 static void cids_on_known(
-                TrackerCall *call _unused_, int r, const Error *error, const PinInfo *info, void *userdata) {
+                TrackerCall *call, int r, const Error *error, const PinInfo *info, void *userdata) {
         ClusterList *list = userdata;
-        _cleanup_(tracker_call_unrefp) TrackerCall *tracker = TAKE_PTR(list->tracker);
 
         if (r >= 0 && info->status == PIN_STATUS_CLUSTER_ERROR)
                 r = str_copy(&list->known_error, info->error);
+        list->tracker = NULL;
         list->stage = CIDS_KNOWN;
         cluster_list_go_on(list, r, error);
+        tracker_call_unref(call); /* ERROR is its */
 }
 
 static void cids_set_failure(ClusterList *list) {
@@ -223,13 +224,14 @@ const ClusterListClass cluster_list_cids_class = {
 
 /* ---- recover and sync: a check of Kubo's pins first ---- */
 
-static void checked_on_done(TrackerCall *call _unused_, int r, const Error *error, void *userdata) {
+static void checked_on_done(TrackerCall *call, int r, const Error *error, void *userdata) {
         ClusterList *list = userdata;
-        _cleanup_(tracker_call_unrefp) TrackerCall *tracker = TAKE_PTR(list->tracker);
 
+        list->tracker = NULL;
         if (r >= 0)
                 r = tracker_cursor_new(&list->cursor, list->cluster->tracker, STATUSES_AMISS);
         cluster_list_go_on(list, r, error);
+        tracker_call_unref(call); /* ERROR is its */
 }
 
 static int checked_start(ClusterList *list, Error *reterr _unused_) {
