@@ -197,6 +197,8 @@ static void test_recover_with_a_kubo_that_fails(void) {
 
         set_up();
         asked_pin(&peer, 1, NULL);
+        until_listed(PIN_STATUS_PINNED, 1);
+        free(asked_list(&peer, checked(false))); /* the check of the start has ended */
         for (size_t i = 0; i < G_N_ELEMENTS(answers) * 2; i++) {
                 _cleanup_free_ char *text = NULL;
 
