@@ -15,6 +15,7 @@ RestRequest *rest_request_free(RestRequest *request) {
         cluster_call_unref(request->call);
         rest_stream_free(request->stream);
         rest_import_free(request->import);
+        str_done(&request->body);
         free(request->path);
         free(request);
         return NULL;
@@ -29,6 +30,40 @@ const char *rest_request_value(const RestRequest *request, const char *key) {
 bool rest_request_flag(const RestRequest *request, const char *key) {
         return strcmp(rest_request_value(request, key), "true") == 0;
 }
+
+/* ---- the body ---- */
+
+static size_t body_feed(HttpRequest *http _unused_, const char *data, size_t n, void *userdata) {
+        RestRequest *request = userdata;
+
+        if (n > REST_BODY_MAX - request->body.len)
+                rest_reply_failure(
+                                request,
+                                ERROR_TOO_BIG,
+                                "the request body is larger than %d bytes",
+                                REST_BODY_MAX);
+        else if (str_append_bytes(&request->body, data, n) < 0)
+                rest_reply_error(request, -ENOMEM, NULL);
+        return n;
+}
+
+static void body_end(HttpRequest *http _unused_, void *userdata) {
+        RestRequest *request = userdata;
+
+        request->on_body(request);
+}
+
+void rest_request_read_body(RestRequest *request, void (*done)(RestRequest *request)) {
+        static const HttpSink sink = { .feed = body_feed, .end = body_end };
+        int r;
+
+        request->on_body = done;
+        r = http_request_receive(request->http, &sink, request);
+        if (r < 0)
+                rest_reply_error(request, r, NULL);
+}
+
+/* ---- what a request says ---- */
 
 int rest_request_cid(RestRequest *request, size_t i, Cid *ret) {
         const char *why = NULL;

@@ -31,6 +31,8 @@ struct RestRequest {
         ClusterCall *call;
         struct RestStream *stream;
         struct RestImport *import;
+        Str body; /* gathered */
+        void (*on_body)(RestRequest *request);
 };
 
 struct RestApi {
@@ -47,6 +49,9 @@ RestRequest *rest_request_free(RestRequest *request);
 bool rest_request_flag(const RestRequest *request, const char *key);
 /* The value of KEY, "" when it is not there. */
 const char *rest_request_value(const RestRequest *request, const char *key);
+
+/* Gather the body, at most REST_BODY_MAX bytes, then call DONE. A larger one is answered 413. */
+void rest_request_read_body(RestRequest *request, void (*done)(RestRequest *request));
 
 /* Read segment I as a CID, or answer 400: then -EINVAL, and the request is gone. */
 int rest_request_cid(RestRequest *request, size_t i, Cid *ret);

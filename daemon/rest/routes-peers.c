@@ -97,11 +97,14 @@ static void peer_add(RestRequest *request, const PeerBody *body) {
                 rest_reply_error(request, r, NULL);
 }
 
-static void on_peer_body(HttpRequest *http _unused_, char *text, size_t n, void *userdata) {
-        RestRequest *request = userdata;
+static void on_peer_body(RestRequest *request) {
         PeerBody body = {};
 
-        if (json_read_text(&peer_body_shape, text, n, &body, NULL) < 0) {
+        if (json_read_text(&peer_body_shape,
+                           request->body.data ? request->body.data : "",
+                           request->body.len,
+                           &body,
+                           NULL) < 0) {
                 rest_reply_failure(request, ERROR_INVALID, "error decoding request body");
                 return;
         }
@@ -110,10 +113,7 @@ static void on_peer_body(HttpRequest *http _unused_, char *text, size_t n, void 
 }
 
 void rest_post_peers(RestRequest *request) {
-        int r = http_request_read_body(request->http, REST_BODY_MAX, on_peer_body, request);
-
-        if (r < 0)
-                rest_reply_error(request, r, NULL);
+        rest_request_read_body(request, on_peer_body);
 }
 
 void rest_delete_peer(RestRequest *request) {

@@ -63,15 +63,19 @@ static void test_add(void) {
                 { "{\"peer_multiaddress\":\"/ip4/1.2.3.4/tcp/1/ipfs/" OTHER "\"}", 501, "peer " OTHER },
         };
 
-        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-                WebAnswer answer = {};
+        WebAnswer answer = {};
 
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 WEB_EXPECT(&web, "POST", "/peers", cases[i].body, cases[i].status, &answer);
                 if (!strstr(answer.body, cases[i].message))
                         g_error("%s: %s", cases[i].body, answer.raw);
                 web_answer_done(&answer);
         }
-        web_check(&web, "POST", "/peers", large, 413);
+        WEB_EXPECT(&web, "POST", "/peers", large, 413, &answer);
+        g_assert_cmpstr(answer.body,
+                        ==,
+                        "{\"code\":413,\"message\":\"the request body is larger than 65536 bytes\"}\n");
+        web_answer_done(&answer);
 
         (void) peer_id_format(cluster_self(web.peer.cluster), self);
         ourselves = g_strdup_printf("{\"peer_id\":\"%s\"}", self);
