@@ -3,10 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 
 #include "daemon/base/time.h"
+#include "daemon/notify.h"
 
 static void status_format_role(const ClusterSummary *summary, char *text, size_t max) {
         char leader[PEER_ID_TEXT_MAX];
@@ -44,7 +44,7 @@ static uint64_t status_now(void) {
 }
 
 void service_status_tell(ServiceStatus *status) {
-        char text[SERVICE_STATUS_MAX];
+        char text[SERVICE_STATUS_MAX], state[SERVICE_STATUS_MAX + 8];
         ClusterSummary summary;
 
         if (!status->cluster)
@@ -57,7 +57,8 @@ void service_status_tell(ServiceStatus *status) {
 
         memcpy(status->text, text, sizeof(text));
         status->told_usec = status_now();
-        (void) sd_notifyf(0, "STATUS=%s", text);
+        (void) snprintf(state, sizeof(state), "STATUS=%s", text);
+        (void) notify_try(state); /* the next change tells again */
 }
 
 static int status_on_time(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {

@@ -1,28 +1,25 @@
 #include "daemon/tracker/spill.h"
 
-#include <endian.h>
 #include <string.h>
 
-#define SPILL_FORMAT 1
+#include "daemon/tracker/fifo.h"
+
+#define SPILL_FORMAT 2
 
 static const char meta_key[] = "\0meta";
 #define META_KEY_SIZE (sizeof(meta_key) - 1)
 
-typedef struct Fifo {
-        uint64_t head; /* the first number that may be in use */
-        uint64_t tail; /* behind the last one */
-} Fifo;
-
 typedef struct SpillMeta {
         uint64_t format;
-        Fifo fifos[TRACKER_FIFOS_MAX];
+        uint64_t heads[TRACKER_FIFOS_MAX], tails[TRACKER_FIFOS_MAX];
         uint64_t counts[TRACKER_RECORD_STATUSES];
         uint8_t digest[STATE_DIGEST_SIZE]; /* of the pinset that the records belong to */
 } SpillMeta;
 
 struct TrackerSpill {
         Store *store;
-        SpillMeta meta;
+        SpillMeta meta; /* heads and tails: as they were read, or are to be written */
+        TrackerFifo fifos[TRACKER_FIFOS_MAX];
         Str value; /* scratch */
 };
 
@@ -31,14 +28,14 @@ struct TrackerSpill {
 static void spill_reset(TrackerSpill *spill) {
         spill->meta = (SpillMeta){ .format = SPILL_FORMAT };
         for (size_t i = 0; i < TRACKER_FIFOS_MAX; i++)
-                spill->meta.fifos[i] = (Fifo){ TRACKER_SPILL_FIRST, TRACKER_SPILL_FIRST };
+                spill->meta.heads[i] = spill->meta.tails[i] = TRACKER_SPILL_FIRST;
 }
 
 static bool spill_meta_is_good(const SpillMeta *meta, const uint8_t *digest) {
         if (meta->format != SPILL_FORMAT || memcmp(meta->digest, digest, STATE_DIGEST_SIZE) != 0)
                 return false;
         for (size_t i = 0; i < TRACKER_FIFOS_MAX; i++)
-                if (meta->fifos[i].head > meta->fifos[i].tail)
+                if (meta->heads[i] > meta->tails[i])
                         return false;
         return true;
 }
@@ -83,15 +80,24 @@ int tracker_spill_open(
                 spill_reset(spill);
         }
 
+        for (size_t i = 0; i < TRACKER_FIFOS_MAX; i++)
+                tracker_fifo_init(&spill->fifos[i], (uint8_t) i, spill->meta.heads[i], spill->meta.tails[i]);
+
         *ret = TAKE_PTR(spill);
         return is_whole;
 }
 
 int tracker_spill_close(TrackerSpill *spill, const uint8_t digest[static STATE_DIGEST_SIZE]) {
-        int r;
+        int r = 0;
 
+        for (size_t i = 0; i < TRACKER_FIFOS_MAX && r >= 0; i++) {
+                spill->meta.heads[i] = spill->fifos[i].head;
+                spill->meta.tails[i] = spill->fifos[i].tail;
+                r = tracker_fifo_flush(&spill->fifos[i], spill->store);
+        }
         memcpy(spill->meta.digest, digest, STATE_DIGEST_SIZE);
-        r = store_put(spill->store, meta_key, META_KEY_SIZE, &spill->meta, sizeof(SpillMeta));
+        if (r >= 0)
+                r = store_put(spill->store, meta_key, META_KEY_SIZE, &spill->meta, sizeof(SpillMeta));
         if (r >= 0)
                 r = store_close(TAKE_PTR(spill->store));
         tracker_spill_free(spill);
@@ -162,53 +168,24 @@ static int spill_write(TrackerSpill *spill, const Cid *cid, const TrackerRecord 
 
 /* ---- FIFOs ---- */
 
-typedef struct EntryKey {
-        char mark[2];
-        uint8_t fifo;
-        uint64_t number; /* big endian */
-} __attribute__((__packed__)) EntryKey;
-
-static EntryKey entry_key(unsigned fifo, uint64_t number) {
-        return (EntryKey){ .mark = { 0, 'q' }, .fifo = (uint8_t) fifo, .number = htobe64(number) };
-}
-
-static void fifo_cover(Fifo *fifo, uint64_t number) {
-        bool is_empty = fifo->head == fifo->tail;
-
-        assert(is_empty || number < fifo->head || number >= fifo->tail);
-        if (is_empty || number < fifo->head)
-                fifo->head = number;
-        if (is_empty || number >= fifo->tail)
-                fifo->tail = number + 1;
-}
-
 int tracker_spill_put(TrackerSpill *spill, const Cid *cid, const TrackerRecord *record) {
-        EntryKey key = entry_key(record->queue, record->number);
         int r;
 
-        r = store_put(spill->store, &key, sizeof(key), cid->bytes, cid->size);
-        if (r < 0)
-                return r;
-        fifo_cover(&spill->meta.fifos[record->queue], record->number);
-        return spill_write(spill, cid, record);
+        r = tracker_fifo_put(&spill->fifos[record->queue], spill->store, record->number, cid);
+        return r < 0 ? r : spill_write(spill, cid, record);
 }
 
 /* The entry NUMBER of FIFO: 1 when the record of its CID names it, 0 when it is a left-over or there is
  * none. */
 static int spill_look(
                 TrackerSpill *spill, unsigned fifo, uint64_t number, Cid *ret_cid, TrackerRecord *ret) {
-        EntryKey key = entry_key(fifo, number);
         TrackerRecord record = {};
         Cid cid;
         int r;
 
-        str_reset(&spill->value);
-        r = store_get(spill->store, &key, sizeof(key), &spill->value);
+        r = tracker_fifo_get(&spill->fifos[fifo], spill->store, number, &cid);
         if (r <= 0)
                 return r;
-        if (cid_from_bytes(spill->value.data, spill->value.len, &cid) < 0)
-                return -EIO;
-
         r = tracker_spill_get(spill, &cid, &record);
         if (r <= 0)
                 return r;
@@ -221,19 +198,8 @@ static int spill_look(
         return 1;
 }
 
-static int spill_drop_head(TrackerSpill *spill, unsigned fifo) {
-        EntryKey key = entry_key(fifo, spill->meta.fifos[fifo].head);
-        int r;
-
-        r = store_remove(spill->store, &key, sizeof(key));
-        if (r < 0)
-                return r;
-        spill->meta.fifos[fifo].head++;
-        return 0;
-}
-
 int tracker_spill_first(TrackerSpill *spill, unsigned fifo, Cid *ret_cid, TrackerRecord *ret) {
-        const Fifo *f = &spill->meta.fifos[fifo];
+        TrackerFifo *f = &spill->fifos[fifo];
         int r;
 
         for (size_t i = 0; i < TRACKER_SPILL_DEAD_MAX; i++) {
@@ -242,7 +208,7 @@ int tracker_spill_first(TrackerSpill *spill, unsigned fifo, Cid *ret_cid, Tracke
                 r = spill_look(spill, fifo, f->head, ret_cid, ret);
                 if (r != 0)
                         return r;
-                r = spill_drop_head(spill, fifo);
+                r = tracker_fifo_drop_head(f, spill->store);
                 if (r < 0)
                         return r;
         }
@@ -251,7 +217,7 @@ int tracker_spill_first(TrackerSpill *spill, unsigned fifo, Cid *ret_cid, Tracke
 
 int tracker_spill_walk(
                 TrackerSpill *spill, unsigned fifo, uint64_t *number, Cid *ret_cid, TrackerRecord *ret) {
-        const Fifo *f = &spill->meta.fifos[fifo];
+        const TrackerFifo *f = &spill->fifos[fifo];
 
         for (size_t i = 0; i < TRACKER_SPILL_DEAD_MAX; i++) {
                 int r;
@@ -275,15 +241,15 @@ uint64_t tracker_spill_count(const TrackerSpill *spill) {
 }
 
 bool tracker_spill_fifo_is_empty(const TrackerSpill *spill, unsigned fifo) {
-        return spill->meta.fifos[fifo].head == spill->meta.fifos[fifo].tail;
+        return spill->fifos[fifo].head == spill->fifos[fifo].tail;
 }
 
 uint64_t tracker_spill_head(const TrackerSpill *spill, unsigned fifo) {
-        return spill->meta.fifos[fifo].head;
+        return spill->fifos[fifo].head;
 }
 
 uint64_t tracker_spill_tail(const TrackerSpill *spill, unsigned fifo) {
-        return spill->meta.fifos[fifo].tail;
+        return spill->fifos[fifo].tail;
 }
 
 void tracker_spill_counts(const TrackerSpill *spill, uint64_t ret[static TRACKER_RECORD_STATUSES]) {

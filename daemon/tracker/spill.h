@@ -4,10 +4,9 @@
  * TrackerSpill: the part of the queue that memory has no room for, in tracker.gdbm: a record for each item,
  * and the FIFO in which it waits.
  *
- * The FIFOs are numbered lists of CIDs below keys "\0q<fifo><number>". An entry counts only while the record
- * of its CID names that FIFO and number, so that an item is taken out by removing its record; left-overs and
- * gaps are passed over when they come to the front. Heads are in memory, and in the key "\0meta" after a
- * clean close.
+ * The FIFOs are numbered lists of CIDs (fifo.h). An entry counts only while the record of its CID names that
+ * FIFO and number, so that an item is taken out by removing its record; left-overs and gaps are passed over
+ * when they come to the front. Heads are in memory, and in the key "\0meta" after a clean close.
  */
 
 #include "daemon/state/pinset.h"
