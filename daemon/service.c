@@ -14,6 +14,7 @@
 #include "daemon/config/identity.h"
 #include "daemon/config/lock.h"
 #include "daemon/net/listener.h"
+#include "daemon/notify.h"
 #include "daemon/offline/say.h"
 #include "daemon/rest/api.h"
 #include "daemon/service-status.h"
@@ -159,7 +160,7 @@ static int service_on_signal(
         service->stopping = true;
         service_status_deinit(&service->status);
         log_info("Stopping on %s.", strsignal((int) si->ssi_signo));
-        (void) sd_notify(0, "STOPPING=1\nSTATUS=Stopping: requests under way are answered");
+        (void) notify_try("STOPPING=1\nSTATUS=Stopping: requests under way are answered");
         service_watch_impatience();
         return service_drain(service);
 }
@@ -185,7 +186,7 @@ static int service_watch_signals(Service *service) {
 static int service_on_extend(sd_event_source *source, uint64_t usec _unused_, void *userdata _unused_) {
         int r;
 
-        (void) sd_notify(0, SERVICE_EXTEND_MESSAGE);
+        (void) notify_try(SERVICE_EXTEND_MESSAGE);
         r = sd_event_source_set_time_relative(source, SERVICE_EXTEND_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -213,8 +214,10 @@ static void service_on_changed(void *userdata) {
 
 static void service_on_failed(int exit_status, void *userdata) {
         Service *service = userdata;
+        char state[64];
 
-        (void) sd_notifyf(0, "STATUS=Failed, ending with status %d", exit_status);
+        (void) snprintf(state, sizeof(state), "STATUS=Failed, ending with status %d", exit_status);
+        (void) notify_try(state);
         (void) sd_event_exit(service->event, exit_status);
 }
 
@@ -347,7 +350,7 @@ static int service_open(Service *service) {
                 return offline_say_error("starting", &error, EXIT_FAILURE);
         }
 
-        (void) sd_notify(0, SERVICE_OPEN_MESSAGE);
+        (void) notify_try(SERVICE_OPEN_MESSAGE);
         if (cluster_new(&service->cluster,
                         service->event,
                         &(ClusterOptions){
