@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "daemon/cluster/list.h"
+#include "tests/lib/fault.h"
 #include "tests/unit/cluster/asked.h"
 
 static Peer peer;
@@ -129,6 +130,51 @@ static void test_peers(void) {
         tear_down();
 }
 
+static int open_pins(ClusterList **ret, Error *reterr) {
+        return cluster_list_pins(peer.cluster, ret, PIN_TYPE_ALL, reterr);
+}
+
+static int open_statuses(ClusterList **ret, Error *reterr) {
+        return cluster_list_statuses(peer.cluster, ret, &(ClusterStatusQuery){}, reterr);
+}
+
+static int open_cids(ClusterList **ret, Error *reterr) {
+        Cid cid = peer_cid(3);
+
+        return cluster_list_statuses(
+                        peer.cluster, ret, &(ClusterStatusQuery){ .cids = &cid, .n_cids = 1 }, reterr);
+}
+
+static int open_peers(ClusterList **ret, Error *reterr) {
+        return cluster_list_peers(peer.cluster, ret, reterr);
+}
+
+/* Each allocation fails in turn: the list is whole, or it ends with words. */
+static void test_out_of_memory(void) {
+        static int (*const opens[])(ClusterList * *ret, Error * reterr) = {
+                open_pins, open_statuses, open_cids, open_peers
+        };
+
+        set_up();
+        peer_fill(&peer, 0, 20, "name");
+        for (size_t i = 0; i < G_N_ELEMENTS(opens); i++)
+                FOREACH_FAULT {
+                        ClusterList *list = NULL;
+                        Error error = {};
+                        const void *item;
+                        int r = opens[i](&list, &error);
+
+                        while (r >= 0 && (r = cluster_list_next(list, &item, &error)) == 1)
+                                ;
+                        if (r < 0)
+                                g_assert_cmpint(error.code, ==, ERROR_NO_MEMORY);
+                        error_done(&error);
+                        cluster_list_free(list);
+                        g_assert_cmpuint(peer.cluster->n_lists, ==, 0);
+                }
+        tear_down();
+}
+
 static void on_wake(void *userdata) {
         (*(unsigned *) userdata)++;
 }
@@ -173,6 +219,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/cluster/list/a-list-is-one-view", test_a_list_is_one_view);
         g_test_add_func("/cluster/list/many-at-once", test_many_at_once);
         g_test_add_func("/cluster/list/peers", test_peers);
+        g_test_add_func("/cluster/list/out-of-memory", test_out_of_memory);
         g_test_add_func("/cluster/list/stop", test_stop);
         return g_test_run();
 }
