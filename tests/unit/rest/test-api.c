@@ -5,6 +5,7 @@
 
 #include "daemon/cluster/internal.h"
 #include "daemon/rest/api.h"
+#include "tests/lib/fault.h"
 #include "tests/unit/rest/web.h"
 
 static Web web;
@@ -147,6 +148,39 @@ static void test_client_gone_in_every_phase(void) {
         g_assert_cmpuint(web.peer.cluster->n_lists, ==, 0);
 }
 
+/* Each allocation fails in turn: some answer comes, or the connection is cut; nothing stays behind. */
+static void test_out_of_memory(void) {
+        static const char *const targets[] = {
+                "GET /id/",
+                "GET //id",
+                "GET /version",
+                "GET /pins",
+                "GET /pinlist",
+                "GET /nosuch",
+                "GET /pins/bafkreidtfeysvjhatydlh4ziptxxza5cerloahmyynycdpo7rr2ga524ey",
+                "GET /pins?cids=bafkreidtfeysvjhatydlh4ziptxxza5cerloahmyynycdpo7rr2ga524ey",
+                "GET /pins/x",
+                "GET /allocations?filter=x",
+                "GET /health/alerts",
+                "GET /monitor/metrics",
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(targets); i++)
+                FOREACH_FAULT {
+                        g_autofree char *ask = g_strdup_printf(
+                                        "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", targets[i]);
+                        WebAnswer answer = {};
+                        int fd = web_connect(&web);
+
+                        web_send(&web, fd, ask, strlen(ask));
+                        web_read(&web, fd, &answer);
+                        web_answer_done(&answer);
+                        PEER_UNTIL(&web.peer, rest_api_is_idle(web.api));
+                }
+        g_assert_cmpuint(web.peer.n_failed, ==, 0);
+        g_assert_cmpuint(web.peer.cluster->n_calls + web.peer.cluster->n_lists, ==, 0);
+}
+
 static void test_inherited_sockets(void) {
         int pairs[REST_LISTENERS_MAX + 1];
         RestApi *api = NULL;
@@ -205,6 +239,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/rest/api/health-while-all-else-is-busy", test_health_while_all_else_is_busy);
         g_test_add_func("/rest/api/busy", test_busy);
         g_test_add_func("/rest/api/client-gone-in-every-phase", test_client_gone_in_every_phase);
+        g_test_add_func("/rest/api/out-of-memory", test_out_of_memory);
         g_test_add_func("/rest/api/inherited-sockets", test_inherited_sockets);
         g_test_add_func("/rest/api/stop", test_stop);
         r = g_test_run();
