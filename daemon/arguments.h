@@ -29,7 +29,7 @@ typedef struct Arguments {
         bool debug, force, init, help, version;
 
         const char *consensus, *datastore, *peers; /* init */
-        bool custom_secret, random_ports;
+        bool custom_secret, random_ports, missing;
 
         const char *bootstrap; /* daemon */
         bool upgrade, leave, stats, tracing, no_trust;

@@ -130,6 +130,7 @@ static const CommandOption init_options[] = {
           AT(peers),
           "comma-separated list of multiaddresses to init with (see help)" },
         { "force", "f", COMMAND_FLAG, AT(force), "overwrite configuration without prompting" },
+        { "missing", NULL, COMMAND_FLAG, AT(missing), "write only the files that are not there" },
         { "randomports",
           NULL,
           COMMAND_FLAG,

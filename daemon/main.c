@@ -18,6 +18,7 @@ static int main_init(const char *folder, const Arguments *arguments) {
                         .custom_secret = arguments->custom_secret,
                         .peers = arguments->peers,
                         .force = arguments->force,
+                        .missing = arguments->missing,
                         .random_ports = arguments->random_ports,
         });
 }

@@ -20,7 +20,7 @@ typedef struct InitPlan {
         const OfflineInitOptions *options;
         Config *config;
         ConfigIdentity identity;
-        bool has_config, has_identity; /* the file is there */
+        bool has_config, has_identity; /* the file is there, or is not wanted */
         StrList peers;
         char *config_path, *identity_path, *peerstore_path;
         int lock_fd;
@@ -217,7 +217,7 @@ static int init_make_config(InitPlan *plan) {
         r = init_random_ports(plan);
         if (r > 0)
                 return r;
-        if (config_apply_environment(plan->config, &error) < 0)
+        if (!plan->options->missing && config_apply_environment(plan->config, &error) < 0)
                 return offline_say_error(
                                 "applying environment variables to configuration", &error, EXIT_FAILURE);
 
@@ -241,7 +241,8 @@ static int init_make_identity(InitPlan *plan) {
         if (r < 0 && error.code == ERROR_NOT_FOUND) {
                 error_done(&error);
                 r = config_identity_generate(&plan->identity, &error);
-        }
+        } else if (r >= 0)
+                plan->has_identity = plan->options->missing;
         return r < 0 ? offline_say_error("making an identity", &error, EXIT_FAILURE) : 0;
 }
 
@@ -289,6 +290,24 @@ static int init_write_peerstore(InitPlan *plan) {
         return 0;
 }
 
+static int init_write_config(InitPlan *plan) {
+        Error error = {};
+
+        if (config_write(plan->config, &error) < 0)
+                return offline_say_error("saving default configuration", &error, EXIT_FAILURE);
+        offline_say("configuration written to %s.\n", plan->config_path);
+        return 0;
+}
+
+static int init_write_identity(InitPlan *plan) {
+        Error error = {};
+
+        if (config_identity_write(&plan->identity, plan->options->folder, &error) < 0)
+                return offline_say_error("saving the identity", &error, EXIT_FAILURE);
+        offline_say("new identity written to %s\n", plan->identity_path);
+        return 0;
+}
+
 static int init_write(InitPlan *plan) {
         const char *folder = plan->options->folder;
         Error error = {};
@@ -299,16 +318,12 @@ static int init_write(InitPlan *plan) {
                 (void) error_set_errno(&error, r, "%s: %m", folder);
                 return offline_say_error("making the folder", &error, EXIT_FAILURE);
         }
-        if (config_write(plan->config, &error) < 0)
-                return offline_say_error("saving default configuration", &error, EXIT_FAILURE);
-        offline_say("configuration written to %s.\n", plan->config_path);
-
-        if (!plan->has_identity) {
-                if (config_identity_write(&plan->identity, folder, &error) < 0)
-                        return offline_say_error("saving the identity", &error, EXIT_FAILURE);
-                offline_say("new identity written to %s\n", plan->identity_path);
-        }
-        return init_write_peerstore(plan);
+        r = plan->config ? init_write_config(plan) : 0;
+        if (r == 0 && !plan->has_identity)
+                r = init_write_identity(plan);
+        if (r == 0 && plan->config)
+                r = init_write_peerstore(plan);
+        return r;
 }
 
 int offline_init(const OfflineInitOptions *options) {
@@ -323,11 +338,11 @@ int offline_init(const OfflineInitOptions *options) {
         if (r > 0)
                 return r;
 
-        if (plan.has_config && !options->force &&
+        if (plan.has_config && !options->force && !options->missing &&
             !offline_say_confirm("The configuration file will be overwritten."))
                 return 0;
 
-        r = init_make_config(&plan);
+        r = plan.has_config && options->missing ? 0 : init_make_config(&plan);
         if (r == 0)
                 r = init_make_identity(&plan);
         return r > 0 ? r : init_write(&plan);

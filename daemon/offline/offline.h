@@ -16,6 +16,7 @@ typedef struct OfflineInitOptions {
         bool custom_secret;    /* ask for it */
         const char *peers;     /* comma list of multiaddrs with /p2p/<id>, or NULL */
         bool force;            /* overwrite without asking */
+        bool missing; /* write what is not there, and only that; what the environment has stays there */
         bool random_ports;
 } OfflineInitOptions;
 int offline_init(const OfflineInitOptions *options);

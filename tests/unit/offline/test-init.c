@@ -118,6 +118,61 @@ static void test_environment(Fixture *f, const void *data G_GNUC_UNUSED) {
         g_assert_nonnull(strstr(text, "\"peername\": \"from-env\""));
 }
 
+static void init_missing(const Fixture *f, bool config, bool identity) {
+        Said said = said_by(init, &(OfflineInitOptions){ .folder = f->folder, .missing = true }, NULL);
+
+        g_assert_cmpint(said.status, ==, 0);
+        g_assert_cmpint(strstr(said.err, "configuration written") != NULL, ==, config);
+        g_assert_cmpint(strstr(said.err, "new identity written") != NULL, ==, identity);
+        said_done(&said);
+}
+
+/* Whatever is there stays as it is, without a question. */
+static void test_missing(Fixture *f, const void *data G_GNUC_UNUSED) {
+        g_autofree char *config = NULL, *identity = NULL, *same = NULL, *other = NULL, *kept = NULL;
+        g_autofree char *path = g_build_filename(f->folder, CONFIG_IDENTITY_FILE, NULL);
+        g_autofree char *config_path = g_build_filename(f->folder, CONFIG_FILE, NULL);
+
+        init_missing(f, true, true);
+        config = content(f, CONFIG_FILE);
+        identity = content(f, CONFIG_IDENTITY_FILE);
+        init_missing(f, false, false);
+
+        g_assert_cmpint(g_unlink(path), ==, 0);
+        init_missing(f, false, true);
+        same = content(f, CONFIG_FILE);
+        g_assert_cmpstr(same, ==, config);
+        other = content(f, CONFIG_IDENTITY_FILE);
+        g_assert_cmpstr(other, !=, identity);
+
+        g_assert_cmpint(g_unlink(config_path), ==, 0);
+        init_missing(f, true, false);
+        kept = content(f, CONFIG_IDENTITY_FILE);
+        g_assert_cmpstr(kept, ==, other);
+}
+
+/* What the environment or a credential has is not written down. */
+static void test_missing_in_the_environment(Fixture *f, const void *data G_GNUC_UNUSED) {
+        _cleanup_(config_identity_done) ConfigIdentity identity = {};
+        g_autofree char *text = NULL;
+        char id[PEER_ID_TEXT_MAX];
+
+        g_assert_cmpint(config_identity_generate(&identity, NULL), ==, 0);
+        g_setenv("CLUSTER_ID", peer_id_format(&identity.id, id), true);
+        g_setenv("CLUSTER_PRIVATEKEY", identity.private_key, true);
+        g_setenv("CLUSTER_PEERNAME", "from-env", true);
+        init_missing(f, true, false);
+        g_unsetenv("CLUSTER_PEERNAME");
+        g_unsetenv("CLUSTER_PRIVATEKEY");
+        g_unsetenv("CLUSTER_ID");
+
+        text = content(f, CONFIG_FILE);
+        g_assert_null(strstr(text, "from-env"));
+        g_clear_pointer(&text, g_free);
+        text = content(f, CONFIG_IDENTITY_FILE);
+        g_assert_null(text);
+}
+
 static void test_bad_environment(Fixture *f, const void *data G_GNUC_UNUSED) {
         Said said;
 
@@ -255,6 +310,8 @@ int main(int argc, char **argv) {
         ADD("default-is-raft", test_default_is_raft);
         ADD("secret-is-asked-for", test_secret);
         ADD("environment", test_environment);
+        ADD("missing", test_missing);
+        ADD("missing-in-the-environment", test_missing_in_the_environment);
         ADD("bad-environment", test_bad_environment);
         ADD("peers", test_peers);
         ADD("refused-before-anything-is-written", test_refused);
