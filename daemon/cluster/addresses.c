@@ -1,12 +1,18 @@
 #include "daemon/cluster/addresses.h"
 
 #include <arpa/inet.h>
-#include <ifaddrs.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
+#include "daemon/base/file.h"
 #include "daemon/types/multiaddr.h"
+
+#define INTERFACES_MAX 256 /* addresses; more are not told */
+#define INTERFACES_BYTES_MAX (256 * 1024)
 
 /* "/ip4/0.0.0.0/…" and "/ip6/::/…": the family that is meant, and what stands behind; AF_UNSPEC for any
  * other address. */
@@ -45,37 +51,68 @@ static int add(StrList *to, const char *address, const PeerId *self) {
 }
 
 /* One interface address in place of a wildcard. */
-static int add_interface(StrList *to, const struct sockaddr *address, const char *rest, const PeerId *self) {
+static int add_interface(StrList *to, int family, const void *bytes, const char *rest, const PeerId *self) {
         char ip[INET6_ADDRSTRLEN];
         _cleanup_(str_done) Str text = {};
-        const void *bytes;
 
-        if (address->sa_family == AF_INET)
-                bytes = &((const struct sockaddr_in *) address)->sin_addr;
-        else {
-                const struct in6_addr *ip6 = &((const struct sockaddr_in6 *) address)->sin6_addr;
-
-                if (IN6_IS_ADDR_LINKLOCAL(ip6))
-                        return 0;
-                bytes = ip6;
-        }
-        if (!inet_ntop(address->sa_family, bytes, ip, sizeof(ip)))
+        if (!inet_ntop(family, bytes, ip, sizeof(ip)))
                 return -errno;
-        if (str_appendf(&text, "/%s/%s/%s", address->sa_family == AF_INET ? "ip4" : "ip6", ip, rest) < 0)
+        if (str_appendf(&text, "/%s/%s/%s", family == AF_INET ? "ip4" : "ip6", ip, rest) < 0)
                 return -ENOMEM;
         return add(to, text.data, self);
 }
 
-static int add_interfaces(StrList *to, int family, const char *rest, const PeerId *self) {
-        struct ifaddrs *list;
+/* getifaddrs(3) would do, but wants a netlink socket, which a sandbox rather not allows. */
+static int add_interfaces_ip4(StrList *to, const char *rest, const PeerId *self) {
+        struct ifreq items[INTERFACES_MAX];
+        struct ifconf list = { .ifc_len = sizeof(items), .ifc_req = items };
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         int r = 0;
 
-        if (getifaddrs(&list) < 0)
+        if (fd < 0 || ioctl(fd, SIOCGIFCONF, &list) < 0)
                 return -errno;
-        for (struct ifaddrs *i = list; i && r >= 0; i = i->ifa_next)
-                if (i->ifa_addr && i->ifa_addr->sa_family == family && (i->ifa_flags & IFF_UP))
-                        r = add_interface(to, i->ifa_addr, rest, self);
-        freeifaddrs(list);
+
+        for (size_t i = 0; r >= 0 && i < (size_t) list.ifc_len / sizeof(items[0]); i++) {
+                struct sockaddr_in address;
+
+                memcpy(&address, &items[i].ifr_addr, sizeof(address));
+                if (ioctl(fd, SIOCGIFFLAGS, &items[i]) < 0 || !(items[i].ifr_flags & IFF_UP))
+                        continue;
+                r = add_interface(to, AF_INET, &address.sin_addr, rest, self);
+        }
+        return r;
+}
+
+static int parse_ip6(const char *hex, struct in6_addr *ret) {
+        for (size_t i = 0; i < sizeof(ret->s6_addr); i++) {
+                unsigned byte;
+
+                if (sscanf(hex + 2 * i, "%2x", &byte) != 1)
+                        return -EINVAL;
+                ret->s6_addr[i] = (uint8_t) byte;
+        }
+        return 0;
+}
+
+/* "fe80000000000000021122fffe334455 02 40 20 80 eth0" a line, of interfaces that are up. */
+static int add_interfaces_ip6(StrList *to, const char *rest, const PeerId *self) {
+        _cleanup_free_ char *text = NULL;
+        char *line, *next = NULL;
+        size_t n;
+        int r;
+
+        r = file_read(AT_FDCWD, "/proc/self/net/if_inet6", INTERFACES_BYTES_MAX, &text, &n);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r; /* a kernel without IPv6 */
+
+        for (line = strtok_r(text, "\n", &next); line && r >= 0; line = strtok_r(NULL, "\n", &next)) {
+                struct in6_addr address;
+
+                if (strlen(line) < 2 * sizeof(address) || parse_ip6(line, &address) < 0 ||
+                    IN6_IS_ADDR_LINKLOCAL(&address))
+                        continue;
+                r = add_interface(to, AF_INET6, &address, rest, self);
+        }
         return r;
 }
 
@@ -94,7 +131,8 @@ int cluster_addresses(const ConfigCluster *config, const PeerId *self, StrList *
                         continue; /* QUIC: listed by the Go program, never listened at */
                 family = wildcard_family(address, &rest);
                 r = family == AF_UNSPEC ? add(&list, address, self)
-                                        : add_interfaces(&list, family, rest, self);
+                    : family == AF_INET ? add_interfaces_ip4(&list, rest, self)
+                                        : add_interfaces_ip6(&list, rest, self);
         }
         if (r < 0) {
                 str_list_done(&list);
