@@ -9,6 +9,7 @@
 
 #include "daemon/base/file.h"
 #include "daemon/base/log.h"
+#include "daemon/base/message-ids.h"
 #include "daemon/cluster/cluster.h"
 #include "daemon/config/config.h"
 #include "daemon/config/identity.h"
@@ -102,7 +103,7 @@ static int service_close(Service *service) {
         if (r < 0)
                 log_error_errno(r, "Failed to close the cluster: %m");
         else
-                log_info("Stopped.");
+                log_struct(LOG_INFO, LOG_FIELDS(MESSAGE_ID_STOPPED), "Stopped.");
         return sd_event_exit(service->event, r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
@@ -202,9 +203,11 @@ static void service_on_serving(void *userdata) {
 }
 
 static void service_on_ready(void *userdata) {
+        char id[PEER_ID_TEXT_MAX], peer[LOG_FIELD_MAX];
         Service *service = userdata;
 
-        log_info("** IPFS Cluster is READY **");
+        log_field(peer, "CLUSTER_PEER", peer_id_format(&service->identity.id, id));
+        log_struct(LOG_INFO, LOG_FIELDS(MESSAGE_ID_READY, peer), "** IPFS Cluster is READY **");
         service_status_tell(&service->status);
 }
 
@@ -223,7 +226,35 @@ static void service_on_failed(int exit_status, void *userdata) {
 
 /* ---- start */
 
+/* Words for who started the daemon: systemd, and a terminal or the journal. Answers the exit status. ID may
+ * be NULL. */
+static int service_fail(const char *doing, Error *error, int status, const char *id) {
+        char words[LOG_FIELD_MAX];
+
+        (void) sd_notifyf(0, "STATUS=error %s: %s", doing, error_message(error));
+        if (!log_is_to_journal())
+                return offline_say_error(doing, error, status);
+
+        if (error->code == ERROR_IO)
+                status = EX_IOERR;
+        log_struct(LOG_ERR,
+                   LOG_FIELDS(log_field(words, "CLUSTER_ERROR", error_message(error)), id),
+                   "error %s: %s",
+                   doing,
+                   error_message(error));
+        error_done(error);
+        return status;
+}
+
+static int service_fail_errno(const char *doing, int r, const char *what) {
+        Error error = {};
+
+        (void) error_set_errno(&error, r, "%s: %m", what);
+        return service_fail(doing, &error, EXIT_FAILURE, NULL);
+}
+
 static int service_refuse(const char *words) {
+        (void) sd_notifyf(0, "STATUS=error : %s", words);
         offline_say("error : %s\n", words);
         return EXIT_FAILURE;
 }
@@ -258,10 +289,11 @@ static int service_check_arguments(const Arguments *arguments) {
 
 /* A file that is not there is no wrong configuration. */
 static int service_fail_config(Error *error) {
-        return offline_say_error(
+        return service_fail(
                         "loading configurations",
                         error,
-                        error->code == ERROR_NOT_FOUND ? EXIT_FAILURE : EX_CONFIG);
+                        error->code == ERROR_NOT_FOUND ? EXIT_FAILURE : EX_CONFIG,
+                        MESSAGE_ID_REFUSED);
 }
 
 static int service_load(Service *service) {
@@ -274,16 +306,13 @@ static int service_load(Service *service) {
         r = config_state_folder(service->folder, &service->state_folder);
         if (r >= 0)
                 r = file_make_dirs(service->state_folder, SERVICE_STATE_MODE);
-        if (r < 0) {
-                (void) error_set_errno(
-                                &error,
+        if (r < 0)
+                return service_fail_errno(
+                                "making the state folder",
                                 r,
-                                "%s: %m",
                                 service->state_folder ? service->state_folder : service->folder);
-                return offline_say_error("making the state folder", &error, EXIT_FAILURE);
-        }
         if (config_lock(service->state_folder, &service->lock_fd, &error) < 0)
-                return offline_say_error("obtaining execution lock", &error, EXIT_FAILURE);
+                return service_fail("obtaining execution lock", &error, EXIT_FAILURE, NULL);
 
         if (config_identity_load(&service->identity, service->folder, &error) < 0 ||
             config_check_alone(service->config, &service->identity.id, &error) < 0)
@@ -296,15 +325,24 @@ static int service_load(Service *service) {
         return 0;
 }
 
+static void service_log_inherited(const int *fds, int n) {
+        for (int i = 0; i < n; i++) {
+                _cleanup_free_ char *address = NULL;
+
+                if (listener_address(fds[i], &address) >= 0)
+                        log_info("REST API at %s, a socket of systemd: api.restapi.http_listen_multiaddress "
+                                 "does not count.",
+                                 address);
+        }
+}
+
 static int service_open_rest(Service *service) {
         int fds[REST_LISTENERS_MAX], n;
         Error error = {};
 
         n = listener_inherited("api", fds, REST_LISTENERS_MAX);
-        if (n < 0) {
-                (void) error_set_errno(&error, n, "inherited sockets: %m");
-                return offline_say_error("creating REST API component", &error, EXIT_FAILURE);
-        }
+        if (n < 0)
+                return service_fail_errno("creating REST API component", n, "inherited sockets");
         if (!service->config->rest_enabled) {
                 for (int i = 0; i < n; i++)
                         close(fds[i]);
@@ -312,6 +350,7 @@ static int service_open_rest(Service *service) {
                 return 0;
         }
 
+        service_log_inherited(fds, n);
         if (rest_api_new(&service->rest,
                          service->event,
                          service->cluster,
@@ -321,10 +360,9 @@ static int service_open_rest(Service *service) {
                          &error) >= 0)
                 return 0;
 
-        /* an address that is in use is no failed disk */
-        offline_say("error creating REST API component: %s\n", error_message(&error));
-        error_done(&error);
-        return EXIT_FAILURE;
+        if (error.code == ERROR_IO) /* an address that is in use is no failed disk */
+                error.code = ERROR_INTERNAL;
+        return service_fail("creating REST API component", &error, EXIT_FAILURE, NULL);
 }
 
 static int service_open(Service *service) {
@@ -345,10 +383,8 @@ static int service_open(Service *service) {
                                 0,
                                 service_on_extend,
                                 service);
-        if (r < 0) {
-                (void) error_set_errno(&error, r, "event loop: %m");
-                return offline_say_error("starting", &error, EXIT_FAILURE);
-        }
+        if (r < 0)
+                return service_fail_errno("starting", r, "event loop");
 
         (void) notify_try(SERVICE_OPEN_MESSAGE);
         if (cluster_new(&service->cluster,
@@ -364,13 +400,15 @@ static int service_open(Service *service) {
                                         .userdata = service,
                         },
                         &error) < 0)
-                return offline_say_error("starting cluster", &error, EXIT_FAILURE);
+                return service_fail(
+                                "starting cluster",
+                                &error,
+                                EXIT_FAILURE,
+                                error.code == ERROR_IO ? MESSAGE_ID_STATE_DAMAGED : NULL);
 
         r = service_status_init(&service->status, service->event, service->cluster);
-        if (r < 0) {
-                (void) error_set_errno(&error, r, "event loop: %m");
-                return offline_say_error("starting", &error, EXIT_FAILURE);
-        }
+        if (r < 0)
+                return service_fail_errno("starting", r, "event loop");
         return service_open_rest(service);
 }
 

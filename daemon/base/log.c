@@ -156,7 +156,7 @@ int log_set_levels(const char *text) {
 
 /* ---- writing */
 
-static bool stderr_is_journal(void) {
+bool log_is_to_journal(void) {
         const char *stream = getenv("JOURNAL_STREAM");
         unsigned long long device, inode;
         struct stat st;
@@ -190,6 +190,12 @@ static int message_write_line(const LogMessage *message) {
                      message->text);
 
         return write(STDERR_FILENO, line, (size_t) n) < 0 ? -errno : 0;
+}
+
+const char *log_field(char field[static LOG_FIELD_MAX], const char *name, const char *value) {
+        if (snprintf(field, LOG_FIELD_MAX, "%s=%s", name, value) >= LOG_FIELD_MAX)
+                field[str_utf8_cut(field, LOG_FIELD_MAX - 2)] = '\0';
+        return field;
 }
 
 static struct iovec iovec_of(const char *text) {
@@ -246,7 +252,7 @@ _printf_(2, 0) static void message_write(LogMessage *message, const char *format
                 message->text[str_utf8_cut(message->text, LOG_MESSAGE_MAX - 2)] = '\0';
         make_one_line(message->text);
 
-        if (!stderr_is_journal() || message_write_journal(message) < 0)
+        if (!log_is_to_journal() || message_write_journal(message) < 0)
                 (void) message_write_line(message); /* there is nobody left to tell */
 
         errno = saved_errno;

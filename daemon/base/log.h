@@ -63,6 +63,13 @@ void log_struct_internal(
                          ? log_struct_internal(level, fields, __FILE__, __LINE__, __func__, __VA_ARGS__)    \
                          : (void) 0)
 
+/* The text of a field for LOG_FIELDS: "NAME=value", cut where it is too long. Answers FIELD. */
+#define LOG_FIELD_MAX 1024
+const char *log_field(char field[static LOG_FIELD_MAX], const char *name, const char *value);
+
+/* Whether messages go to the journal. */
+bool log_is_to_journal(void);
+
 /* "debug", "info", "notice", "warning" ("warn"), "error" ("err"), "crit", …; the Go program's "dpanic",
  * "panic", "fatal" are crit. Errors: -EINVAL. */
 int log_level_from_string(const char *text);

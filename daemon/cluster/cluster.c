@@ -4,6 +4,7 @@
 #include <sysexits.h>
 
 #include "daemon/base/log.h"
+#include "daemon/base/message-ids.h"
 #include "daemon/cluster/internal.h"
 
 /* ---- news from the components ---- */
@@ -135,11 +136,16 @@ static void cluster_on_metric(const Metric *metric, void *userdata) {
 }
 
 static void cluster_on_alert(const Alert *alert, void *userdata _unused_) {
-        char text[PEER_ID_TEXT_MAX];
+        char text[PEER_ID_TEXT_MAX], peer[LOG_FIELD_MAX], metric[LOG_FIELD_MAX];
 
-        log_warning("Metric '%s' of peer %s has expired.",
-                    alert->metric.name,
-                    peer_id_format(&alert->metric.peer, text));
+        (void) peer_id_format(&alert->metric.peer, text);
+        log_struct(LOG_WARNING,
+                   LOG_FIELDS(MESSAGE_ID_METRIC_EXPIRED,
+                              log_field(peer, "CLUSTER_PEER", text),
+                              log_field(metric, "CLUSTER_METRIC", alert->metric.name)),
+                   "Metric '%s' of peer %s has expired.",
+                   alert->metric.name,
+                   text);
 }
 
 static uint64_t cluster_count_pins(void *userdata) {

@@ -2,19 +2,27 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "daemon/base/log.h"
+#include "daemon/base/message-ids.h"
 #include "daemon/base/time.h"
 #include "daemon/consensus/fsm.h"
 
 /* ---- the end */
 
 void consensus_driver_fail(Consensus *c, int exit_status, const Error *error) {
+        char words[LOG_FIELD_MAX];
+
         if (c->failed)
                 return;
 
         c->failed = true;
-        log_error("%s", error_message(error));
+        log_struct(LOG_ERR,
+                   LOG_FIELDS(log_field(words, "CLUSTER_ERROR", error_message(error)),
+                              exit_status == EX_IOERR ? MESSAGE_ID_DISK_FAILED : NULL),
+                   "%s",
+                   error_message(error));
 
         c->submit = sd_event_source_disable_unref(c->submit);
         c->advance = sd_event_source_disable_unref(c->advance);

@@ -7,6 +7,7 @@
 
 #include "daemon/base/file.h"
 #include "daemon/base/log.h"
+#include "daemon/base/message-ids.h"
 #include "daemon/consensus/segment.h"
 
 typedef struct LogNumbers {
@@ -190,16 +191,18 @@ static int refuse_gap(const ConsensusLog *log, const ConsensusSegment *segment, 
 
 /* The rest of a write that was cut off goes, with what was allocated for it: the file is made anew. */
 static int cut_torn(ConsensusLog *log, ConsensusSegment *segment, Error *reterr) {
-        char name[CONSENSUS_SEGMENT_NAME_MAX];
+        char name[CONSENSUS_SEGMENT_NAME_MAX], file[LOG_FIELD_MAX];
         int fd;
 
         consensus_segment_name(segment->first, name);
-        log_warning("%s/%s: offset %" PRIu32 ": the last write was cut off; entries from %" PRIu64
-                    " on were never acknowledged and are removed",
-                    log->folder,
-                    name,
-                    segment->end,
-                    segment->first + segment->n);
+        log_struct(LOG_WARNING,
+                   LOG_FIELDS(MESSAGE_ID_LOG_CUT, log_field(file, "CLUSTER_FILE", name)),
+                   "%s/%s: offset %" PRIu32 ": the last write was cut off; entries from %" PRIu64
+                   " on were never acknowledged and are removed",
+                   log->folder,
+                   name,
+                   segment->end,
+                   segment->first + segment->n);
 
         fd = consensus_segment_create(
                         log->dir_fd,

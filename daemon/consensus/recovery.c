@@ -9,6 +9,7 @@
 #include "daemon/base/file.h"
 #include "daemon/base/hash.h"
 #include "daemon/base/log.h"
+#include "daemon/base/message-ids.h"
 #include "daemon/consensus/segment.h"
 
 /* ---- first start */
@@ -268,6 +269,7 @@ static int clear_pinset(ConsensusRecovery *recovery, Error *reterr) {
 
 /* The cache is trusted when it was closed in order and stands where the log can go on. */
 static int open_pinset(ConsensusRecovery *recovery, const ConsensusOptions *options, Error *reterr) {
+        char file[LOG_FIELD_MAX];
         int r;
 
         r = state_pinset_open(&recovery->pinset, options->state_folder, recovery->meta.cluster_id, reterr);
@@ -277,10 +279,12 @@ static int open_pinset(ConsensusRecovery *recovery, const ConsensusOptions *opti
                 return 0;
 
         /* It holds what the log has lost: its next entries would be other ones. */
-        log_warning("%s/pins.gdbm: is at entry %" PRIu64 ", the log ends at %" PRIu64 "; rebuilding it",
-                    options->state_folder,
-                    state_pinset_index(recovery->pinset),
-                    consensus_log_last(recovery->log));
+        log_struct(LOG_WARNING,
+                   LOG_FIELDS(MESSAGE_ID_STORE_RENEWED, log_field(file, "CLUSTER_FILE", "pins.gdbm")),
+                   "%s/pins.gdbm: is at entry %" PRIu64 ", the log ends at %" PRIu64 "; rebuilding it",
+                   options->state_folder,
+                   state_pinset_index(recovery->pinset),
+                   consensus_log_last(recovery->log));
         return clear_pinset(recovery, reterr);
 }
 
@@ -386,11 +390,16 @@ static int choose_snapshot(ConsensusRecovery *recovery, Error *reterr) {
         r = -ENOENT;
         for (i = 0; i < n; i++) {
                 _cleanup_(error_done) Error error = {};
+                char words[LOG_FIELD_MAX];
 
                 r = try_snapshot(recovery, &store, items[i], i == 0, &error);
                 if (r == 0)
                         break;
-                log_warning("%s", error_message(&error));
+                log_struct(LOG_WARNING,
+                           LOG_FIELDS(MESSAGE_ID_STATE_DAMAGED,
+                                      log_field(words, "CLUSTER_ERROR", error_message(&error))),
+                           "%s",
+                           error_message(&error));
                 if (i == 0)
                         error_move(&first, &error);
         }

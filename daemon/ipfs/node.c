@@ -1,10 +1,12 @@
 #include "daemon/ipfs/node.h"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
 #include "daemon/base/log.h"
+#include "daemon/base/message-ids.h"
 #include "daemon/base/random.h"
 #include "daemon/ipfs/call.h"
 #include "daemon/types/multiaddr.h"
@@ -207,12 +209,48 @@ static int node_arm_probe(Ipfs *ipfs) {
         return r < 0 ? r : sd_event_source_set_enabled(ipfs->probe_timer, SD_EVENT_ONESHOT);
 }
 
+static const char *node_where(const Ipfs *ipfs) {
+        return ipfs->unix_path ? ipfs->unix_path : ipfs->url;
+}
+
+/* The failures since the last answer are counted, not told one by one. */
+static void node_log_heard(const Ipfs *ipfs) {
+        uint64_t n = ipfs->n_failures - ipfs->n_failures_told;
+        char where[LOG_FIELD_MAX];
+
+        log_field(where, "CLUSTER_IPFS", node_where(ipfs));
+        if (n == 0)
+                log_struct(LOG_NOTICE,
+                           LOG_FIELDS(MESSAGE_ID_IPFS_BACK, where),
+                           "Kubo answers at %s.",
+                           node_where(ipfs));
+        else
+                log_struct(LOG_NOTICE,
+                           LOG_FIELDS(MESSAGE_ID_IPFS_BACK, where),
+                           "Kubo answers at %s; %" PRIu64 " calls had not reached it.",
+                           node_where(ipfs),
+                           n);
+}
+
+static void node_log_lost(const Ipfs *ipfs, const Error *error) {
+        char where[LOG_FIELD_MAX], words[LOG_FIELD_MAX];
+
+        log_struct(LOG_WARNING,
+                   LOG_FIELDS(MESSAGE_ID_IPFS_AWAY,
+                              log_field(where, "CLUSTER_IPFS", node_where(ipfs)),
+                              log_field(words, "CLUSTER_ERROR", error_message(error))),
+                   "Kubo does not answer, asking again until it does: %s",
+                   error_message(error));
+}
+
 void ipfs_node_heard(Ipfs *ipfs) {
         ipfs->probe_usec = IPFS_PROBE_MIN;
         if (ipfs->probe_timer)
                 (void) sd_event_source_set_enabled(ipfs->probe_timer, SD_EVENT_OFF);
-        if (!ipfs->reachable)
-                log_notice("Kubo answers at %s.", ipfs->unix_path ? ipfs->unix_path : ipfs->url);
+        if (!ipfs->reachable) {
+                node_log_heard(ipfs);
+                ipfs->n_failures_told = ipfs->n_failures;
+        }
         node_set_reachable(ipfs, true);
 }
 
@@ -220,7 +258,7 @@ void ipfs_node_lost(Ipfs *ipfs, const Error *error) {
         int r;
 
         if (ipfs->n_failures++ == 0 || ipfs->reachable)
-                log_warning("Kubo does not answer, asking again until it does: %s", error_message(error));
+                node_log_lost(ipfs, error);
 
         r = node_arm_probe(ipfs);
         if (r < 0)

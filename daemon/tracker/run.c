@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "daemon/base/log.h"
+#include "daemon/base/message-ids.h"
 #include "daemon/base/random.h"
 #include "daemon/base/time.h"
 #include "daemon/tracker/internal.h"
@@ -13,6 +14,9 @@
 #define UNPINS_MAX 1           /* at once, as the Go program */
 #define RUN_WAKE_MAX 1000      /* failed items that are queued again in one turn of the loop */
 #define RUN_AGAIN USEC_PER_SEC /* when memory was short */
+
+/* With the delays between them: some eight minutes after the first one. */
+#define RUN_ATTEMPTS_NOTABLE 5
 
 static const char queue_is_full[] = "pin/unpin operation queue is full. Try increasing max_pin_queue_size";
 
@@ -209,25 +213,60 @@ static int run_set_error(
                         /* front= */ false);
 }
 
-static void run_log_end(const TrackerOperation *op, int r, const Error *error) {
-        char text[CID_TEXT_MAX], field[CID_TEXT_MAX + 16];
+static const char *run_op_name(const TrackerOperation *op) {
+        return op->is_unpin ? "unpin" : "pin";
+}
 
-        (void) cid_format(&op->cid, text);
-        (void) snprintf(field, sizeof(field), "CLUSTER_CID=%s", text);
-        if (r < 0)
-                log_struct(LOG_WARNING,
-                           ((const char *[]){ field, NULL }),
-                           "Failed to %s %s at attempt %" PRIu64 ": %s",
-                           op->is_unpin ? "unpin" : "pin",
-                           text,
-                           op->attempts,
-                           error_message(error));
-        else
+/* The first failure, and the one after which somebody should look; those between and beyond are counted by
+ * the record. */
+static void run_log_failure(const TrackerOperation *op, const char *cid, const Error *error) {
+        char words[LOG_FIELD_MAX], field[LOG_FIELD_MAX], name[LOG_FIELD_MAX], attempts[LOG_FIELD_MAX];
+        bool is_notable = op->attempts == RUN_ATTEMPTS_NOTABLE;
+
+        (void) snprintf(attempts, sizeof(attempts), "CLUSTER_ATTEMPTS=%" PRIu64, op->attempts);
+        log_struct(op->attempts <= 1 || is_notable ? LOG_WARNING : LOG_DEBUG,
+                   LOG_FIELDS(log_field(field, "CLUSTER_CID", cid),
+                              log_field(name, "CLUSTER_OP", run_op_name(op)),
+                              log_field(words, "CLUSTER_ERROR", error_message(error)),
+                              attempts,
+                              is_notable ? MESSAGE_ID_PIN_FAILED : NULL),
+                   "Failed to %s %s at attempt %" PRIu64 "%s: %s",
+                   run_op_name(op),
+                   cid,
+                   op->attempts,
+                   is_notable ? ", and trying on" : "",
+                   error_message(error));
+}
+
+static void run_log_success(const TrackerOperation *op, const char *cid) {
+        char field[LOG_FIELD_MAX], name[LOG_FIELD_MAX], attempts[LOG_FIELD_MAX];
+
+        log_field(field, "CLUSTER_CID", cid);
+        log_field(name, "CLUSTER_OP", run_op_name(op));
+        (void) snprintf(attempts, sizeof(attempts), "CLUSTER_ATTEMPTS=%" PRIu64, op->attempts);
+        if (op->attempts <= 1)
                 log_struct(LOG_INFO,
-                           ((const char *[]){ field, NULL }),
+                           LOG_FIELDS(field, name, attempts),
                            "%s %s.",
                            op->is_unpin ? "Unpinned" : "Pinned",
-                           text);
+                           cid);
+        else
+                log_struct(LOG_NOTICE,
+                           LOG_FIELDS(MESSAGE_ID_PIN_RECOVERED, field, name, attempts),
+                           "%s %s at attempt %" PRIu64 ".",
+                           op->is_unpin ? "Unpinned" : "Pinned",
+                           cid,
+                           op->attempts);
+}
+
+static void run_log_end(const TrackerOperation *op, int r, const Error *error) {
+        char cid[CID_TEXT_MAX];
+
+        (void) cid_format(&op->cid, cid);
+        if (r < 0)
+                run_log_failure(op, cid, error);
+        else
+                run_log_success(op, cid);
 }
 
 static int run_end(

@@ -1,6 +1,9 @@
 #include "daemon/tracker/tracker.h"
 
+#include <string.h>
+
 #include "daemon/base/log.h"
+#include "daemon/base/message-ids.h"
 #include "daemon/base/time.h"
 #include "daemon/tracker/internal.h"
 
@@ -93,23 +96,30 @@ int tracker_close(Tracker *tracker) {
 }
 
 int tracker_start(Tracker *tracker) {
+        char file[LOG_FIELD_MAX];
         tracker->started = true;
         tracker_run_soon(tracker);
         tracker_check_arm(tracker);
         if (tracker->complete)
                 return 0;
 
-        log_info("The tracker's records were not closed in order: asking Kubo for all its pins.");
+        log_struct(LOG_INFO,
+                   LOG_FIELDS(MESSAGE_ID_STORE_RENEWED, log_field(file, "CLUSTER_FILE", "tracker.gdbm")),
+                   "The tracker's records were not closed in order: asking Kubo for all its pins.");
         return tracker_check(tracker, NULL, NULL, NULL);
 }
 
 void tracker_fail(Tracker *tracker, int r) {
+        char file[LOG_FIELD_MAX];
+
         if (tracker->has_failed)
                 return;
         tracker->has_failed = true;
-        log_error_errno(r,
-                        "%s/tracker.gdbm cannot be used any more, it will be made anew by the next start: %m",
-                        tracker->state_folder);
+        log_struct(LOG_ERR,
+                   LOG_FIELDS(MESSAGE_ID_STORE_RENEWED, log_field(file, "CLUSTER_FILE", "tracker.gdbm")),
+                   "%s/tracker.gdbm cannot be used any more, it will be made anew by the next start: %s",
+                   tracker->state_folder,
+                   strerror(-r));
         tracker->options.failed(r, tracker->options.userdata);
 }
 

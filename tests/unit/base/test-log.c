@@ -276,6 +276,17 @@ static void test_many_components(void) {
         g_assert_cmpint(log_set_levels("info"), ==, 0);
 }
 
+static void test_field(void) {
+        char field[LOG_FIELD_MAX], value[2 * LOG_FIELD_MAX] = "";
+
+        g_assert_cmpstr(log_field(field, "CLUSTER_CID", "Qm"), ==, "CLUSTER_CID=Qm");
+        g_assert_cmpstr(log_field(field, "CLUSTER_ERROR", ""), ==, "CLUSTER_ERROR=");
+        while (strlen(value) < sizeof(value) - 4) /* cut between characters, not in one */
+                (void) strcat(value, "é");
+        g_assert_true(g_utf8_validate(log_field(field, "CLUSTER_ERROR", value), -1, NULL));
+        g_assert_cmpuint(strlen(field), >, LOG_FIELD_MAX - 4);
+}
+
 static void test_out_of_memory(void) {
         FOREACH_FAULT {
                 int r;
@@ -296,6 +307,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/base/log/long", test_long);
         g_test_add_func("/base/log/terminal-has-time", test_terminal_has_time);
         g_test_add_func("/base/log/journal", test_journal);
+        g_test_add_func("/base/log/field", test_field);
         g_test_add_func("/base/log/no-journal", test_no_journal);
         g_test_add_func("/base/log/level-names", test_level_names);
         g_test_add_func("/base/log/levels", test_levels);
