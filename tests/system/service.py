@@ -1,0 +1,438 @@
+#!/usr/bin/env python3
+"""The installed units under a systemd that was booted for them (boot.py): every test begins with all of them stopped,
+and with the files that the tests before have left, as on a host.
+"""
+import contextlib
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from cluster_test import PATIENCE, comment, eventually, exchange, run  # noqa: E402
+
+HELLO = 'QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX'
+UNIT, SOCKET = 'ipfs-cluster.service', 'ipfs-cluster-api.socket'
+API, KUBO = 9094, 5001
+ETC, STATE = '/etc/ipfs-cluster', '/var/lib/ipfs-cluster'
+DROP_IN = f'/run/systemd/system/{UNIT}.d/test.conf'
+
+
+# ---- systemd
+
+def told(*command, status=0, env=None):
+        """What a command says; it has to end with this status."""
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=env, stdin=subprocess.DEVNULL)
+        assert done.returncode == status, f'{command}: status {done.returncode}\n{done.stdout}{done.stderr}'
+        return done.stdout + done.stderr
+
+
+def systemctl(*arguments, status=0):
+        try:
+                return told('systemctl', '--no-pager', *arguments, status=status)
+        except AssertionError as e:
+                raise AssertionError(f'{e}{told("journalctl", "--no-pager", "--lines=20")}') from None
+
+
+def show(name, unit=UNIT):
+        return systemctl('show', '--property', name, '--value', unit).strip()
+
+
+def journal(*matches, unit=UNIT):
+        lines = told('journalctl', '--no-pager', '--boot', '--output=json', '--unit', unit, *matches)
+        return [json.loads(l) for l in lines.splitlines() if l.startswith('{')]
+
+
+def main_pid():
+        return int(show('MainPID'))
+
+
+def drop_in(**settings):
+        os.makedirs(os.path.dirname(DROP_IN), exist_ok=True)
+        with open(DROP_IN, 'w', encoding='ascii') as f:
+                f.write('[Service]\n' + ''.join(f'{k}={v}\n' for k, v in settings.items()))
+        systemctl('daemon-reload')
+
+
+def fresh():
+        """All stopped, no failure remembered, no drop-in."""
+        subprocess.run(['systemctl', 'stop', 'ipfs-cluster*'], capture_output=True, check=True)
+        if os.path.exists(DROP_IN):
+                os.unlink(DROP_IN)
+                systemctl('daemon-reload')
+        systemctl('reset-failed')
+
+
+def forget():
+        """The state belongs to the identity; with another one it is refused."""
+        shutil.rmtree(STATE)
+
+
+def edit(change):
+        with open(f'{ETC}/service.json', encoding='utf-8') as f:
+                config = json.load(f)
+        change(config)
+        with open(f'{ETC}/service.json', 'w', encoding='utf-8') as f:
+                json.dump(config, f)
+
+
+# ---- the peer
+
+def get(path, where=API):
+        return exchange(where, 'GET', path)
+
+
+def ok(method, path, where=API, **options):
+        response = exchange(where, method, path, **options)
+        assert response.status == 200, f'{method} {path}: {response}'
+        return response.json()
+
+
+def owner(path):
+        st = os.stat(path)
+        return pwd.getpwuid(st.st_uid).pw_name, oct(st.st_mode & 0o777)
+
+
+def many(n):
+        return ''.join(json.dumps({'cid': f'f01551220{i:064x}', 'type': 'pin', 'max_depth': -1}) + '\n' for i in range(n))
+
+
+class Load:
+        """Requests, each on a connection of its own, until it is stopped; every failure is kept."""
+
+        def __enter__(self):
+                self.n, self.failures, self.over = 0, [], False
+                self.threads = [threading.Thread(target=self.ask) for _ in range(4)]
+                for thread in self.threads:
+                        thread.start()
+                return self
+
+        def ask(self):
+                while not self.over:
+                        try:
+                                response = get('/version')
+                                if response.status != 200:
+                                        self.failures.append(repr(response))
+                        except (OSError, EOFError, ValueError) as e:
+                                self.failures.append(repr(e))
+                        self.n += 1
+
+        def __exit__(self, *_):
+                self.over = True
+                for thread in self.threads:
+                        thread.join()
+
+
+# ---- units
+
+def units_verify(bench):
+        units = [UNIT, SOCKET, 'ipfs-cluster-init.service', 'ipfs-cluster@a.service', 'ipfs-cluster-api@a.socket', 'ipfs-cluster-init@a.service']
+        for unit in units:
+                said = told('systemd-analyze', 'verify', '--man=no', unit)
+                assert not said, said
+        said = told('systemd-analyze', 'verify', '--man=no', '--user', UNIT, env={**os.environ, 'XDG_RUNTIME_DIR': '/run'})
+        assert not said, said
+
+
+def units_are_sandboxed(bench):
+        for unit in (UNIT, 'ipfs-cluster@a.service'):
+                told('systemd-analyze', 'security', '--no-pager', '--threshold=10', unit)  # exposure 1.0
+
+
+def presets_enable(bench):
+        systemctl('preset', UNIT, SOCKET)
+        assert systemctl('is-enabled', UNIT, SOCKET).split() == ['enabled', 'enabled']
+        systemctl('disable', UNIT, SOCKET)
+
+
+# ---- starts
+
+def first_start_on_an_empty_etc(bench):
+        fresh()
+        assert not os.path.exists(ETC) or not os.listdir(ETC)
+        bench.stand_in(port=KUBO)
+        systemctl('start', UNIT)
+        assert show('ActiveState') == 'active'
+        for path, mode in ((ETC, '0o750'), (f'{ETC}/service.json', '0o600'), (f'{ETC}/identity.json', '0o600'), (STATE, '0o700')):
+                assert owner(path) == ('ipfs-cluster', mode), (path, owner(path))
+        with open(f'{ETC}/identity.json', encoding='utf-8') as f:
+                assert ok('GET', '/id')['id'] == json.load(f)['id']
+        eventually(lambda: show('StatusText') == 'Serving as leader: 0 pins, 0 queued, 0 in error; IPFS answers', 'the status is told')
+
+
+def second_start_writes_nothing(bench):
+        before = {n: os.stat(f'{ETC}/{n}').st_mtime_ns for n in os.listdir(ETC)}
+        fresh()
+        systemctl('start', UNIT)
+        assert show('ConditionResult', 'ipfs-cluster-init.service') == 'no'
+        assert {n: os.stat(f'{ETC}/{n}').st_mtime_ns for n in os.listdir(ETC)} == before
+
+
+def identity_alone_is_missing(bench):
+        fresh()
+        with open(f'{ETC}/service.json', encoding='utf-8') as f:
+                config = f.read()
+        os.unlink(f'{ETC}/identity.json')
+        forget()
+        systemctl('start', UNIT)
+        with open(f'{ETC}/service.json', encoding='utf-8') as f:
+                assert f.read() == config
+        assert os.path.exists(f'{ETC}/identity.json')
+
+
+def starts_without_kubo(bench):
+        fresh()
+        systemctl('start', UNIT)
+        assert get('/id').status == 200
+        eventually(lambda: show('StatusText').endswith('IPFS does not answer'), 'the status tells of it')
+
+
+def is_started_by_a_request(bench):
+        fresh()
+        systemctl('start', SOCKET)
+        assert show('ActiveState') == 'inactive'
+        assert get('/id').status == 200
+        assert show('ActiveState') == 'active'
+
+
+def restart_refuses_no_connection(bench):
+        fresh()
+        systemctl('start', UNIT)
+        with Load() as load:
+                for _ in range(3):
+                        seen = load.n
+                        eventually(lambda: load.n > seen + 20, 'requests are answered')
+                        systemctl('restart', UNIT)
+                seen = load.n
+                eventually(lambda: load.n > seen + 20, 'requests are answered')
+        assert not load.failures, f'{len(load.failures)} of {load.n}: {load.failures[:5]}'
+
+
+# ---- ends
+
+def watchdog_ends_what_hangs(bench):
+        fresh()
+        drop_in(WatchdogSec='1s', RestartSec='100ms')
+        systemctl('start', UNIT)
+        pid = main_pid()
+        os.kill(pid, signal.SIGSTOP)
+        eventually(lambda: main_pid() not in (0, pid) and show('ActiveState') == 'active', 'it is started again')
+        assert get('/id').status == 200
+        assert show('NRestarts') == '1'
+        assert any('Watchdog timeout' in m['MESSAGE'] for m in journal())
+
+
+def kill_keeps_the_pins(bench):
+        fresh()
+        drop_in(RestartSec='100ms')
+        systemctl('start', UNIT)
+        ok('POST', f'/pins/{HELLO}?name=kept')
+        pid = main_pid()
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: main_pid() not in (0, pid), 'it is started again')
+        assert ok('GET', f'/allocations/{HELLO}')['name'] == 'kept'
+        ok('DELETE', f'/pins/{HELLO}')
+
+
+def stop_with_many_pins(bench):
+        fresh()
+        systemctl('start', UNIT)
+        response = exchange(API, 'POST', '/allocations', body=many(10000))
+        assert response.status == 200, response
+        begun = time.monotonic()
+        systemctl('stop', UNIT)
+        took = time.monotonic() - begun
+        comment([f'stopped with 10000 pins in {took * 1000:.0f} ms'])
+        assert took < PATIENCE / 30, took
+        assert show('Result') == 'success' and show('ExecMainStatus') == '0'
+        systemctl('start', UNIT)
+        eventually(lambda: ' 10000 pins' in show('StatusText'), 'all are there')
+        systemctl('stop', UNIT)
+        told('runuser', '-u', 'ipfs-cluster', '--', 'ipfs-cluster-service', '--config', ETC, 'state', 'cleanup', '-f')
+
+
+def bad_configuration_stays_failed(bench):
+        fresh()
+        drop_in(RestartSec='1ms')
+        with open(f'{ETC}/service.json', encoding='utf-8') as f:
+                good = f.read()
+        try:
+                edit(lambda c: c['cluster'].update(secret='no secret'))
+                systemctl('start', UNIT, status=1)
+                assert show('ActiveState') == 'failed' and show('ExecMainStatus') == '78' and show('NRestarts') == '0'
+                assert 'cluster.secret' in systemctl('status', UNIT, status=3)
+                assert 'cluster.secret' in show('StatusText'), show('StatusText')
+                assert any('cluster.secret' in m['MESSAGE'] and m['PRIORITY'] == '3' for m in journal())
+        finally:
+                with open(f'{ETC}/service.json', 'w', encoding='utf-8') as f:
+                        f.write(good)
+        systemctl('start', UNIT)
+        assert get('/id').status == 200
+
+
+# ---- credentials, instances, users
+
+@contextlib.contextmanager
+def credentials(**texts):
+        os.makedirs('/etc/credstore', mode=0o700, exist_ok=True)
+        for name, text in texts.items():
+                with open(f'/etc/credstore/ipfs-cluster.{name}', 'w', encoding='ascii') as f:
+                        f.write(text + '\n')
+        try:
+                yield
+        finally:
+                shutil.rmtree('/etc/credstore')
+
+
+def credentials_win_over_files(bench):
+        fresh()
+        with open(f'{ETC}/identity.json', encoding='utf-8') as f:
+                identity = json.load(f)
+        os.unlink(f'{ETC}/identity.json')
+        with credentials(secret='00' * 32, id=identity['id'], **{'private-key': identity['private_key']}):
+                systemctl('start', UNIT)
+                assert ok('GET', '/id')['id'] == identity['id']
+                assert not os.path.exists(f'{ETC}/identity.json')  # it stays where it is
+        with credentials(secret='zz'):
+                systemctl('restart', UNIT, status=1)
+                assert show('ExecMainStatus') == '78' and 'CLUSTER_SECRET' in show('StatusText'), show('StatusText')
+        fresh()
+        forget()
+        systemctl('start', UNIT)  # with an identity of its own
+
+
+def instances_have_folders_and_sockets_of_their_own(bench):
+        fresh()
+        bench.stand_in(port=KUBO)
+        names = ['blue', 'red']
+        systemctl('start', UNIT, *(f'ipfs-cluster@{n}' for n in names))
+        ids = {ok('GET', '/id')['id']}
+        for name in names:
+                at = f'/run/ipfs-cluster/{name}.sock'
+                ids.add(ok('GET', '/id', at)['id'])
+                assert owner(at) == ('ipfs-cluster', '0o660')
+                assert owner(f'/var/lib/ipfs-cluster-{name}') == ('ipfs-cluster', '0o700')
+                told('ipfs-cluster-ctl', '--host', f'/unix{at}', 'pin', 'add', '--wait', HELLO)
+                assert ok('GET', f'/allocations/{HELLO}', at)['cid'] == HELLO
+        assert len(ids) == 3
+        assert get(f'/allocations/{HELLO}').status == 404
+        systemctl('stop', 'ipfs-cluster@blue.service', 'ipfs-cluster-api@blue.socket')
+        assert show('ActiveState', 'ipfs-cluster@red') == 'active'
+
+
+def user_unit_runs(bench):
+        fresh()
+        told('useradd', '--create-home', 'carol')
+        carol = pwd.getpwnam('carol')
+        systemctl('start', f'user@{carol.pw_uid}.service')
+        env = {'PATH': os.environ['PATH'], 'HOME': carol.pw_dir, 'XDG_RUNTIME_DIR': f'/run/user/{carol.pw_uid}'}
+        as_carol = ['setpriv', f'--reuid={carol.pw_uid}', f'--regid={carol.pw_gid}', '--clear-groups', 'systemctl', '--user']
+        told(*as_carol, 'start', UNIT, env=env)
+        with open(f'{carol.pw_dir}/.ipfs-cluster/identity.json', encoding='utf-8') as f:
+                assert ok('GET', '/id')['id'] == json.load(f)['id']
+        assert 'Serving as leader' in told(*as_carol, 'status', UNIT, env=env)
+        told(*as_carol, 'stop', UNIT, env=env)
+        systemctl('stop', f'user@{carol.pw_uid}.service')
+
+
+# ---- journal
+
+def message_ids():
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'daemon', 'base', 'message-ids.h')
+        with open(path, encoding='utf-8') as f:
+                return dict(re.findall(r'MESSAGE_ID_([A-Z_]+) "MESSAGE_ID=(\w+)"', f.read()))
+
+
+def messages(name):
+        return journal(f'MESSAGE_ID={message_ids()[name]}')
+
+
+def explained(name):
+        return told('journalctl', '--no-pager', '--boot', '--catalog', f'--unit={UNIT}', f'MESSAGE_ID={message_ids()[name]}', '--lines=1')
+
+
+def journal_explains_each_message(bench):
+        for name, number in message_ids().items():
+                assert 'Subject: ' in told('journalctl', '--no-pager', '--dump-catalog', number), name
+
+
+def journal_tells_of_ipfs(bench):
+        fresh()
+        kubo = bench.stand_in(port=KUBO)
+        systemctl('start', UNIT)
+        eventually(lambda: show('StatusText').endswith('IPFS answers'), 'IPFS answers')
+        n_away, n_back = len(messages('IPFS_AWAY')), len(messages('IPFS_BACK'))
+        kubo.stop()
+        for _ in range(5):
+                get('/id')
+        eventually(lambda: show('StatusText').endswith('IPFS does not answer'), 'the absence is told')
+        kubo.start()
+        eventually(lambda: show('StatusText').endswith('IPFS answers'), 'IPFS answers again')
+        away, back = messages('IPFS_AWAY')[n_away:], messages('IPFS_BACK')[n_back:]
+        assert len(away) == len(back) == 1, (away, back)  # counted, not repeated
+        assert away[0]['CLUSTER_IPFS'].startswith('http://127.0.0.1:5001/') and away[0]['PRIORITY'] == '4', away
+        assert away[0]['CLUSTER_ERROR'] in away[0]['MESSAGE'] and away[0]['CLUSTER_COMPONENT'] == 'ipfs', away
+        assert re.search(r'; [0-9]+ calls had not reached it', back[0]['MESSAGE']), back
+        assert 'ipfs_connector.ipfshttp.node_multiaddress' in explained('IPFS_AWAY')
+
+
+def journal_tells_of_a_pin_that_fails(bench):
+        fresh()
+        kubo = bench.stand_in(port=KUBO)
+        kubo.fault('pin/add', 'status', status=500, message='no such luck')
+        systemctl('start', UNIT)
+        ok('POST', f'/pins/{HELLO}')
+        for n in range(1, 7):
+                eventually(lambda: next(iter(ok('GET', f'/pins/{HELLO}')['peer_map'].values()))['attempt_count'] == n and
+                           next(iter(ok('GET', f'/pins/{HELLO}')['peer_map'].values()))['status'] == 'pin_error', f'attempt {n} has failed')
+                ok('POST', f'/pins/{HELLO}/recover')
+        failed = journal(f'CLUSTER_CID={HELLO}')
+        assert [m['CLUSTER_ATTEMPTS'] for m in failed] == ['1', '5'], failed  # those between are not repeated
+        last = messages('PIN_FAILED')[-1]
+        assert last['CLUSTER_OP'] == 'pin' and last['CLUSTER_ERROR'].endswith('no such luck'), last
+        assert f'ipfs-cluster-ctl recover {HELLO}' in explained('PIN_FAILED')
+        kubo.fault('pin/add')
+        ok('POST', f'/pins/{HELLO}/recover')
+        eventually(lambda: messages('PIN_RECOVERED'), 'the recovery is told')
+        told('journalctl', '--boot', '--no-pager', '--grep=private_key', status=1)  # secrets never
+        ok('DELETE', f'/pins/{HELLO}')
+
+
+def journal_tells_of_start_and_stop(bench):
+        fresh()
+        bench.stand_in(port=KUBO)
+        n_ready, n_stopped = len(messages('READY')), len(messages('STOPPED'))
+        systemctl('start', UNIT)
+        eventually(lambda: len(messages('READY')) > n_ready, 'ready is told')
+        assert messages('READY')[-1]['CLUSTER_PEER'] == ok('GET', '/id')['id']
+        systemctl('stop', UNIT)
+        assert len(messages('STOPPED')) == n_stopped + 1
+        assert [m['PRIORITY'] for m in messages('REFUSED')][:1] == ['3']  # of the tests before
+
+
+def journal_tells_of_a_damaged_state(bench):
+        fresh()
+        systemctl('start', UNIT)
+        systemctl('stop', UNIT)
+        for n in ('a', 'b'):
+                with open(f'{STATE}/raft/meta-{n}', 'r+b') as f:
+                        f.write(b'damage')
+        drop_in(Restart='no')
+        systemctl('start', UNIT, status=1)
+        assert show('ExecMainStatus') == '74'
+        assert 'meta-' in messages('STATE_DAMAGED')[-1]['CLUSTER_ERROR']
+        assert 'Look for errors of the disk' in explained('STATE_DAMAGED')
+        forget()
+
+
+run(units_verify, units_are_sandboxed, presets_enable, first_start_on_an_empty_etc, second_start_writes_nothing, identity_alone_is_missing,
+    starts_without_kubo, is_started_by_a_request, restart_refuses_no_connection, watchdog_ends_what_hangs, kill_keeps_the_pins,
+    stop_with_many_pins, bad_configuration_stays_failed, credentials_win_over_files, instances_have_folders_and_sockets_of_their_own,
+    user_unit_runs, journal_explains_each_message, journal_tells_of_ipfs, journal_tells_of_a_pin_that_fails,
+    journal_tells_of_start_and_stop, journal_tells_of_a_damaged_state)
