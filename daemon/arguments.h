@@ -2,7 +2,7 @@
 
 /*
  * The command line of ipfs-cluster-service: one table of commands and options, from which it is parsed and
- * from which the help texts are made, in the form of the Go program (compat 4).
+ * from which the help texts are made, in the form of the Go program (tests/golden/service).
  *
  * As there, options may be written with one dash or two, with "=" or with a word of their own; they end at
  * "--". Other than there they may also stand after arguments, and bad ones end with status 1.

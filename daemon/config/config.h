@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Config: service.json in the layout of v1.1.6 (compat 5.2), its environment overrides, and the flat file of
- * 2017 (compat 5.1).
+ * Config: service.json in the layout of v1.1.6 (service.json(5)), its environment overrides, and the flat
+ * file of 2017 (flat.h).
  *
  * One table a section (key, member, default, environment name, what is allowed) does reading, environment,
  * checking and writing. Precedence: environment, file, default. Sections that have no meaning here

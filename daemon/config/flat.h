@@ -1,6 +1,6 @@
 #pragma once
 
-/* The flat service.json of 2017 (compat 5.1: "cluster_peers", "state_sync_seconds", …), turned into the
+/* The flat service.json of 2017 ("cluster_peers", "state_sync_seconds", …), turned into the
  * sections of today. What it does not have takes the defaults of `init`. */
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 #pragma once
 
-/* The identity of this peer: identity.json {"id", "private_key"}, 0600 (compat 5.3). Ed25519 by default; RSA
+/* The identity of this peer: identity.json {"id", "private_key"}, 0600. Ed25519 by default; RSA
  * and Ed25519 keys of the Go program load; secp256k1 and ECDSA are refused with words. The private key is
  * the base64 of the libp2p protobuf {Type, Data}. The id must match the key. */
 
@@ -21,6 +21,6 @@ int config_identity_generate(ConfigIdentity *ret, Error *reterr); /* Ed25519 */
  * ERROR_INVALID, ERROR_UNSUPPORTED, ERROR_IO. */
 int config_identity_load(ConfigIdentity *ret, const char *folder, Error *reterr);
 int config_identity_write(const ConfigIdentity *identity, const char *folder, Error *reterr);
-/* The public key as libp2p protobuf, from the private one. */
+/* From the private key, in base64 as above. Errors: ERROR_INVALID, ERROR_UNSUPPORTED. */
 int config_identity_from_private_key(const char *base64, ConfigIdentity *ret, Error *reterr);
 void config_identity_done(ConfigIdentity *identity); /* wipes the key */

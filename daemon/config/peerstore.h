@@ -1,6 +1,6 @@
 #pragma once
 
-/* The peerstore: one multiaddr with /p2p/<id> a line; others are skipped (compat 5.3). */
+/* The peerstore: one multiaddr with /p2p/<id> a line; others are skipped, as by the Go program. */
 
 #include "daemon/base/str.h"
 #include "daemon/types/error.h"

@@ -8,9 +8,10 @@
  * their own call. Bodies stream in both directions with back-pressure: on_data may answer HTTP_PAUSE, and
  * the call stands still until http_call_resume().
  *
- * Lessons that are built in (reference: libcurl, systemd's curl-util): one finished transfer a loop turn,
- * the rest by a defer source; no easy handle is removed inside a libcurl callback; timers are relative,
- * monotonic and lazily armed; protocols are restricted to http and https; no signals; no redirects.
+ * Lessons of libcurl's and systemd's histories (curl-util) that are built in: one finished transfer a loop
+ * turn, the rest by a defer source; no easy handle is removed inside a libcurl callback; timers are
+ * relative, monotonic and lazily armed; protocols are restricted to http and https; no signals; no
+ * redirects.
  */
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 #pragma once
 
-/* What ipfs-cluster-service does on a stopped peer: init, state export | import | cleanup (compat 4.3, 9.3).
+/* What ipfs-cluster-service does on a stopped peer: init, state export | import | cleanup.
  * Words go to standard error, asks on standard output, as recorded in tests/golden/service. Each answers 0
  * or an exit status. All take the lock of the state folder where there is one. */
 
