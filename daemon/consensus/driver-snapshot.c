@@ -40,35 +40,6 @@ static void tell_done(Consensus *c, int r) {
                 done(r, c->snapshot_userdata);
 }
 
-void consensus_driver_snapshot_if_due(Consensus *c, bool interval) {
-        uint64_t bytes;
-
-        if (c->closing || (!c->snapshot && !may_begin(c))) {
-                if (c->want_snapshot && !c->snapshot && c->applied == snapshot_index(c))
-                        tell_done(c, 0); /* there is one of this state */
-                return;
-        }
-
-        bytes = consensus_log_bytes_after(c->disk_state.log, snapshot_index(c));
-        if (!c->snapshot) {
-                /* Out of memory, or too many scans: the next turn tries again. */
-                if (is_due(c, bytes, interval))
-                        (void) consensus_driver_snapshot_begin(c);
-        } else if (bytes >= SNAPSHOT_HURRY * due_bytes(c))
-                consensus_snapshot_task_hurry(c->snapshot);
-}
-
-int consensus_driver_on_interval(sd_event_source *source, uint64_t usec, void *userdata) {
-        Consensus *c = userdata;
-
-        consensus_driver_snapshot_if_due(c, true);
-        if (c->failed)
-                return 0;
-        (void) sd_event_source_set_time(source, usec + c->options.snapshot_interval_usec);
-        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-        return 0;
-}
-
 /* The library drops what it knows of the entries up to index - trailing; the log drops whole segments. Not
  * more than the library would: nothing when there are no more than TRAILING. */
 static int compact(Consensus *c) {
@@ -134,7 +105,7 @@ static void snapshot_ended(ConsensusSnapshotTask *task, int r, const Error *erro
         tell_done(c, 0);
 }
 
-int consensus_driver_snapshot_begin(Consensus *c) {
+static int begin(Consensus *c) {
         const ConsensusSnapshotHead head = {
                 .index = c->applied,
                 .term = consensus_log_term(c->disk_state.log, c->applied),
@@ -152,4 +123,33 @@ int consensus_driver_snapshot_begin(Consensus *c) {
 
         assert(head.term > 0 && head.configuration.members);
         return consensus_snapshot_task_new(&c->snapshot, &options);
+}
+
+void consensus_driver_snapshot_if_due(Consensus *c, bool interval) {
+        uint64_t bytes;
+
+        if (c->closing || (!c->snapshot && !may_begin(c))) {
+                if (c->want_snapshot && !c->snapshot && c->applied == snapshot_index(c))
+                        tell_done(c, 0); /* there is one of this state */
+                return;
+        }
+
+        bytes = consensus_log_bytes_after(c->disk_state.log, snapshot_index(c));
+        if (!c->snapshot) {
+                /* Out of memory, or too many scans: the next turn tries again. */
+                if (is_due(c, bytes, interval))
+                        (void) begin(c);
+        } else if (bytes >= SNAPSHOT_HURRY * due_bytes(c))
+                consensus_snapshot_task_hurry(c->snapshot);
+}
+
+int consensus_driver_on_interval(sd_event_source *source, uint64_t usec, void *userdata) {
+        Consensus *c = userdata;
+
+        consensus_driver_snapshot_if_due(c, true);
+        if (c->failed)
+                return 0;
+        (void) sd_event_source_set_time(source, usec + c->options.snapshot_interval_usec);
+        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        return 0;
 }

@@ -56,6 +56,7 @@ struct Consensus {
 };
 
 int consensus_driver_start(Consensus *consensus, Error *reterr);
+int consensus_driver_feed(Consensus *consensus, const ConsensusInput *input); /* answers 0 when it went on */
 /* Apply everything that is committed; for the end. */
 void consensus_driver_drain(Consensus *consensus);
 void consensus_driver_fail(Consensus *consensus, int exit_status, const Error *error);
@@ -66,9 +67,7 @@ extern const ConsensusDiskEvents consensus_driver_disk_events;
 int consensus_driver_on_submit(sd_event_source *source, void *userdata);
 int consensus_driver_on_advance(sd_event_source *source, void *userdata);
 int consensus_driver_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
-int consensus_driver_on_interval(sd_event_source *source, uint64_t usec, void *userdata);
 
 /* driver-snapshot.c */
 void consensus_driver_snapshot_if_due(Consensus *consensus, bool interval);
-int consensus_driver_snapshot_begin(Consensus *consensus);
-int consensus_driver_feed(Consensus *consensus, const ConsensusInput *input); /* answers 0 when it went on */
+int consensus_driver_on_interval(sd_event_source *source, uint64_t usec, void *userdata);

@@ -9,6 +9,7 @@
 #include "daemon/base/hash.h"
 #include "daemon/base/log.h"
 #include "daemon/base/macro.h"
+#include "daemon/consensus/segment.h"
 #include "daemon/consensus/wire.h"
 
 #define META_MAGIC "clstmeta"
@@ -103,18 +104,15 @@ static int meta_refuse(const char *folder, const char *name, int r, Error *reter
                                 folder,
                                 name,
                                 CONSENSUS_META_FORMAT);
-        if (r != -EBADMSG && r != 0)
+        if (r != -EBADMSG)
                 return error_set_errno(reterr, r, "%s/%s: cannot read: %m", folder, name);
         return error_set(
                         reterr,
                         ERROR_IO,
-                        "%s/%s: %s, and the other copy is not valid either: this peer's term and vote are lost. "
-                        "Restore %s from a backup; where the cluster has other peers, move it away and let this "
-                        "peer join again",
+                        "%s/%s: offset 0: the checksum does not match, and the other copy is not valid either: this "
+                        "peer's term and vote are lost. " CONSENSUS_ADVICE,
                         folder,
-                        name,
-                        r == 0 ? "the file is missing" : "offset 0: the checksum does not match",
-                        folder);
+                        name);
 }
 
 int consensus_meta_load(int dir_fd, const char *folder, ConsensusMeta *ret, Error *reterr) {

@@ -4,10 +4,13 @@
  * Segment: one file of the log, log-<index of its first entry>, of a fixed size from its creation on.
  *
  * Layout, little endian, all offsets multiples of 8:
- *   header (64)  magic "clstrlog", crc32c of what follows, format, cluster id, first index, term of the
- * entry before it, size of the file, 0 record (40)  crc32c of what follows, payload included; length of the
- * payload; index; term; index of the first entry of the same write; type; 0     then the payload, padded
- * with zeros zeros up to the end of the file
+ *
+ *   header (64)  magic "clstrlog", crc32c of what follows, format, cluster id, first index,
+ *                term of the entry before it, size of the file, 0
+ *   record (40)  crc32c of what follows (payload included), length of the payload, index, term,
+ *                index of the first entry of the same write, type, 0
+ *   payload      padded with zeros; then the next record
+ *   zeros        up to the end of the file
  *
  * A file is made under another name, filled with zeros, synced and renamed, so that a short file is always
  * damage. Each write is synced before the next one begins, so that a crash can tear the last write only:
