@@ -109,7 +109,8 @@ typedef struct ConsensusSegmentScan {
  */
 int consensus_segment_scan(ConsensusSegment *segment, ConsensusSegmentScan *scan, Error *reterr);
 
-/* "Restore FOLDER from a backup, or …": how every refusal ends. */
-#define CONSENSUS_ADVICE                                                                                       \
-        "Restore the folder from a backup; where the cluster has other peers, move it away and let this peer " \
-        "join again: the cluster then sends a snapshot"
+/* How every refusal of damaged files ends; the page ipfs-cluster-service(8) has the steps. */
+#define CONSENSUS_ADVICE                                                                                    \
+        "Put the folder back from a backup, or begin anew from an export with `ipfs-cluster-service state " \
+        "import`, which keeps the damaged log as raft.old.0. Where the cluster has other peers, move the "  \
+        "folder away and let this peer join again: the cluster then sends a snapshot"

@@ -313,6 +313,7 @@ static void check_damaged(
                 /* A segment that became shorter is found by itself, or by the gap before the next one. */
                 g_assert_nonnull(strstr(words, ": offset "));
                 g_assert_nonnull(strstr(words, "backup"));
+                g_assert_nonnull(strstr(words, "`ipfs-cluster-service state import`"));
                 if (!strstr(words, "is missing"))
                         g_assert_nonnull(strstr(words, where));
                 (*n_refused)++;

@@ -156,6 +156,7 @@ static void test_both_broken_is_refused(void) {
         g_assert_cmpint(load(&folder, &read, &words), <, 0);
         g_assert_nonnull(strstr(words, "raft/meta-a: offset 0"));
         g_assert_nonnull(strstr(words, "backup"));
+        g_assert_nonnull(strstr(words, "`ipfs-cluster-service state import`"));
         help_folder_done(&folder);
 }
 
