@@ -14,6 +14,7 @@
 #include "daemon/config/config.h"
 #include "daemon/config/identity.h"
 #include "daemon/config/lock.h"
+#include "daemon/config/unused.h"
 #include "daemon/net/listener.h"
 #include "daemon/notify.h"
 #include "daemon/offline/say.h"
@@ -318,6 +319,7 @@ static int service_load(Service *service) {
             config_check_alone(service->config, &service->identity.id, &error) < 0)
                 return service_fail_config(&error);
 
+        config_unused_tell(service->config);
         if (service->arguments->leave)
                 service->config->cluster.leave_on_shutdown = true;
         if (str_is_empty(service->config->cluster.secret))

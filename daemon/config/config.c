@@ -10,11 +10,9 @@
 #include <unistd.h>
 
 #include "daemon/base/file.h"
-#include "daemon/base/log.h"
 #include "daemon/base/random.h"
 #include "daemon/config/flat.h"
 #include "daemon/config/read.h"
-#include "daemon/config/unused.h"
 #include "daemon/config/value.h"
 #include "daemon/config/write.h"
 
@@ -228,13 +226,6 @@ static int config_resolve_data_folder(Config *config) {
         return 0;
 }
 
-static void config_tell_unused(const Config *config) {
-        _cleanup_(str_done) Str names = {};
-
-        if (config_unused_names(config, &names) >= 0 && names.len > 0)
-                log_notice("%s: kept, but not used by this program: %s", CONFIG_FILE, names.data);
-}
-
 /* Everything of config_load() that does not touch a disk. */
 static int config_load_text(Config **ret, const char *folder, const char *text, size_t n, Error *reterr) {
         _cleanup_(json_object_putp) struct json_object *file = NULL, *flat = NULL;
@@ -302,7 +293,6 @@ int config_load(Config **ret, const char *folder, Error *reterr) {
         if (r < 0)
                 return r;
 
-        config_tell_unused(config);
         *ret = TAKE_PTR(config);
         return 0;
 }

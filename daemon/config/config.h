@@ -6,8 +6,8 @@
  *
  * One table a section (key, member, default, environment name, what is allowed) does reading, environment,
  * checking and writing. Precedence: environment, file, default. Sections that have no meaning here
- * (consensus.crdt, datastore.*, cluster.pubsub, …) are kept as they are and written back; config_load()
- * names them in one notice. A setting that is understood but not built yet is refused with its name, never
+ * (consensus.crdt, datastore.*, cluster.pubsub, …) are kept as they are and written back; unused.h
+ * names them. A setting that is understood but not built yet is refused with its name, never
  * ignored.
  *
  * Errors name section.key, the value and what is allowed: "cluster.connection_manager.high_water: 0 is not

@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "daemon/base/log.h"
 #include "daemon/config/table.h"
 
 static void unused_append(Str *to, const char *path, const char *key, const char *note) {
@@ -83,4 +84,11 @@ int config_unused_names(const Config *config, Str *to) {
         }
         unused_others(rest, NULL, to);
         return str_error(to);
+}
+
+void config_unused_tell(const Config *config) {
+        _cleanup_(str_done) Str names = {};
+
+        if (config_unused_names(config, &names) >= 0 && names.len > 0)
+                log_notice("%s: kept, but not used by this program: %s", CONFIG_FILE, names.data);
 }

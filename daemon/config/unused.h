@@ -5,3 +5,5 @@
 /* Names of what is kept and not used, "cluster.pubsub, api.ipfsproxy (not served yet), …"; nothing when
  * there is nothing. */
 int config_unused_names(const Config *config, Str *to);
+/* One notice with these names: for the start of the daemon. */
+void config_unused_tell(const Config *config);

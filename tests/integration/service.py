@@ -32,6 +32,13 @@ def tells_systemd(bench):
         assert 'STOPPING=1' in told(peer)
 
 
+def names_once_what_it_does_not_use(bench):
+        peer = bench.peer()
+        peer.start()
+        assert peer.process.text().count('service.json: kept, but not used by this program: ') == 1
+        peer.stop()
+
+
 def feeds_the_watchdog(bench):
         peer = bench.peer()
         peer.launch(env={'WATCHDOG_USEC': '400000'})
@@ -194,7 +201,7 @@ def finds_the_state_of_a_service(bench):
         assert json.loads(out)['cid'] == HELLO
 
 
-run(tells_systemd, feeds_the_watchdog, is_ready_while_kubo_is_away, keeps_its_status_current,
+run(tells_systemd, names_once_what_it_does_not_use, feeds_the_watchdog, is_ready_while_kubo_is_away, keeps_its_status_current,
     answers_what_is_under_way_before_it_ends, ends_in_order_on_each_signal, keeps_a_pin_over_a_restart,
     import_that_is_killed_leaves_the_old_or_the_new, second_daemon_is_refused,
     takes_the_socket_of_systemd, tells_why_it_does_not_start, finds_the_state_of_a_service)

@@ -18,6 +18,15 @@ static int open_peer(const void *data) {
         return offline_peer_open(&peer, data);
 }
 
+/* What a configuration has that nobody uses is told by the daemon, not by each verb. */
+static void test_silent(Stopped *s, const void *data G_GNUC_UNUSED) {
+        Said said = said_by(open_peer, s->folder, NULL);
+
+        g_assert_cmpstr(said.err, ==, "");
+        g_assert_cmpint(said.status, ==, 0);
+        said_done(&said);
+}
+
 static void check_refused(const Stopped *s, const char *begins, int status) {
         Said said = stopped_said_by(open_peer, s->folder, NULL);
 
@@ -89,6 +98,7 @@ int main(int argc, char **argv) {
 #define ADD(path, func)                                                                                     \
         g_test_add("/offline/peer/" path, Stopped, NULL, stopped_set_up, func, stopped_tear_down)
         ADD("open", test_open);
+        ADD("silent", test_silent);
         ADD("refused", test_refused);
         ADD("back-up", test_back_up);
         ADD("drop-caches", test_drop_caches);
