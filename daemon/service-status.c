@@ -36,13 +36,6 @@ const char *service_status_format(const ClusterSummary *summary, char text[stati
         return text;
 }
 
-static uint64_t status_now(void) {
-        struct timespec ts;
-
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
-}
-
 void service_status_tell(ServiceStatus *status) {
         char text[SERVICE_STATUS_MAX], state[SERVICE_STATUS_MAX + 8];
         ClusterSummary summary;
@@ -56,7 +49,7 @@ void service_status_tell(ServiceStatus *status) {
                 return;
 
         memcpy(status->text, text, sizeof(text));
-        status->told_usec = status_now();
+        status->told_usec = time_monotonic();
         (void) snprintf(state, sizeof(state), "STATUS=%s", text);
         (void) notify_try(state); /* the next change tells again */
 }
