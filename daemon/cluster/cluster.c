@@ -169,6 +169,8 @@ static int cluster_open_ipfs(Cluster *cluster, Error *reterr) {
         int r;
 
         r = http_client_new(&cluster->http, cluster->event);
+        if (r >= 0)
+                r = http_client_new(&cluster->work, cluster->event);
         if (r < 0)
                 return error_set_errno(reterr, r, "HTTP client: %m");
         return ipfs_new(&cluster->ipfs,
@@ -182,6 +184,7 @@ static int cluster_open_ipfs(Cluster *cluster, Error *reterr) {
                                         .unpin_timeout_usec = (uint64_t) config->unpin_timeout,
                                         .repo_gc_timeout_usec = (uint64_t) config->repogc_timeout,
                                         .unpin_disable = config->unpin_disable,
+                                        .work = cluster->work,
                                         .reachable_changed = cluster_on_reachable,
                                         .userdata = cluster,
                         },
@@ -345,6 +348,7 @@ Cluster *cluster_free(Cluster *cluster) {
         consensus_free(cluster->consensus);
         ipfs_free(cluster->ipfs);
         http_client_free(cluster->http);
+        http_client_free(cluster->work);
         sd_event_unref(cluster->event);
         free(cluster);
         return NULL;

@@ -39,7 +39,7 @@ struct Cluster {
         const ConfigIdentity *identity;
         ClusterOptions options;
 
-        HttpClient *http;
+        HttpClient *http, *work; /* to Kubo: for questions, and for the tracker's work */
         Ipfs *ipfs;
         Consensus *consensus;
         Tracker *tracker;

@@ -42,6 +42,7 @@ int ipfs_call_new(
         *call = (IpfsCall){
                 .ipfs = ipfs,
                 .class = class,
+                .client = class->is_work ? ipfs->work : ipfs->client,
                 .timeout_usec = timeout_usec,
                 .userdata = userdata,
         };
@@ -298,7 +299,7 @@ int ipfs_call_request(IpfsCall *call, char *arguments) {
 
         ipfs->n_calls++;
         return http_client_call(
-                        ipfs->client,
+                        call->client,
                         &call->http,
                         &(HttpCallOptions){
                                         .method = "POST",

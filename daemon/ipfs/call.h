@@ -16,6 +16,7 @@ struct json_object;
 typedef struct IpfsCallClass {
         const char *command; /* "pin/add" */
         bool is_stream;      /* one JSON object a line; else one answer */
+        bool is_work;        /* goes over ipfs->work */
         /* One object of the stream, or the whole answer, to be read into the call. Negative: the call fails
          * with that, words are in call->error or are made. */
         int (*on_object)(IpfsCall *call, struct json_object *object);
@@ -36,6 +37,7 @@ struct IpfsCall {
         Ipfs *ipfs;
         List link;
         const IpfsCallClass *class;
+        HttpClient *client; /* over which the call goes */
         HttpCall *http;
         sd_event_source *run; /* goes on with what is buffered, and delivers an end that was found out inside
                                  a call */

@@ -51,6 +51,10 @@ typedef struct IpfsOptions {
         uint64_t unpin_timeout_usec;
         uint64_t repo_gc_timeout_usec;
         bool unpin_disable;
+        /* The client of pin/add, pin/update, pin/rm, the whole pin/ls, and of pin types asked for work, so
+         * that questions of which a silent Kubo holds all connections do not keep the work waiting. NULL:
+         * the same. */
+        HttpClient *work;
         void (*reachable_changed)(bool reachable, void *userdata); /* may be NULL */
         void *userdata;
 } IpfsOptions;
@@ -114,7 +118,13 @@ int ipfs_pin_update(
 int ipfs_pin_rm(Ipfs *ipfs, IpfsCall **ret, const Cid *cid, IpfsDone done, void *userdata);
 /* How CID is pinned here, asked for recursive and for direct (never for "all", which computes indirect
  * pins). */
-int ipfs_pin_type(Ipfs *ipfs, IpfsCall **ret, const Cid *cid, IpfsPinTypeDone done, void *userdata);
+int ipfs_pin_type(
+                Ipfs *ipfs,
+                IpfsCall **ret,
+                const Cid *cid,
+                bool is_work,
+                IpfsPinTypeDone done,
+                void *userdata);
 
 /* Every recursive and every direct pin of this Kubo, streamed. ITEM answers 0 to go on, 1 to pause
  * (ipfs_call_resume() goes on; the item counts as taken), negative to stop, and may free the call. DONE: R

@@ -94,6 +94,7 @@ int ipfs_new(Ipfs **ret, sd_event *event, HttpClient *client, const IpfsOptions 
         *ipfs = (Ipfs){
                 .event = sd_event_ref(event),
                 .client = client,
+                .work = options->work ? options->work : client,
                 .request_timeout_usec = options->request_timeout_usec,
                 .pin_timeout_usec = options->pin_timeout_usec,
                 .unpin_timeout_usec = options->unpin_timeout_usec,

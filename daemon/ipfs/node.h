@@ -10,7 +10,7 @@
 
 struct Ipfs {
         sd_event *event;
-        HttpClient *client;
+        HttpClient *client, *work;
         char *url;       /* http://host:port/api/v0/ */
         char *unix_path; /* NULL: TCP */
         char *header;    /* "Authorization: Bearer …", or NULL */

@@ -105,6 +105,7 @@ static int pin_add_on_end(IpfsCall *call) {
 
 static const IpfsCallClass pin_add_class = {
         .command = "pin/add",
+        .is_work = true,
         .is_stream = true,
         .on_object = pin_add_on_object,
         .on_end = pin_add_on_end,
@@ -172,6 +173,7 @@ static int pins_on_object(IpfsCall *call _unused_, json_object *object) {
 
 static const IpfsCallClass pin_update_class = {
         .command = "pin/update",
+        .is_work = true,
         .on_object = pins_on_object,
         .finish = finish_plain,
 };
@@ -207,6 +209,7 @@ static int pin_rm_on_refusal(IpfsCall *call _unused_, const char *message) {
 
 static const IpfsCallClass pin_rm_class = {
         .command = "pin/rm",
+        .is_work = true,
         .on_object = pins_on_object,
         .on_refusal = pin_rm_on_refusal,
         .finish = finish_plain,
@@ -309,7 +312,13 @@ static const IpfsCallClass pin_type_class = {
         .finish = pin_type_finish,
 };
 
-int ipfs_pin_type(Ipfs *ipfs, IpfsCall **ret, const Cid *cid, IpfsPinTypeDone done, void *userdata) {
+int ipfs_pin_type(
+                Ipfs *ipfs,
+                IpfsCall **ret,
+                const Cid *cid,
+                bool is_work,
+                IpfsPinTypeDone done,
+                void *userdata) {
         IpfsCall *call;
         int r;
 
@@ -317,6 +326,8 @@ int ipfs_pin_type(Ipfs *ipfs, IpfsCall **ret, const Cid *cid, IpfsPinTypeDone do
         if (r < 0)
                 return r;
         call->done.pin_type = done;
+        if (is_work)
+                call->client = ipfs->work;
         call->cid = *cid;
         return ipfs_call_start(call, pin_arguments(cid, "&stream=true&type=recursive"), ret);
 }
@@ -350,6 +361,7 @@ static int pin_ls_on_end(IpfsCall *call) {
 
 static const IpfsCallClass pin_ls_class = {
         .command = "pin/ls",
+        .is_work = true,
         .is_stream = true,
         .on_object = pin_ls_on_object,
         .on_item = pin_ls_on_item,

@@ -73,7 +73,7 @@ static int operation_check(Flow *flow) {
                 flow_next(flow, OPERATION_UNPIN);
                 return 0;
         }
-        return ipfs_pin_type(op->ipfs, &op->call, &op->cid, operation_on_checked, op);
+        return ipfs_pin_type(op->ipfs, &op->call, &op->cid, /* is_work= */ true, operation_on_checked, op);
 }
 
 /* ---- pin/update's old one ---- */
@@ -88,7 +88,13 @@ static void operation_on_from(IpfsCall *call, int r, const Error *error, IpfsPin
 static int operation_from(Flow *flow) {
         TrackerOperation *op = OPERATION(flow);
 
-        return ipfs_pin_type(op->ipfs, &op->call, &op->pin.pin_update, operation_on_from, op);
+        return ipfs_pin_type(
+                        op->ipfs,
+                        &op->call,
+                        &op->pin.pin_update,
+                        /* is_work= */ true,
+                        operation_on_from,
+                        op);
 }
 
 /* ---- pin ---- */

@@ -280,7 +280,13 @@ int tracker_status(
 
         r = status_is_question(tracker, cid, ask);
         if (r > 0)
-                r = ipfs_pin_type(tracker->options.ipfs, &call->ipfs, cid, status_on_asked, call);
+                r = ipfs_pin_type(
+                                tracker->options.ipfs,
+                                &call->ipfs,
+                                cid,
+                                /* is_work= */ false,
+                                status_on_asked,
+                                call);
         else if (r == 0)
                 r = sd_event_add_defer(tracker->event, &call->run, status_on_run, call);
         if (r < 0) {

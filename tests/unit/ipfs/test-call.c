@@ -28,7 +28,7 @@ static void on_type(
 static void ask_type(Fixture *f) {
         const Cid a = fixture_cid(CID_A);
 
-        g_assert_cmpint(ipfs_pin_type(f->ipfs, &f->call, &a, on_type, f), ==, 0);
+        g_assert_cmpint(ipfs_pin_type(f->ipfs, &f->call, &a, false, on_type, f), ==, 0);
         fixture_wait(f);
 }
 

@@ -275,7 +275,7 @@ static void test_type(Fixture *f, const void *data _unused_) {
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 fake_kubo_pin(f->kubo, CID_A, cases[i].pinned);
-                g_assert_cmpint(ipfs_pin_type(f->ipfs, &f->call, &a, on_type, f), ==, 0);
+                g_assert_cmpint(ipfs_pin_type(f->ipfs, &f->call, &a, false, on_type, f), ==, 0);
                 wait_for(f);
                 g_assert_cmpint(f->r, ==, 0);
                 g_assert_cmpint(f->type, ==, cases[i].expected);
@@ -286,7 +286,7 @@ static void test_type(Fixture *f, const void *data _unused_) {
                        &(FakeAnswer){ .status = 500,
                                       .body = "{\"Message\":\"broken\",\"Code\":0,\"Type\":\"error\"}" });
         fake_kubo_pin(f->kubo, CID_A, NULL);
-        g_assert_cmpint(ipfs_pin_type(f->ipfs, &f->call, &a, on_type, f), ==, 0);
+        g_assert_cmpint(ipfs_pin_type(f->ipfs, &f->call, &a, false, on_type, f), ==, 0);
         wait_for(f);
         g_assert_cmpint(f->r, <, 0);
 }
@@ -382,6 +382,15 @@ static void on_never(
         g_assert_not_reached();
 }
 
+static void on_never_type(
+                IpfsCall *call _unused_,
+                int r _unused_,
+                const Error *error _unused_,
+                IpfsPinType type _unused_,
+                void *userdata _unused_) {
+        g_assert_not_reached();
+}
+
 static void test_cancel(Fixture *f, const void *data _unused_) {
         static const FakeFault faults[] = { FAKE_HANG, FAKE_SILENCE, FAKE_NONE };
         const Cid a = cid(CID_A);
@@ -412,6 +421,45 @@ static void test_cancel(Fixture *f, const void *data _unused_) {
                 }
 }
 
+/* ---- work beside questions ---- */
+
+static void test_work_goes_on(Fixture *f, const void *data _unused_) {
+        IpfsCall *questions[HTTP_CONNECTIONS_MAX + 1] = {};
+        HttpClient *work = NULL;
+        const Cid a = cid(CID_A), b = cid(CID_B);
+
+        ipfs_free(f->ipfs);
+        g_assert_cmpint(http_client_new(&work, f->event), ==, 0);
+        g_assert_cmpint(ipfs_new(&f->ipfs,
+                                 f->event,
+                                 f->client,
+                                 &(IpfsOptions){
+                                                 .node_multiaddress = fake_kubo_multiaddr(f->kubo),
+                                                 .request_timeout_usec = 30 * USEC_PER_SEC,
+                                                 .pin_timeout_usec = 30 * USEC_PER_SEC,
+                                                 .work = work,
+                                 },
+                                 NULL),
+                        ==,
+                        0);
+        fake_kubo_plan(f->kubo, "pin/ls", CID_B, &(FakeAnswer){ .fault = FAKE_SILENCE });
+        for (size_t i = 0; i < ELEMENTSOF(questions); i++)
+                g_assert_cmpint(ipfs_pin_type(f->ipfs, &questions[i], &b, false, on_never_type, f), ==, 0);
+        while (fake_kubo_count(f->kubo, "pin/ls") < HTTP_CONNECTIONS_MAX)
+                g_assert_cmpint(sd_event_run(f->event, UINT64_MAX), >=, 0);
+
+        g_assert_cmpint(ipfs_pin_type(f->ipfs, &f->call, &a, true, on_type, f), ==, 0);
+        wait_for(f);
+        g_assert_cmpint(f->r, ==, 0);
+        pin_add(f, NULL);
+        g_assert_cmpint(f->r, ==, 0);
+
+        for (size_t i = 0; i < ELEMENTSOF(questions); i++)
+                ipfs_call_unref(questions[i]);
+        f->ipfs = ipfs_free(f->ipfs);
+        http_client_free(work);
+}
+
 #define TEST(name, func) g_test_add("/ipfs/pin/" name, Fixture, NULL, setup, func, teardown)
 
 int main(int argc, char *argv[]) {
@@ -433,5 +481,6 @@ int main(int argc, char *argv[]) {
         TEST("ls-stops", test_ls_stops);
         TEST("ls-pauses", test_ls_pauses);
         TEST("cancel", test_cancel);
+        TEST("work-goes-on", test_work_goes_on);
         return g_test_run();
 }
