@@ -40,6 +40,7 @@ static void test_full(void) {
         _cleanup_close_ int fd = listen_at(path);
         unsigned n = 0;
 
+        g_assert_cmpint(fd, >=, 0); /* stays open, and is not read */
         g_setenv("NOTIFY_SOCKET", path, TRUE);
         while (n < 1000000 && notify_try("STATUS=again"))
                 n++;
