@@ -227,12 +227,19 @@ static void service_on_failed(int exit_status, void *userdata) {
 
 /* ---- start */
 
+static void service_tell_error(const char *doing, const char *words) {
+        char state[LOG_FIELD_MAX];
+
+        (void) snprintf(state, sizeof(state), "STATUS=error %s: %s", doing, words);
+        (void) notify_try(state);
+}
+
 /* Words for who started the daemon: systemd, and a terminal or the journal. Answers the exit status. ID may
  * be NULL. */
 static int service_fail(const char *doing, Error *error, int status, const char *id) {
         char words[LOG_FIELD_MAX];
 
-        (void) sd_notifyf(0, "STATUS=error %s: %s", doing, error_message(error));
+        service_tell_error(doing, error_message(error));
         if (!log_is_to_journal())
                 return offline_say_error(doing, error, status);
 
@@ -255,7 +262,7 @@ static int service_fail_errno(const char *doing, int r, const char *what) {
 }
 
 static int service_refuse(const char *words) {
-        (void) sd_notifyf(0, "STATUS=error : %s", words);
+        service_tell_error("", words);
         offline_say("error : %s\n", words);
         return EXIT_FAILURE;
 }
