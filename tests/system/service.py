@@ -15,7 +15,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from cluster_test import PATIENCE, comment, eventually, exchange, run  # noqa: E402
+from cluster_test import LIB, PATIENCE, Process, comment, eventually, exchange, run  # noqa: E402
 
 HELLO = 'QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX'
 UNIT, SOCKET = 'ipfs-cluster.service', 'ipfs-cluster-api.socket'
@@ -71,7 +71,7 @@ def fresh():
 
 def forget():
         """The state belongs to the identity; with another one it is refused."""
-        shutil.rmtree(STATE)
+        shutil.rmtree(STATE, ignore_errors=True)
 
 
 def edit(change):
@@ -278,6 +278,42 @@ def bad_configuration_stays_failed(bench):
 
 # ---- credentials, instances, users
 
+def socket_may_be_masked(bench):
+        """Then the addresses of the configuration count."""
+        fresh()
+        systemctl('mask', '--runtime', SOCKET)
+        try:
+                systemctl('start', UNIT)
+                assert get('/id').status == 200
+                systemctl('stop', UNIT)
+                assert subprocess.run(['curl', '-s', f'http://127.0.0.1:{API}/id']).returncode == 7  # refused
+        finally:
+                systemctl('unmask', '--runtime', SOCKET)
+
+
+def kubo_at_a_unix_socket(bench):
+        fresh()
+        os.makedirs('/run/ipfs', exist_ok=True)
+        at = '/run/ipfs/api'
+        kubo = Process(bench, 'kubo-at-socket', [os.path.join(LIB, 'stand-in-kubo'), '--unix', at])
+        eventually(lambda: os.path.exists(at), 'it listens')
+        os.chmod(at, 0o666)
+        drop_in(BindPaths='/run/ipfs', Environment=f'CLUSTER_IPFSHTTP_NODEMULTIADDRESS=/unix{at}')
+        systemctl('start', UNIT)
+        eventually(lambda: show('StatusText').endswith('IPFS answers'), 'IPFS is reached')
+        kubo.kill()
+
+
+def encrypted_credential(bench):
+        fresh()
+        os.makedirs('/etc/credstore.encrypted', exist_ok=True)
+        told('bash', '-c', 'echo zz | systemd-creds encrypt --with-key=host --name=CLUSTER_SECRET - /etc/credstore.encrypted/ipfs-cluster.secret')
+        drop_in(LoadCredentialEncrypted='CLUSTER_SECRET:ipfs-cluster.secret')
+        systemctl('start', UNIT, status=1)
+        assert 'CLUSTER_SECRET' in show('StatusText'), show('StatusText')
+        shutil.rmtree('/etc/credstore.encrypted')
+
+
 @contextlib.contextmanager
 def credentials(**texts):
         os.makedirs('/etc/credstore', mode=0o700, exist_ok=True)
@@ -431,8 +467,36 @@ def journal_tells_of_a_damaged_state(bench):
         forget()
 
 
+def journal_tells_of_a_full_disk(bench):
+        """The state on a small file system of its own, which is filled from outside."""
+        fresh()
+        forget()
+        os.mkdir(STATE)
+        told('mount', '-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', STATE)
+        try:
+                drop_in(Restart='no')
+                systemctl('start', UNIT)
+                ok('POST', f'/pins/{HELLO}')
+                with contextlib.suppress(OSError), open(f'{STATE}/ballast', 'wb') as f:
+                        while True:
+                                f.write(bytes(1 << 20))
+                with contextlib.suppress(OSError, EOFError, ValueError):
+                        exchange(API, 'POST', '/allocations', body=many(100000))
+                eventually(lambda: show('ActiveState') == 'failed', 'it ends')
+                assert show('ExecMainStatus') == '74', show('ExecMainStatus')
+                assert 'No space left' in messages('DISK_FAILED')[-1]['CLUSTER_ERROR']
+                os.unlink(f'{STATE}/ballast')
+                systemctl('start', UNIT)
+                assert ok('GET', f'/allocations/{HELLO}')['cid'] == HELLO  # what was answered is there
+                assert messages('STORE_RENEWED')
+        finally:
+                fresh()
+                told('umount', STATE)
+
+
 run(units_verify, units_are_sandboxed, presets_enable, first_start_on_an_empty_etc, second_start_writes_nothing, identity_alone_is_missing,
     starts_without_kubo, is_started_by_a_request, restart_refuses_no_connection, watchdog_ends_what_hangs, kill_keeps_the_pins,
-    stop_with_many_pins, bad_configuration_stays_failed, credentials_win_over_files, instances_have_folders_and_sockets_of_their_own,
+    stop_with_many_pins, bad_configuration_stays_failed, credentials_win_over_files, encrypted_credential,
+    socket_may_be_masked, kubo_at_a_unix_socket, instances_have_folders_and_sockets_of_their_own,
     user_unit_runs, journal_explains_each_message, journal_tells_of_ipfs, journal_tells_of_a_pin_that_fails,
-    journal_tells_of_start_and_stop, journal_tells_of_a_damaged_state)
+    journal_tells_of_start_and_stop, journal_tells_of_a_damaged_state, journal_tells_of_a_full_disk)
