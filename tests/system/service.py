@@ -74,6 +74,11 @@ def forget():
         shutil.rmtree(STATE, ignore_errors=True)
 
 
+def cleanup():
+        fresh()
+        told('runuser', '-u', 'ipfs-cluster', '--', 'ipfs-cluster-service', '--config', ETC, 'state', 'cleanup', '-f')
+
+
 def edit(change):
         with open(f'{ETC}/service.json', encoding='utf-8') as f:
                 config = json.load(f)
@@ -108,20 +113,32 @@ class Load:
 
         def __enter__(self):
                 self.n, self.failures, self.over = 0, [], False
-                self.threads = [threading.Thread(target=self.ask) for _ in range(4)]
+                self.pinned = []
+                self.threads = [threading.Thread(target=f) for f in (self.ask, self.ask, self.ask, self.pin)]
                 for thread in self.threads:
                         thread.start()
                 return self
 
+        def once(self, method, path):
+                try:
+                        response = exchange(API, method, path)
+                        if response.status == 200:
+                                return True
+                        self.failures.append(repr(response))
+                except (OSError, EOFError, ValueError) as e:
+                        self.failures.append(repr(e))
+                return False
+
         def ask(self):
                 while not self.over:
-                        try:
-                                response = get('/version')
-                                if response.status != 200:
-                                        self.failures.append(repr(response))
-                        except (OSError, EOFError, ValueError) as e:
-                                self.failures.append(repr(e))
+                        self.once('GET', '/version')
                         self.n += 1
+
+        def pin(self):
+                while not self.over:
+                        cid = f'f01551220{len(self.pinned):064x}'
+                        if self.once('POST', f'/pins/{cid}'):
+                                self.pinned.append(cid)
 
         def __exit__(self, *_):
                 self.over = True
@@ -212,6 +229,8 @@ def restart_refuses_no_connection(bench):
                 seen = load.n
                 eventually(lambda: load.n > seen + 20, 'requests are answered')
         assert not load.failures, f'{len(load.failures)} of {load.n}: {load.failures[:5]}'
+        assert load.pinned and len(exchange(API, 'GET', '/allocations').lines()) == len(load.pinned)
+        cleanup()
 
 
 # ---- ends
@@ -253,8 +272,7 @@ def stop_with_many_pins(bench):
         assert show('Result') == 'success' and show('ExecMainStatus') == '0'
         systemctl('start', UNIT)
         eventually(lambda: ' 10000 pins' in show('StatusText'), 'all are there')
-        systemctl('stop', UNIT)
-        told('runuser', '-u', 'ipfs-cluster', '--', 'ipfs-cluster-service', '--config', ETC, 'state', 'cleanup', '-f')
+        cleanup()
 
 
 def bad_configuration_stays_failed(bench):
@@ -277,6 +295,28 @@ def bad_configuration_stays_failed(bench):
 
 
 # ---- credentials, instances, users
+
+def request_to_a_bad_configuration_is_cut_off(bench):
+        """Each one starts the peer, which refuses; that comes to an end, and so does the request."""
+        fresh()
+        systemctl('start', SOCKET)
+        with open(f'{ETC}/service.json', encoding='utf-8') as f:
+                good = f.read()
+        try:
+                edit(lambda c: c['cluster'].update(secret='no secret'))
+                try:
+                        raise AssertionError(get('/id'))
+                except (OSError, EOFError):
+                        pass
+                eventually(lambda: show('ActiveState', SOCKET) == 'failed', 'the socket is closed')
+                assert show('ExecMainStatus') == '78'
+        finally:
+                with open(f'{ETC}/service.json', 'w', encoding='utf-8') as f:
+                        f.write(good)
+        systemctl('reset-failed', 'ipfs-cluster*')
+        systemctl('restart', UNIT)
+        assert get('/id').status == 200 and show('ActiveState', SOCKET) == 'active'
+
 
 def socket_may_be_masked(bench):
         """Then the addresses of the configuration count."""
@@ -423,21 +463,23 @@ def journal_tells_of_a_pin_that_fails(bench):
         kubo = bench.stand_in(port=KUBO)
         kubo.fault('pin/add', 'status', status=500, message='no such luck')
         systemctl('start', UNIT)
-        ok('POST', f'/pins/{HELLO}')
+        cid = ok('POST', f'/pins/f01551220{"ab" * 32}')['cid']
         for n in range(1, 7):
-                eventually(lambda: next(iter(ok('GET', f'/pins/{HELLO}')['peer_map'].values()))['attempt_count'] == n and
-                           next(iter(ok('GET', f'/pins/{HELLO}')['peer_map'].values()))['status'] == 'pin_error', f'attempt {n} has failed')
-                ok('POST', f'/pins/{HELLO}/recover')
-        failed = journal(f'CLUSTER_CID={HELLO}')
-        assert [m['CLUSTER_ATTEMPTS'] for m in failed] == ['1', '5'], failed  # those between are not repeated
+                def failed():
+                        info = next(iter(ok('GET', f'/pins/{cid}')['peer_map'].values()))
+                        return info['status'] == 'pin_error' and info['attempt_count'] == n
+                eventually(failed, f'attempt {n} has failed')
+                if n == 6:
+                        kubo.fault('pin/add')
+                ok('POST', f'/pins/{cid}/recover')
+        eventually(lambda: messages('PIN_RECOVERED'), 'the recovery is told')
+        told_of = [m['CLUSTER_ATTEMPTS'] for m in journal(f'CLUSTER_CID={cid}')]
+        assert told_of == ['1', '5', '7'], told_of  # those between are not repeated
         last = messages('PIN_FAILED')[-1]
         assert last['CLUSTER_OP'] == 'pin' and last['CLUSTER_ERROR'].endswith('no such luck'), last
-        assert f'ipfs-cluster-ctl recover {HELLO}' in explained('PIN_FAILED')
-        kubo.fault('pin/add')
-        ok('POST', f'/pins/{HELLO}/recover')
-        eventually(lambda: messages('PIN_RECOVERED'), 'the recovery is told')
+        assert f'ipfs-cluster-ctl recover {cid}' in explained('PIN_FAILED')
+        ok('DELETE', f'/pins/{cid}')
         told('journalctl', '--boot', '--no-pager', '--grep=private_key', status=1)  # secrets never
-        ok('DELETE', f'/pins/{HELLO}')
 
 
 def journal_tells_of_start_and_stop(bench):
@@ -496,7 +538,7 @@ def journal_tells_of_a_full_disk(bench):
 
 run(units_verify, units_are_sandboxed, presets_enable, first_start_on_an_empty_etc, second_start_writes_nothing, identity_alone_is_missing,
     starts_without_kubo, is_started_by_a_request, restart_refuses_no_connection, watchdog_ends_what_hangs, kill_keeps_the_pins,
-    stop_with_many_pins, bad_configuration_stays_failed, credentials_win_over_files, encrypted_credential,
+    stop_with_many_pins, bad_configuration_stays_failed, request_to_a_bad_configuration_is_cut_off, credentials_win_over_files, encrypted_credential,
     socket_may_be_masked, kubo_at_a_unix_socket, instances_have_folders_and_sockets_of_their_own,
     user_unit_runs, journal_explains_each_message, journal_tells_of_ipfs, journal_tells_of_a_pin_that_fails,
     journal_tells_of_start_and_stop, journal_tells_of_a_damaged_state, journal_tells_of_a_full_disk)
