@@ -1,9 +1,11 @@
 #include "daemon/net/http-server.h"
 
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -22,6 +24,7 @@
 #define HTTP_CONNECTION_MEMORY ((size_t) 32 * 1024)
 #define HTTP_MEMORY_PER_HEADER_BYTE 3
 #define HTTP_WATCH_BATCH 64
+#define HTTP_FD_RESERVE 128   /* descriptors of the process that clients cannot use up */
 #define HTTP_KEEPALIVE_SEC 60 /* of silence before a suspended connection's host is probed */
 
 struct HttpServer {
@@ -30,9 +33,11 @@ struct HttpServer {
         struct MHD_Daemon *daemon;
         sd_event_source *io;    /* libmicrohttpd's epoll descriptor */
         sd_event_source *again; /* defer: libmicrohttpd has more to do */
+        sd_event_source *paced; /* timer: it says so, but nothing comes of it */
         sd_event_source *watch; /* watch_fd */
         sd_event_source *sweep; /* timer */
         int watch_fd;           /* epoll of all connections */
+        int fd_limit;           /* a connection with this descriptor or a higher one is refused */
         uint64_t sweep_usec;    /* what the timer is set to; UINT64_MAX: off */
         uint64_t sweep_interval_usec;
         List connections;
@@ -40,6 +45,7 @@ struct HttpServer {
         List ended; /* connections whose client has ended its sending, for one turn */
         List lingers;
         bool is_closing;
+        bool has_moved; /* libmicrohttpd has called since the last look */
 };
 
 static uint64_t now(const HttpServer *server) {
@@ -79,6 +85,7 @@ static void arm_sweep(HttpServer *server, uint64_t usec) {
 }
 
 void http_server_wait(HttpConnection *connection, HttpWait wait) {
+        connection->server->has_moved = true;
         connection->wait = wait;
         connection->since_usec = now(connection->server);
         arm_sweep(connection->server, deadline_of(connection));
@@ -112,18 +119,27 @@ static int on_sweep(sd_event_source *source _unused_, uint64_t usec _unused_, vo
 /* ---- libmicrohttpd on the loop */
 
 #define RUNS_MAX 4 /* in one turn: what it has left to do is often little, and a turn costs more */
+#define PACE_USEC (20 * USEC_PER_MSEC)
 
 /* MHD_get_timeout() knows one thing here, since no time-out of libmicrohttpd is used: that it has more to
- * do, which its epoll descriptor does not show. */
+ * do, which its epoll descriptor does not show. It says so for ever about a connection whose buffer is full
+ * of what it cannot use (a line of a chunked body without an end): when nothing comes of its runs they are
+ * paced, until the client is cut for stalling. */
 static void run(HttpServer *server) {
         MHD_UNSIGNED_LONG_LONG msec;
 
+        server->has_moved = false;
         for (unsigned i = 0; i < RUNS_MAX; i++) {
                 (void) MHD_run(server->daemon);
                 if (MHD_get_timeout(server->daemon, &msec) != MHD_YES)
                         return;
         }
-        http_server_kick(server);
+        if (server->has_moved) {
+                http_server_kick(server);
+                return;
+        }
+        (void) sd_event_source_set_time_relative(server->paced, PACE_USEC);
+        (void) sd_event_source_set_enabled(server->paced, SD_EVENT_ONESHOT);
 }
 
 void http_server_kick(HttpServer *server) {
@@ -140,6 +156,11 @@ static int on_io(
 }
 
 static int on_again(sd_event_source *source _unused_, void *userdata) {
+        run(userdata);
+        return 0;
+}
+
+static int on_pace(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
         run(userdata);
         return 0;
 }
@@ -166,12 +187,12 @@ static void on_client_end(HttpConnection *connection, uint32_t events) {
         list_remove(&connection->ended);
         if (connection->request && http_request_is_suspended(connection->request))
                 http_request_hang_up(connection->request, is_half);
-        else
+        else if (!connection->is_shut)
                 list_append(&connection->server->ended, &connection->ended);
 }
 
-/* What had come was read in run(), which may have freed the connection. Each shutdown is an event, also a
- * second one; what is sent is not hindered. */
+/* What had come was read in run(), which may have freed the connection. The shutdown is a further event, for
+ * libmicrohttpd's sake; it is one for us too, hence once. What is sent is not hindered. */
 static int on_watch(sd_event_source *source _unused_, int fd, uint32_t revents _unused_, void *userdata) {
         struct epoll_event events[HTTP_WATCH_BATCH];
         HttpServer *server = userdata;
@@ -184,6 +205,7 @@ static int on_watch(sd_event_source *source _unused_, int fd, uint32_t revents _
 
         LIST_FOREACH (connection, &server->ended, HttpConnection, ended) {
                 list_remove(&connection->ended);
+                connection->is_shut = true;
                 (void) shutdown(connection->fd, SHUT_RD);
         }
 
@@ -203,6 +225,7 @@ static enum MHD_Result may_connect(
                 void *userdata, const struct sockaddr *address _unused_, socklen_t size _unused_) {
         HttpServer *server = userdata;
 
+        server->has_moved = true;
         return server->n_connections < server->options.max_connections;
 }
 
@@ -210,8 +233,9 @@ static void *open_connection(HttpServer *server, struct MHD_Connection *mhd) {
         HttpConnection *connection = calloc(1, sizeof(*connection));
         int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 
-        if (!connection) {
+        if (!connection || fd >= server->fd_limit) {
                 (void) shutdown(fd, SHUT_RDWR);
+                free(connection);
                 return NULL;
         }
 
@@ -242,6 +266,7 @@ static void on_connection(
                 struct MHD_Connection *mhd,
                 void **context,
                 enum MHD_ConnectionNotificationCode code) {
+        ((HttpServer *) userdata)->has_moved = true;
         if (code == MHD_CONNECTION_NOTIFY_STARTED)
                 *context = open_connection(userdata, mhd);
         else {
@@ -261,6 +286,7 @@ static void *on_target(void *userdata _unused_, const char *target, struct MHD_C
         if (!connection)
                 return NULL;
 
+        connection->server->has_moved = true;
         if (connection->wait == HTTP_WAIT_IDLE)
                 http_server_wait(connection, HTTP_WAIT_HEAD);
         connection->request = http_request_new(connection, target);
@@ -268,7 +294,7 @@ static void *on_target(void *userdata _unused_, const char *target, struct MHD_C
 }
 
 static enum MHD_Result on_request(
-                void *userdata _unused_,
+                void *userdata,
                 struct MHD_Connection *mhd _unused_,
                 const char *path _unused_,
                 const char *method,
@@ -276,16 +302,18 @@ static enum MHD_Result on_request(
                 const char *data,
                 size_t *n,
                 void **context) {
+        ((HttpServer *) userdata)->has_moved = true;
         return *context ? http_request_serve(*context, method, version, data, n) : MHD_NO;
 }
 
 static void on_completed(
-                void *userdata _unused_,
+                void *userdata,
                 struct MHD_Connection *mhd,
                 void **context,
                 enum MHD_RequestTerminationCode code) {
         HttpConnection *connection = connection_of(mhd);
 
+        ((HttpServer *) userdata)->has_moved = true;
         if (*context)
                 http_request_finish(*context, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
         *context = NULL;
@@ -320,6 +348,16 @@ void http_server_handle(HttpServer *server, HttpRequest *request) {
 }
 
 /* ---- the object */
+
+/* The kernel gives the lowest descriptor that is free: a high one says that few are left, whoever has the
+ * others (another listener, connections that linger). Files that have to be opened go first. */
+static int fd_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
+                return INT_MAX;
+        return (int) limit.rlim_cur - (int) MIN(limit.rlim_cur / 2, (rlim_t) HTTP_FD_RESERVE);
+}
 
 static void set_defaults(HttpServerOptions *options) {
         options->max_header_bytes = options->max_header_bytes ?: HTTP_MAX_HEADER_BYTES;
@@ -396,6 +434,15 @@ static int add_sources(HttpServer *server) {
         if (r < 0)
                 return r;
 
+        r = sd_event_add_time(
+                        server->event, &server->paced, CLOCK_MONOTONIC, UINT64_MAX, 0, on_pace, server);
+        if (r < 0)
+                return r;
+
+        r = sd_event_source_set_enabled(server->paced, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+
         r = sd_event_add_io(server->event, &server->watch, server->watch_fd, EPOLLIN, on_watch, server);
         if (r < 0)
                 return r;
@@ -417,6 +464,7 @@ int http_server_new(HttpServer **ret, sd_event *event, const HttpServerOptions *
                 .event = sd_event_ref(event),
                 .options = *options,
                 .watch_fd = -1,
+                .fd_limit = fd_limit(),
                 .sweep_usec = UINT64_MAX,
         };
         list_init(&server->connections);
@@ -473,6 +521,7 @@ HttpServer *http_server_free(HttpServer *server) {
 
         sd_event_source_disable_unref(server->io);
         sd_event_source_disable_unref(server->again);
+        sd_event_source_disable_unref(server->paced);
         sd_event_source_disable_unref(server->watch);
         sd_event_source_disable_unref(server->sweep);
         if (server->watch_fd >= 0)

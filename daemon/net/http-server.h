@@ -12,9 +12,9 @@
  *
  * Checked before HANDLE, and answered by the server itself: head too large (431), bad head (400), two
  * Content-Length or one beside Transfer-Encoding (400), Transfer-Encoding other than chunked (501), more
- * than max_connections (the connection is closed). A head that takes longer than header_timeout, an idle
- * connection, and a client that neither takes nor sends anything for stall_timeout are cut. The time that
- * the owner takes does not count.
+ * than max_connections, or few file descriptors left in the process (the connection is closed). A head that
+ * takes longer than header_timeout, an idle connection, and a client that neither takes nor sends anything
+ * for stall_timeout are cut. The time that the owner takes does not count.
  *
  * Callbacks come from the loop, never from inside a call, except where a comment says so.
  */

@@ -3,6 +3,7 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -227,6 +228,34 @@ static void test_closed_at_once(void) {
         serving_close(&serving);
 }
 
+#define LONG_LINE (100 * 1000)
+#define TURNS_MAX 10000
+
+/* A line of a chunked body that is longer than any buffer: it can neither be read nor be done without. The
+ * loop has to come to rest all the same, also when the client has gone. */
+static void test_endless_chunk_line(const void *data) {
+        bool is_closed = GPOINTER_TO_INT(data);
+        g_autofree char *line = g_strnfill(LONG_LINE, 'a');
+        g_autofree char *wire = g_strconcat(
+                        REQUEST("POST", "/echo") "Transfer-Encoding: chunked\r\n\r\n1;", line, NULL);
+        unsigned n_turns = 0;
+        Serving serving;
+        int fd;
+
+        serving_open(&serving, &long_timeouts);
+        fd = wire_connect(serving.port);
+        wire_send_text(serving.event, fd, wire);
+        if (is_closed)
+                close(fd);
+        while (n_turns < TURNS_MAX && sd_event_run(serving.event, 1000) > 0)
+                n_turns++;
+        g_assert_cmpuint(n_turns, <, TURNS_MAX);
+        serves_on(&serving);
+        if (!is_closed)
+                close(fd);
+        serving_close(&serving);
+}
+
 static void test_max_connections(void) {
         g_autofree char *answer = NULL;
         Serving serving;
@@ -253,6 +282,30 @@ static void test_max_connections(void) {
         for (unsigned i = 1; i < 4; i++)
                 close(fds[i]);
         serving_close(&serving);
+}
+
+/* With few descriptors, half of them are not for clients. */
+static void test_few_descriptors(void) {
+        g_autofree char *answer = NULL;
+        struct rlimit limit, low;
+        Serving serving;
+        int fds[32];
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(fds); i++)
+                fds[i] = dup(STDERR_FILENO);
+        g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+        low = limit;
+        low.rlim_cur = 2 * (rlim_t) fds[31]; /* so the clients' half is in use */
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &low), ==, 0);
+        serving_open(&serving, &(HttpServerOptions){});
+        answer = wire_exchange(serving.event, serving.port, HELLO_LAST);
+        g_assert_cmpstr(answer, ==, "");
+        g_assert_cmpuint(http_server_connections(serving.server), ==, 0);
+        serving_close(&serving);
+
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+        for (unsigned i = 0; i < G_N_ELEMENTS(fds); i++)
+                close(fds[i]);
 }
 
 static void test_many(void) {
@@ -411,7 +464,16 @@ int main(int argc, char **argv) {
         g_test_add_func("/net/http-server/timeout/upload-closed-while-the-sink-waits", test_closed_upload);
         g_test_add_func("/net/http-server/timeout/not-for-the-owner", test_owner_has_time);
         g_test_add_func("/net/http-server/closed-at-once", test_closed_at_once);
+        g_test_add_data_func(
+                        "/net/http-server/endless-chunk-line/client-stays",
+                        GINT_TO_POINTER(false),
+                        test_endless_chunk_line);
+        g_test_add_data_func(
+                        "/net/http-server/endless-chunk-line/client-goes",
+                        GINT_TO_POINTER(true),
+                        test_endless_chunk_line);
         g_test_add_func("/net/http-server/max-connections", test_max_connections);
+        g_test_add_func("/net/http-server/few-descriptors", test_few_descriptors);
         g_test_add_func("/net/http-server/many", test_many);
         g_test_add_func("/net/http-server/stop-accepting", test_stop_accepting);
         g_test_add_func("/net/http-server/peer-of-tcp", test_tcp_peer);
