@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -421,6 +422,16 @@ static int service_open(Service *service) {
         return service_open_rest(service);
 }
 
+/* Nothing here uses select(2), for which the soft limit is low. */
+static void service_raise_limits(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        (void) setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int service_run(const char *folder, const Arguments *arguments) {
         _cleanup_(service_done) Service service = {
                 .arguments = arguments,
@@ -431,6 +442,7 @@ int service_run(const char *folder, const Arguments *arguments) {
         int r;
 
         log_info("Initializing. For verbose output run with \"-l debug\". Please wait...");
+        service_raise_limits();
         r = service_check_arguments(arguments);
         if (r == 0)
                 r = service_load(&service);
