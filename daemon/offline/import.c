@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,8 +10,8 @@
 #include "daemon/offline/log.h"
 #include "daemon/offline/offline.h"
 #include "daemon/offline/say.h"
-#include "daemon/offline/spool.h"
 #include "daemon/offline/values.h"
+#include "daemon/state/spool.h"
 #include "daemon/types/pin.h"
 
 #define IMPORT_CHUNK (64 * 1024)
@@ -26,7 +27,7 @@ typedef struct Import {
         const OfflineImportOptions *options;
         OfflinePeer peer;
         PeerIdList allocations;
-        OfflineSpool spool;
+        StateSpool *spool; /* the pins, checked and encoded */
         char *new_raft;
         char *new_state;
         int fd; /* of the input */
@@ -39,7 +40,7 @@ static void import_done(Import *import) {
                 (void) file_remove_tree(AT_FDCWD, import->new_state);
         free(import->new_raft);
         free(import->new_state);
-        offline_spool_done(&import->spool);
+        state_spool_free(import->spool);
         peer_id_list_done(&import->allocations);
         offline_peer_done(&import->peer);
         if (import->fd != STDIN_FILENO)
@@ -90,7 +91,10 @@ static int import_encode(Import *import, Pin *pin) {
         r = import_override(import, pin);
         if (r >= 0)
                 r = pin_write(pin, &bytes);
-        return r < 0 ? r : offline_spool_put(&import->spool, bytes.data, bytes.len);
+        if (r < 0)
+                return r;
+        return state_spool_write(
+                        import->spool, &(StateRecord){ .value = bytes.data, .value_size = bytes.len });
 }
 
 static int import_pin(Import *import, const OfflineValues *values, Error *reterr) {
@@ -131,7 +135,7 @@ static int import_read(Import *import, Error *reterr) {
         ssize_t n;
         int r;
 
-        r = chunk ? offline_spool_open(&import->spool, import->peer.state_folder) : -ENOMEM;
+        r = chunk ? state_spool_new(&import->spool, import->peer.state_folder) : -ENOMEM;
         if (r < 0)
                 return error_set_errno(reterr, r, "%s: %m", import->peer.state_folder);
 
@@ -145,11 +149,7 @@ static int import_read(Import *import, Error *reterr) {
                         return r;
         }
 
-        r = offline_values_end(&values, reterr);
-        if (r < 0)
-                return r;
-        r = offline_spool_rewind(&import->spool);
-        return r < 0 ? error_set_errno(reterr, r, "%s: %m", import->peer.state_folder) : 0;
+        return offline_values_end(&values, reterr);
 }
 
 /* ---- 2: the new log */
@@ -180,9 +180,13 @@ static int batch_submit(ImportBatch *batch, OfflineLog *log, Error *reterr) {
 }
 
 static int import_submit(Import *import, OfflineLog *log, ImportBatch *batch, Error *reterr) {
+        StateRecord pin;
         int r;
 
-        while ((r = offline_spool_next(&import->spool, &batch->bytes)) > 0) {
+        while ((r = state_spool_read(import->spool, &pin)) > 0) {
+                r = str_append_bytes(&batch->bytes, pin.value, pin.value_size);
+                if (r < 0)
+                        break;
                 batch->ends[batch->n++] = batch->bytes.len;
                 if (batch_is_full(batch)) {
                         r = batch_submit(batch, log, reterr);
