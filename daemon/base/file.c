@@ -127,6 +127,27 @@ int file_sync_dir(int dir_fd) {
         return fsync(fd) < 0 ? -errno : 0;
 }
 
+static int file_open_parent(int dir_fd, const char *path) {
+        _cleanup_free_ char *parent = NULL;
+        const char *slash = strrchr(path, '/');
+        int fd;
+
+        if (slash) {
+                parent = strndup(path, (size_t) (slash - path) + 1);
+                if (!parent)
+                        return -ENOMEM;
+        }
+
+        fd = openat(dir_fd, parent ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+int file_sync_parent(int dir_fd, const char *path) {
+        _cleanup_close_ int fd = file_open_parent(dir_fd, path);
+
+        return fd < 0 ? fd : file_sync_dir(fd);
+}
+
 /* The new content under its temporary name. The name is fixed, so that a crash leaves one such file at most,
  * which the next write replaces. */
 static int file_write_new(int dir_fd, const char *name, const void *bytes, size_t n, mode_t mode) {
@@ -168,25 +189,13 @@ static int file_replace_in(int dir_fd, const char *name, const void *bytes, size
 }
 
 int file_replace(int dir_fd, const char *path, const void *bytes, size_t n, mode_t mode) {
-        _cleanup_close_ int parent_fd = -1;
-        _cleanup_free_ char *parent = NULL;
-        const char *slash;
-        int r;
+        _cleanup_close_ int parent_fd = file_open_parent(dir_fd, path);
+        const char *slash = strrchr(path, '/');
 
-        slash = strrchr(path, '/');
-        if (!slash)
-                return file_replace_in(dir_fd, path, bytes, n, mode);
-
-        r = str_copy(&parent, path);
-        if (r < 0)
-                return r;
-        parent[slash - path + 1] = '\0';
-
-        parent_fd = openat(dir_fd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (parent_fd < 0)
-                return -errno;
+                return parent_fd;
 
-        return file_replace_in(parent_fd, slash + 1, bytes, n, mode);
+        return file_replace_in(parent_fd, slash ? slash + 1 : path, bytes, n, mode);
 }
 
 static int file_remove_children(int dir_fd, const char *path) {

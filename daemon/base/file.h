@@ -23,6 +23,7 @@ int file_read_at(
                 size_t n,
                 off_t offset); /* all of it; -ENODATA when the file ends before */
 int file_sync_dir(int dir_fd);
-int file_remove_tree(int dir_fd, const char *path);              /* recursive; 0 when it was not there */
-int file_make_dirs(const char *path, mode_t mode);               /* with its parents */
+int file_sync_parent(int dir_fd, const char *path); /* the folder that PATH lies in: after a rename */
+int file_remove_tree(int dir_fd, const char *path); /* recursive; 0 when it was not there */
+int file_make_dirs(const char *path, mode_t mode);  /* with its parents */
 int file_join(char **ret, const char *folder, const char *name); /* NAME alone when it is absolute */

@@ -139,24 +139,6 @@ static int fill_first_folder(
         return r < 0 ? error_set_errno(reterr, r, "%s: cannot sync: %m", folder) : 0;
 }
 
-static int sync_parent(const char *folder) {
-        _cleanup_close_ int fd = -1;
-        _cleanup_free_ char *parent = NULL;
-        char *slash;
-
-        parent = strdup(folder);
-        if (!parent)
-                return -ENOMEM;
-        slash = strrchr(parent, '/');
-        if (slash)
-                slash[slash == parent] = '\0';
-
-        fd = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        return file_sync_dir(fd);
-}
-
 static int make_first_folder(const ConsensusOptions *options, const char *folder, Error *reterr) {
         _cleanup_free_ char *new_folder = NULL;
         _cleanup_close_ int fd = -1;
@@ -176,7 +158,8 @@ static int make_first_folder(const ConsensusOptions *options, const char *folder
         if (r < 0)
                 return r;
 
-        r = renameat(AT_FDCWD, new_folder, AT_FDCWD, folder) < 0 ? -errno : sync_parent(folder);
+        r = renameat(AT_FDCWD, new_folder, AT_FDCWD, folder) < 0 ? -errno
+                                                                 : file_sync_parent(AT_FDCWD, folder);
         if (r == -ENOTEMPTY || r == -EEXIST)
                 return error_set(
                                 reterr,

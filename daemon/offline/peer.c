@@ -88,21 +88,6 @@ static int peer_rotate(const OfflinePeer *peer, int64_t n) {
         return rename(from, to) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static int peer_sync_parent(const OfflinePeer *peer) {
-        _cleanup_free_ char *parent = strdup(peer->raft_folder);
-        _cleanup_close_ int fd = -1;
-        char *slash;
-
-        if (!parent)
-                return -ENOMEM;
-        slash = strrchr(parent, '/');
-        if (slash)
-                slash[slash == parent] = '\0';
-
-        fd = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 ? -errno : file_sync_dir(fd);
-}
-
 int offline_peer_back_up(const OfflinePeer *peer, const char *from) {
         _cleanup_free_ char *to = NULL;
         int r = 0;
@@ -118,5 +103,5 @@ int offline_peer_back_up(const OfflinePeer *peer, const char *from) {
                 return r;
         if (rename(from, to) < 0)
                 return -errno;
-        return peer_sync_parent(peer);
+        return file_sync_parent(AT_FDCWD, peer->raft_folder);
 }

@@ -162,6 +162,15 @@ static void test_sync_dir(Fixture *f, const void *data _unused_) {
         g_assert_cmpint(file_sync_dir(-1), ==, -EBADF);
 }
 
+static void test_sync_parent(Fixture *f, const void *data _unused_) {
+        g_autofree char *path = g_build_filename(f->path, "not-there", NULL);
+
+        g_assert_cmpint(file_sync_parent(AT_FDCWD, path), ==, 0);
+        g_assert_cmpint(file_sync_parent(f->fd, "not-there"), ==, 0);
+        g_assert_cmpint(file_sync_parent(AT_FDCWD, "/not-there"), ==, 0);
+        g_assert_cmpint(file_sync_parent(f->fd, "not/there"), ==, -ENOENT);
+}
+
 static void test_join(void) {
         static const struct {
                 const char *folder, *name, *path;
@@ -213,6 +222,7 @@ int main(int argc, char **argv) {
         ADD("remove-tree", test_remove_tree);
         ADD("make-dirs", test_make_dirs);
         ADD("sync-dir", test_sync_dir);
+        ADD("sync-parent", test_sync_parent);
         ADD("out-of-memory", test_out_of_memory);
         g_test_add_func("/base/file/join", test_join);
         return g_test_run();
