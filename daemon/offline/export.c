@@ -19,6 +19,12 @@ typedef struct Export {
         Str buffer;
 } Export;
 
+static void export_done(Export *export) {
+        str_done(&export->buffer);
+        if (export->fd != STDOUT_FILENO)
+                closep(&export->fd);
+}
+
 static int export_flush(Export *export, Error *reterr) {
         int r = str_error(&export->buffer);
 
@@ -63,37 +69,47 @@ static int export_pinset(Export *export, StatePinset *pinset, Error *reterr) {
         return error_set_errno(reterr, r, "the pinset cannot be read: %m");
 }
 
-/* A peer that never ran has no folder, and an export makes none. */
-static int export_log(Export *export, const OfflinePeer *peer, Error *reterr) {
+static int export_open(Export *export, const char *file, Error *reterr) {
+        if (!file)
+                return 0;
+
+        export->path = file;
+        export->fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, EXPORT_MODE);
+        return export->fd < 0 ? error_set_errno(reterr, -errno, "open %s: %m", file) : 0;
+}
+
+static int export_sync(Export *export, const char *file, Error *reterr) {
+        if (!file)
+                return 0;
+
+        if (fsync(export->fd) < 0 && errno != EINVAL) /* a pipe or a device */
+                return error_set_errno(reterr, -errno, "sync %s: %m", file);
+        return 0;
+}
+
+/* The log is opened first: a file that is there may be the last good export of one that is damaged. */
+static int export_log(Export *export, const OfflinePeer *peer, const char *file, Error *reterr) {
         _cleanup_(offline_log_done) OfflineLog log = {};
         int r;
 
-        if (access(peer->raft_folder, F_OK) < 0)
-                return 0;
-
         r = offline_log_open(&log, peer, peer->state_folder, peer->raft_folder, reterr);
+        if (r >= 0)
+                r = export_open(export, file, reterr);
         if (r >= 0)
                 r = export_pinset(export, consensus_pinset(log.consensus), reterr);
         return r < 0 ? r : offline_log_close(&log, reterr);
 }
 
+/* A peer that never ran has no log, and an export makes none. */
 static int export_run(const char *file, const OfflinePeer *peer, Error *reterr) {
-        Export export = { .path = file ? file : "standard output", .fd = STDOUT_FILENO };
-        _cleanup_close_ int fd = -1;
+        _cleanup_(export_done) Export export = { .path = "standard output", .fd = STDOUT_FILENO };
         int r;
 
-        if (file) {
-                fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, EXPORT_MODE);
-                if (fd < 0)
-                        return error_set_errno(reterr, -errno, "open %s: %m", file);
-                export.fd = fd;
-        }
-
-        r = export_log(&export, peer, reterr);
-        str_done(&export.buffer);
-        if (r >= 0 && file && fsync(fd) < 0 && errno != EINVAL) /* a pipe or a device */
-                r = error_set_errno(reterr, -errno, "sync %s: %m", file);
-        return r;
+        if (access(peer->raft_folder, F_OK) < 0)
+                r = export_open(&export, file, reterr);
+        else
+                r = export_log(&export, peer, file, reterr);
+        return r < 0 ? r : export_sync(&export, file, reterr);
 }
 
 int offline_export(const char *folder, const char *file) {

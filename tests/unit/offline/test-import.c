@@ -189,6 +189,24 @@ static void test_many(Stopped *s, const void *data G_GNUC_UNUSED) {
         g_assert_cmpuint(g_strv_length(lines), ==, 2501);
 }
 
+/* The export of yesterday is what a peer with a damaged log begins anew from. */
+static void test_damaged(Stopped *s, const void *data G_GNUC_UNUSED) {
+        g_autofree char *file = stopped_path(s, "out.json"), *text = NULL;
+        OfflineImportOptions options = { .folder = s->folder, .file = file };
+        Said said;
+
+        check_imported(s, (OfflineImportOptions){}, PIN_1);
+        stopped_put(s, "out.json", "yesterday");
+        stopped_put(s, "raft/meta-a", "junk");
+        stopped_put(s, "raft/meta-b", "junk");
+        said = stopped_said_by(export, &options, NULL);
+        g_assert_true(g_str_has_prefix(said.err, "error exporting state: "));
+        g_assert_cmpint(said.status, ==, 74);
+        said_done(&said);
+        text = stopped_get(s, "out.json");
+        g_assert_cmpstr(text, ==, "yesterday");
+}
+
 int main(int argc, char **argv) {
         g_setenv("TZ", "UTC", true);
         g_test_init(&argc, &argv, NULL);
@@ -196,6 +214,7 @@ int main(int argc, char **argv) {
 #define ADD(path, func)                                                                                     \
         g_test_add("/offline/import/" path, Stopped, NULL, stopped_set_up, func, stopped_tear_down)
         ADD("nothing-to-export", test_nothing);
+        ADD("damaged-log-leaves-the-export", test_damaged);
         ADD("as-recorded", test_recorded);
         ADD("old-form", test_old_form);
         ADD("bad-input-changes-nothing", test_bad);
