@@ -232,19 +232,25 @@ static int import_build(Import *import, Error *reterr) {
 
 /* ---- 3: the exchange */
 
+static int import_move_in(const Import *import) {
+        const char *to = import->peer.raft_folder;
+
+        return rename(import->new_raft, to) < 0 ? -errno : file_sync_parent(AT_FDCWD, to);
+}
+
 static int import_exchange(Import *import) {
         const char *old = import->peer.raft_folder;
         int r;
 
         if (access(old, F_OK) < 0)
-                return rename(import->new_raft, old) < 0 ? -errno : 0;
+                return import_move_in(import);
         if (renameat2(AT_FDCWD, import->new_raft, AT_FDCWD, old, RENAME_EXCHANGE) >= 0)
                 return offline_peer_back_up(&import->peer, import->new_raft);
         if (errno != EINVAL && errno != ENOSYS) /* a file system that cannot: two steps then */
                 return -errno;
 
         r = offline_peer_back_up(&import->peer, old);
-        return r < 0 ? r : rename(import->new_raft, old) < 0 ? -errno : 0;
+        return r < 0 ? r : import_move_in(import);
 }
 
 /* The pinset was built already; without it the next start would do it again. */
