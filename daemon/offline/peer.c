@@ -34,23 +34,25 @@ static int peer_find_folders(OfflinePeer *peer, const char *folder, Error *reter
         return r < 0 ? error_set_errno(reterr, r, "%s: %m", folder) : 0;
 }
 
+/* A file that is not there is no wrong configuration. */
+static int peer_fail_config(Error *error) {
+        return offline_say_error(
+                        "loading configurations",
+                        error,
+                        error->code == ERROR_NOT_FOUND ? EXIT_FAILURE : EX_CONFIG);
+}
+
 int offline_peer_open(OfflinePeer *peer, const char *folder) {
         Error error = {};
 
         if (config_load(&peer->config, folder, &error) < 0)
-                return offline_say_error(
-                                "loading configurations",
-                                &error,
-                                error.code == ERROR_NOT_FOUND ? EXIT_FAILURE : EX_CONFIG);
+                return peer_fail_config(&error);
         if (peer_find_folders(peer, folder, &error) < 0)
                 return offline_say_error("making the state folder", &error, EXIT_FAILURE);
         if (config_lock(peer->state_folder, &peer->lock_fd, &error) < 0)
                 return offline_say_error("obtaining execution lock", &error, EXIT_FAILURE);
         if (config_identity_load(&peer->identity, folder, &error) < 0)
-                return offline_say_error(
-                                "loading configurations",
-                                &error,
-                                error.code == ERROR_NOT_FOUND ? EXIT_FAILURE : EX_CONFIG);
+                return peer_fail_config(&error);
         return 0;
 }
 
