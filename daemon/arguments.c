@@ -41,6 +41,12 @@ static int _printf_(2, 3) arguments_misuse(ArgumentsParser *p, const char *forma
         return arguments_help(p, EXIT_FAILURE);
 }
 
+static void arguments_descend(ArgumentsParser *p, const Command *command) {
+        p->command = command;
+        (void) strncat(p->path, " ", sizeof(p->path) - strlen(p->path) - 1);
+        (void) strncat(p->path, command->name, sizeof(p->path) - strlen(p->path) - 1);
+}
+
 /* The help of NAME below the command; none: status 3. */
 static int arguments_topic(ArgumentsParser *p, const char *name) {
         const Command *topic = command_find(p->command, name);
@@ -51,9 +57,7 @@ static int arguments_topic(ArgumentsParser *p, const char *name) {
                 p->arguments->text_is_error = true;
                 return str_appendf(&p->arguments->text, "No help topic for '%s'\n", name);
         }
-        p->command = topic;
-        (void) strncat(p->path, " ", sizeof(p->path) - strlen(p->path) - 1);
-        (void) strncat(p->path, name, sizeof(p->path) - strlen(p->path) - 1);
+        arguments_descend(p, topic);
         return arguments_help(p, EXIT_SUCCESS);
 }
 
@@ -121,10 +125,8 @@ static int arguments_option(ArgumentsParser *p, const char *word) {
 /* ---- words */
 
 static int arguments_enter(ArgumentsParser *p, const Command *command) {
-        p->command = command;
+        arguments_descend(p, command);
         p->arguments->verb = command->verb;
-        (void) strncat(p->path, " ", sizeof(p->path) - strlen(p->path) - 1);
-        (void) strncat(p->path, command->name, sizeof(p->path) - strlen(p->path) - 1);
         return 1;
 }
 

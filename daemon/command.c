@@ -199,7 +199,6 @@ static const char **import_argument(Arguments *arguments) {
 
 static const Command state_commands[] = {
         { "export",
-          NULL,
           "save the state to a JSON file",
           "[arguments...]",
           description_export,
@@ -207,7 +206,6 @@ static const Command state_commands[] = {
           NULL,
           export_options },
         { "import",
-          NULL,
           "load the state from a file produced by 'export'",
           "[arguments...]",
           description_import,
@@ -215,7 +213,6 @@ static const Command state_commands[] = {
           import_argument,
           import_options },
         { "cleanup",
-          NULL,
           "remove persistent data",
           "[arguments...]",
           description_cleanup,
@@ -227,7 +224,6 @@ static const Command state_commands[] = {
 
 static const Command root_commands[] = {
         { "init",
-          NULL,
           "Creates a configuration and generates an identity",
           NULL,
           description_init,
@@ -235,7 +231,6 @@ static const Command root_commands[] = {
           NULL,
           init_options },
         { "daemon",
-          NULL,
           "Runs the IPFS Cluster peer (default)",
           "[arguments...]",
           NULL,
@@ -243,7 +238,6 @@ static const Command root_commands[] = {
           NULL,
           daemon_options },
         { "state",
-          NULL,
           "Manages the peer's persistent state (pinset)",
           "[arguments...]",
           NULL,
@@ -252,7 +246,6 @@ static const Command root_commands[] = {
           NULL,
           state_commands },
         { "version",
-          NULL,
           "Prints the ipfs-cluster version",
           "[arguments...]",
           NULL,

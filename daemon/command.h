@@ -31,8 +31,7 @@ struct CommandOption {
 
 struct Command {
         const char *name;
-        const char *other;
-        const char *help;      /* one line; NULL: hidden */
+        const char *help;      /* one line */
         const char *arguments; /* in the usage line, after the options */
         const char *description;
         ArgumentsVerb verb;
