@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "ctl/stream.h"
+#include "daemon/base/percent.h"
 #include "daemon/base/time.h"
 #include "daemon/types/pin-options.h"
 #include "daemon/types/version.h"
@@ -139,23 +140,11 @@ static const struct {
         [CTL_CALL_METRICS] = { "GET", "/monitor/metrics/", "", ROUTE_SUBJECT },
 };
 
-/* Percent-encode what is not unreserved (RFC 3986) and not in KEEP. */
-static void append_escaped(Str *to, const char *text, const char *keep) {
-        for (const char *i = text; *i; i++) {
-                unsigned char c = *i;
-
-                if (isalnum(c) || strchr("-._~", c) || strchr(keep, c))
-                        (void) str_append_char(to, c);
-                else
-                        (void) str_appendf(to, "%%%02X", c);
-        }
-}
-
 static void append_parameter(Str *to, const char *key, const char *value, unsigned *n) {
         (void) str_append_char(to, (*n)++ ? '&' : '?');
         (void) str_append(to, key);
         (void) str_append_char(to, '=');
-        append_escaped(to, value, ",");
+        (void) percent_encode(to, value, strlen(value), ",");
 }
 
 static int write_target(const CtlRequest *request, Str *to) {
@@ -164,7 +153,8 @@ static int write_target(const CtlRequest *request, Str *to) {
 
         (void) str_append(to, routes[request->call].path);
         if (flags & (ROUTE_SUBJECT | ROUTE_PATH))
-                append_escaped(to, subject, flags & ROUTE_PATH ? "/:@!$&'()*+,;=" : ":@");
+                (void) percent_encode(
+                                to, subject, strlen(subject), flags & ROUTE_PATH ? "/:@!$&'()*+,;=" : ":@");
         (void) str_append(to, routes[request->call].tail);
         if (flags & ROUTE_LOCAL)
                 append_parameter(to, "local", request->local ? "true" : "false", &n);

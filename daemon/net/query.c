@@ -2,15 +2,7 @@
 
 #include <string.h>
 
-static int hex_value(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
-}
+#include "daemon/base/percent.h"
 
 /* Decode TEXT where it stands; the result is never longer. A zero byte would end the string early, so its
  * escape counts as a bad one. */
@@ -21,11 +13,11 @@ static int decode(char *text, bool plus_is_space) {
                 char c = *p;
 
                 if (c == '%') {
-                        int high = hex_value(p[1]), low = high < 0 ? -1 : hex_value(p[2]);
+                        int byte = percent_decode(p, strnlen(p, 3));
 
-                        if (low < 0 || (high == 0 && low == 0))
+                        if (byte <= 0)
                                 return -EINVAL;
-                        c = (char) (high << 4 | low);
+                        c = (char) byte;
                         p += 2;
                 } else if (c == '+' && plus_is_space)
                         c = ' ';
@@ -147,28 +139,10 @@ const char *query_get(const Query *query, const char *key) {
         return NULL;
 }
 
-static bool is_unreserved(char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               (c && strchr("-_.~", c));
-}
-
-static int escape(Str *to, const char *text, const char *also_plain, const char *space) {
-        for (; *text; text++) {
-                if (*text == ' ')
-                        (void) str_append(to, space);
-                else if (is_unreserved(*text) || strchr(also_plain, *text))
-                        (void) str_append_char(to, *text);
-                else
-                        (void) str_appendf(to, "%%%02X", (unsigned char) *text);
-        }
-
-        return str_error(to);
-}
-
 int query_escape(Str *to, const char *text) {
-        return escape(to, text, "", "+");
+        return percent_encode_query(to, text, strlen(text));
 }
 
 int query_escape_path(Str *to, const char *text) {
-        return escape(to, text, "$&+:=@", "%20");
+        return percent_encode(to, text, strlen(text), "$&+:=@");
 }

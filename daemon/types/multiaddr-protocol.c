@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/base/multibase.h"
+#include "daemon/base/percent.h"
 #include "daemon/types/multihash.h"
 #include "daemon/types/peer-id.h"
 
@@ -130,46 +131,28 @@ static int path_encode(const char *text, size_t n, Str *to) {
 
 /* ---- http-path: escaped in the text as in a query, so that it has no '/' */
 
-static int hex_digit(char c) {
-        static const char digits[] = "0123456789abcdef";
-        const char *at = c == '\0' ? NULL : strchr(digits, c >= 'A' && c <= 'F' ? c + ('a' - 'A') : c);
-
-        return at ? (int) (at - digits) : -EINVAL;
-}
-
 static int http_path_encode(const char *text, size_t n, Str *to) {
         if (n == 0)
                 return -EINVAL;
 
         for (size_t i = 0; i < n; i++) {
-                int high, low;
+                int byte;
 
                 if (text[i] != '%') {
                         (void) str_append_char(to, text[i] == '+' ? ' ' : text[i]);
                         continue;
                 }
-                if (n - i < 3 || (high = hex_digit(text[i + 1])) < 0 || (low = hex_digit(text[i + 2])) < 0)
-                        return -EINVAL;
-                (void) str_append_char(to, (char) (high << 4 | low));
+                byte = percent_decode(text + i, n - i);
+                if (byte < 0)
+                        return byte;
+                (void) str_append_char(to, (char) byte);
                 i += 2;
         }
         return str_error(to);
 }
 
 static int http_path_decode(const uint8_t *bytes, size_t n, Str *to) {
-        static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
-
-        if (n == 0)
-                return -EINVAL;
-
-        for (size_t i = 0; i < n; i++)
-                if (bytes[i] == ' ')
-                        (void) str_append_char(to, '+');
-                else if (bytes[i] != '\0' && strchr(plain, bytes[i]))
-                        (void) str_append_char(to, (char) bytes[i]);
-                else
-                        (void) str_appendf(to, "%%%02X", bytes[i]);
-        return str_error(to);
+        return n == 0 ? -EINVAL : percent_encode_query(to, bytes, n);
 }
 
 /* ---- hashes and keys */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/base/macro.h"
+#include "daemon/base/percent.h"
 #include "daemon/base/time.h"
 
 #define PIN_OPTION_META "meta-"
@@ -300,23 +301,12 @@ int pin_options_read(Pin *pin, const PinOption *options, size_t n, uint64_t now,
 
 /* ---- writing */
 
-static int pin_option_escape(const char *text, Str *to) {
-        static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
-
-        for (; *text; text++)
-                if (strchr(plain, *text))
-                        (void) str_append_char(to, *text);
-                else
-                        (void) str_appendf(to, "%%%02X", (uint8_t) *text);
-        return str_error(to);
-}
-
 static int pin_option_write(const char *key, const char *value, Str *to) {
         if (to->len > 0 && to->data[to->len - 1] != '?')
                 (void) str_append_char(to, '&');
-        (void) pin_option_escape(key, to);
+        (void) percent_encode(to, key, strlen(key), "");
         (void) str_append_char(to, '=');
-        return pin_option_escape(value ? value : "", to);
+        return percent_encode(to, value ? value : "", value ? strlen(value) : 0, "");
 }
 
 static int pin_option_write_int(const char *key, int64_t value, Str *to) {
