@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "daemon/base/time.h"
 
@@ -19,12 +18,9 @@ void ctl_options_done(CtlOptions *options) {
 }
 
 static bool flag_is_named(const CtlFlag *flag, const char *name, size_t n) {
-        for (size_t i = 0; i < CTL_FLAG_NAMES_MAX; i++) {
-                const char *own = flag->names[i];
-
-                if (own && strlen(own) == n && memcmp(own, name, n) == 0)
+        for (size_t i = 0; i < CTL_FLAG_NAMES_MAX; i++)
+                if (flag->names[i] && str_equal_n(flag->names[i], name, n))
                         return true;
-        }
         return false;
 }
 
@@ -39,49 +35,17 @@ static void *flag_member(const CtlFlag *flag, CtlOptions *options) {
         return (char *) options + flag->offset;
 }
 
-/* The spellings of strconv.ParseBool. */
-static int flag_read_bool(const char *text, bool *ret) {
-        static const char *const yes[] = { "1", "t", "T", "true", "TRUE", "True" };
-        static const char *const no[] = { "0", "f", "F", "false", "FALSE", "False" };
-
-        for (size_t i = 0; i < ELEMENTSOF(yes); i++) {
-                if (strcmp(text, yes[i]) == 0) {
-                        *ret = true;
-                        return 0;
-                }
-                if (strcmp(text, no[i]) == 0) {
-                        *ret = false;
-                        return 0;
-                }
-        }
-        return -EINVAL;
-}
-
-static int flag_read_int(const char *text, int64_t *ret) {
-        char *end;
-        long long value;
-
-        errno = 0;
-        value = strtoll(text, &end, 0);
-        if (errno == ERANGE)
-                return -ERANGE;
-        if (end == text || *end || *text == ' ')
-                return -EINVAL;
-        *ret = value;
-        return 0;
-}
-
 static int flag_set_value(const CtlFlag *flag, const char *value, CtlOptions *options) {
         void *member = flag_member(flag, options);
 
         switch (flag->kind) {
         case CTL_FLAG_BOOL:
-                return flag_read_bool(value, member);
+                return str_parse_bool(value, member);
         case CTL_FLAG_STRING:
                 *(const char **) member = value;
                 return 0;
         case CTL_FLAG_INT:
-                return flag_read_int(value, member);
+                return str_parse_int(value, member);
         case CTL_FLAG_DURATION:
                 return duration_parse(value, member);
         case CTL_FLAG_LIST:

@@ -83,7 +83,7 @@ static const char *component_of(const char *file, size_t *ret_n) {
 
 static LogComponent *levels_find(LogLevels *levels, const char *name, size_t n) {
         for (size_t i = 0; i < levels->n_components; i++)
-                if (strlen(levels->components[i].name) == n && !memcmp(levels->components[i].name, name, n))
+                if (str_equal_n(levels->components[i].name, name, n))
                         return &levels->components[i];
 
         return NULL;

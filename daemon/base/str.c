@@ -1,5 +1,6 @@
 #include "daemon/base/str.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -148,6 +149,40 @@ char *str_take(Str *s) {
 
 bool str_equal(const char *a, const char *b) {
         return a == b || (a && b && !strcmp(a, b));
+}
+
+bool str_equal_n(const char *text, const char *bytes, size_t n) {
+        return strlen(text) == n && !memcmp(text, bytes, n);
+}
+
+int str_parse_bool(const char *text, bool *ret) {
+        static const char *const words[][2] = {
+                { "0", "1" },        { "f", "t" },        { "F", "T" },
+                { "false", "true" }, { "False", "True" }, { "FALSE", "TRUE" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                for (int value = 0; value < 2; value++)
+                        if (!strcmp(text, words[i][value])) {
+                                *ret = value;
+                                return 0;
+                        }
+        return -EINVAL;
+}
+
+int str_parse_int(const char *text, int64_t *ret) {
+        long long value;
+        char *end;
+
+        errno = 0;
+        value = strtoll(text, &end, 0);
+        if (errno == ERANGE)
+                return -ERANGE;
+        if (end == text || *end || isspace((unsigned char) *text))
+                return -EINVAL;
+
+        *ret = value;
+        return 0;
 }
 
 int str_copy(char **to, const char *from) {

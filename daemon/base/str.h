@@ -77,8 +77,13 @@ static inline bool str_is_empty(const char *text) {
         return !text || !*text;
 }
 
-bool str_equal(const char *a, const char *b); /* NULL equals NULL only */
-int str_copy(char **to, const char *from);    /* frees what *TO held; FROM may be NULL */
+bool str_equal(const char *a, const char *b);                    /* NULL equals NULL only */
+bool str_equal_n(const char *text, const char *bytes, size_t n); /* TEXT is the N bytes at BYTES */
+int str_copy(char **to, const char *from);                       /* frees what *TO held; FROM may be NULL */
+/* As the Go program reads flags and variables: strconv.ParseBool(); a whole number, also 0x… and 0…, with
+ * nothing around it. Errors: -EINVAL, -ERANGE. */
+int str_parse_bool(const char *text, bool *ret);
+int str_parse_int(const char *text, int64_t *ret);
 /* Cut TEXT to at most MAX bytes on a UTF-8 boundary; answers the length kept. */
 size_t str_utf8_cut(const char *text, size_t max);
 bool str_is_utf8(const char *bytes, size_t n);

@@ -28,28 +28,12 @@ static int value_parse_string(const ConfigRow *row _unused_, const char *text, C
         return str_copy(&ret->string, text);
 }
 
-/* As Go's strconv.ParseBool(), which reads these variables in the Go program. */
 static int value_parse_bool(const ConfigRow *row _unused_, const char *text, ConfigValue *ret) {
-        static const char *const words[][2] = {
-                { "0", "1" },        { "f", "t" },        { "F", "T" },
-                { "false", "true" }, { "False", "True" }, { "FALSE", "TRUE" },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                for (int value = 0; value < 2; value++)
-                        if (str_equal(text, words[i][value])) {
-                                ret->boolean = value;
-                                return 0;
-                        }
-        return -EINVAL;
+        return str_parse_bool(text, &ret->boolean);
 }
 
 static int value_parse_int(const ConfigRow *row _unused_, const char *text, ConfigValue *ret) {
-        char *end = NULL;
-
-        errno = 0;
-        ret->number = strtoll(text, &end, 0);
-        return errno || end == text || *end || isspace((unsigned char) *text) ? -EINVAL : 0;
+        return str_parse_int(text, &ret->number);
 }
 
 static int value_parse_double(const ConfigRow *row _unused_, const char *text, ConfigValue *ret) {

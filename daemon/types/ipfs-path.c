@@ -2,10 +2,6 @@
 
 #include <string.h>
 
-static bool namespace_is(const char *name, size_t n, const char *known) {
-        return strlen(known) == n && !memcmp(name, known, n);
-}
-
 static int path_fail(const char *text, const char *words, Error *reterr) {
         return error_set(reterr, ERROR_INVALID, "invalid path \"%s\": %s", text, words);
 }
@@ -39,9 +35,9 @@ int ipfs_path_parse(const char *text, IpfsPath *ret, Error *reterr) {
         if (n == 0 || root[0] == '\0' || root[0] == '/')
                 return path_fail(text, "path does not have enough components", reterr);
 
-        if (namespace_is(name, n, "ipfs") || namespace_is(name, n, "ipld"))
+        if (str_equal_n("ipfs", name, n) || str_equal_n("ipld", name, n))
                 r = path_parse_root(text, root, strcspn(root, "/"), &path, reterr);
-        else if (!namespace_is(name, n, "ipns"))
+        else if (!str_equal_n("ipns", name, n))
                 r = path_fail(text, "unknown namespace", reterr);
         if (r < 0)
                 return r;

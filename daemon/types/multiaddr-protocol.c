@@ -345,7 +345,7 @@ static const MultiaddrProtocol protocols[] = {
 
 const MultiaddrProtocol *multiaddr_protocol_by_name(const char *name, size_t n) {
         for (size_t i = 0; i < ELEMENTSOF(protocols); i++)
-                if (strlen(protocols[i].name) == n && !memcmp(protocols[i].name, name, n))
+                if (str_equal_n(protocols[i].name, name, n))
                         return &protocols[i];
         return NULL;
 }

@@ -35,7 +35,7 @@ const char *pin_status_to_string(PinStatus status) {
 
 static PinStatus pin_status_from_string_n(const char *text, size_t n) {
         for (size_t i = 0; i < ELEMENTSOF(pin_statuses); i++)
-                if (strlen(pin_statuses[i].name) == n && !memcmp(pin_statuses[i].name, text, n))
+                if (str_equal_n(pin_statuses[i].name, text, n))
                         return pin_statuses[i].status;
         return PIN_STATUS_UNDEFINED;
 }

@@ -36,7 +36,7 @@ static PinType pin_type_from_string_n(const char *text, size_t n) {
                 return PIN_TYPE_ALL;
 
         for (size_t i = 0; i < ELEMENTSOF(pin_types); i++)
-                if (strlen(pin_types[i].name) == n && !memcmp(pin_types[i].name, text, n))
+                if (str_equal_n(pin_types[i].name, text, n))
                         return pin_types[i].type;
         return PIN_TYPE_BAD;
 }

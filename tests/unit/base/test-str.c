@@ -315,6 +315,47 @@ static int fill(Str *s, StrList *list, StrMap *map) {
         return r;
 }
 
+static void test_parse(void) {
+        static const struct {
+                const char *text;
+                int boolean; /* or the error */
+                int number;
+                int64_t value;
+        } cases[] = {
+                { "1", true, 0, 1 },
+                { "0", false, 0, 0 },
+                { "t", true, -EINVAL, 0 },
+                { "FALSE", false, -EINVAL, 0 },
+                { "True", true, -EINVAL, 0 },
+                { "tRUE", -EINVAL, -EINVAL, 0 },
+                { "yes", -EINVAL, -EINVAL, 0 },
+                { "", -EINVAL, -EINVAL, 0 },
+                { "-12", -EINVAL, 0, -12 },
+                { "0x10", -EINVAL, 0, 16 },
+                { " 1", -EINVAL, -EINVAL, 0 },
+                { "1 ", -EINVAL, -EINVAL, 0 },
+                { "1.5", -EINVAL, -EINVAL, 0 },
+                { "9223372036854775807", -EINVAL, 0, INT64_MAX },
+                { "9223372036854775808", -EINVAL, -ERANGE, 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                int64_t number = 0;
+                bool boolean = false;
+                int r;
+
+                g_test_message("\"%s\"", cases[i].text);
+                r = str_parse_bool(cases[i].text, &boolean);
+                g_assert_cmpint(r < 0 ? r : boolean, ==, cases[i].boolean);
+                g_assert_cmpint(str_parse_int(cases[i].text, &number), ==, cases[i].number);
+                g_assert_cmpint(number, ==, cases[i].value);
+        }
+        g_assert_true(str_equal_n("abc", "abcd", 3));
+        g_assert_false(str_equal_n("abc", "abcd", 4));
+        g_assert_false(str_equal_n("abc", "abd", 3));
+        g_assert_true(str_equal_n("", "x", 0));
+}
+
 static void test_out_of_memory(void) {
         unsigned n_failed = 0;
 
@@ -345,6 +386,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/base/str/list-split", test_list_split);
         g_test_add_func("/base/str/map", test_map);
         g_test_add_func("/base/str/values", test_values);
+        g_test_add_func("/base/str/parse", test_parse);
         g_test_add_func("/base/str/utf8", test_utf8);
         g_test_add_func("/base/str/utf8-cut", test_utf8_cut);
         g_test_add_func("/base/str/out-of-memory", test_out_of_memory);
