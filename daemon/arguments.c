@@ -66,11 +66,7 @@ static int arguments_topic(ArgumentsParser *p, const char *name) {
 static int arguments_flag(ArgumentsParser *p, const CommandOption *option, const char *value) {
         bool *member = (bool *) ((char *) p->arguments + option->offset);
 
-        if (!value || str_equal(value, "true") || str_equal(value, "1"))
-                *member = true;
-        else if (str_equal(value, "false") || str_equal(value, "0"))
-                *member = false;
-        else
+        if (str_parse_bool(value ? value : "true", member) < 0)
                 return arguments_misuse(
                                 p, "invalid boolean value \"%s\" for -%s: parse error", value, option->name);
         return 1;
@@ -78,8 +74,7 @@ static int arguments_flag(ArgumentsParser *p, const CommandOption *option, const
 
 static int arguments_value(ArgumentsParser *p, const CommandOption *option, const char *value) {
         void *member = (char *) p->arguments + option->offset;
-        char *end = NULL;
-        long long number;
+        int r;
 
         if (!value) {
                 if (p->at >= p->argc)
@@ -91,12 +86,14 @@ static int arguments_value(ArgumentsParser *p, const CommandOption *option, cons
                 return 1;
         }
 
-        errno = 0;
-        number = strtoll(value, &end, 0);
-        if (errno || end == value || *end)
+        r = str_parse_int(value, member);
+        if (r < 0)
                 return arguments_misuse(
-                                p, "invalid value \"%s\" for flag -%s: parse error", value, option->name);
-        *(int64_t *) member = number;
+                                p,
+                                "invalid value \"%s\" for flag -%s: %s",
+                                value,
+                                option->name,
+                                r == -ERANGE ? "value out of range" : "parse error");
         return 1;
 }
 

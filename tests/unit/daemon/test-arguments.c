@@ -60,7 +60,7 @@ static void test_options(void) {
         arguments_done(&a);
 
         a = (Arguments){};
-        parse("init --consensus raft -s --peers=/a --force --randomports --datastore x", &a);
+        parse("init --consensus raft -s=T --peers=/a --force=TRUE --randomports --datastore x", &a);
         g_assert_cmpstr(a.consensus, ==, "raft");
         g_assert_cmpstr(a.datastore, ==, "x");
         g_assert_cmpstr(a.peers, ==, "/a");
@@ -137,6 +137,10 @@ static const struct {
           1,
           false,
           "Incorrect Usage: invalid value \"x\" for flag -replication-min: parse error\n\n" },
+        { "state import --rmin 9223372036854775808",
+          1,
+          false,
+          "Incorrect Usage: invalid value \"9223372036854775808\" for flag -replication-min: value out of range\n\n" },
         { "init -f=maybe",
           1,
           false,
