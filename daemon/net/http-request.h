@@ -33,7 +33,7 @@ typedef struct HttpConnection {
         HttpWait wait;
         uint64_t since_usec; /* when the wait began, or the last byte moved */
         bool is_half_closed; /* the client has ended its sending */
-        bool is_shut; /* for reading, by us: to be done once */
+        bool is_shut;        /* for reading, by us: to be done once */
 } HttpConnection;
 
 /* ---- http-request.c, for http-server.c */
