@@ -21,7 +21,7 @@ HELLO = 'QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX'
 UNIT, SOCKET = 'ipfs-cluster.service', 'ipfs-cluster-api.socket'
 API, KUBO = 9094, 5001
 ETC, STATE = '/etc/ipfs-cluster', '/var/lib/ipfs-cluster'
-DROP_IN = f'/run/systemd/system/{UNIT}.d/test.conf'
+DROP_INS = [f'/run/systemd/system/{u}.d/test.conf' for u in (UNIT, SOCKET)]
 
 
 # ---- systemd
@@ -53,19 +53,19 @@ def main_pid():
         return int(show('MainPID'))
 
 
-def drop_in(**settings):
-        os.makedirs(os.path.dirname(DROP_IN), exist_ok=True)
-        with open(DROP_IN, 'w', encoding='ascii') as f:
-                f.write('[Service]\n' + ''.join(f'{k}={v}\n' for k, v in settings.items()))
+def drop_in(path=DROP_INS[0], section='[Service]', **settings):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'w', encoding='ascii') as f:
+                f.write(section + '\n' + ''.join(f'{k}={v}\n' for k, v in settings.items()))
         systemctl('daemon-reload')
 
 
 def fresh():
         """All stopped, no failure remembered, no drop-in."""
         subprocess.run(['systemctl', 'stop', 'ipfs-cluster*'], capture_output=True, check=True)
-        if os.path.exists(DROP_IN):
-                os.unlink(DROP_IN)
-                systemctl('daemon-reload')
+        for path in filter(os.path.exists, DROP_INS):
+                os.unlink(path)
+        systemctl('daemon-reload')
         systemctl('reset-failed')
 
 
@@ -331,6 +331,16 @@ def socket_may_be_masked(bench):
                 systemctl('unmask', '--runtime', SOCKET)
 
 
+def socket_may_have_more_addresses(bench):
+        fresh()
+        drop_in(f'/run/systemd/system/{SOCKET}.d/test.conf', '[Socket]', ListenStream='[::1]:9194\nListenStream=/run/ipfs-cluster-test.sock')
+        systemctl('start', SOCKET)
+        said = told('curl', '--silent', '--show-error', 'http://[::1]:9194/id')
+        assert json.loads(said)['id'] == ok('GET', '/id')['id'] == ok('GET', '/id', '/run/ipfs-cluster-test.sock')['id']
+        addresses = [m['MESSAGE'].split()[3].rstrip(',') for m in journal() if m['MESSAGE'].startswith('REST API at')][-3:]
+        assert addresses == ['/ip4/127.0.0.1/tcp/9094', '/ip6/::1/tcp/9194', '/unix/run/ipfs-cluster-test.sock'], addresses
+
+
 def kubo_at_a_unix_socket(bench):
         fresh()
         os.makedirs('/run/ipfs', exist_ok=True)
@@ -539,6 +549,6 @@ def journal_tells_of_a_full_disk(bench):
 run(units_verify, units_are_sandboxed, presets_enable, first_start_on_an_empty_etc, second_start_writes_nothing, identity_alone_is_missing,
     starts_without_kubo, is_started_by_a_request, restart_refuses_no_connection, watchdog_ends_what_hangs, kill_keeps_the_pins,
     stop_with_many_pins, bad_configuration_stays_failed, request_to_a_bad_configuration_is_cut_off, credentials_win_over_files, encrypted_credential,
-    socket_may_be_masked, kubo_at_a_unix_socket, instances_have_folders_and_sockets_of_their_own,
+    socket_may_be_masked, socket_may_have_more_addresses, kubo_at_a_unix_socket, instances_have_folders_and_sockets_of_their_own,
     user_unit_runs, journal_explains_each_message, journal_tells_of_ipfs, journal_tells_of_a_pin_that_fails,
     journal_tells_of_start_and_stop, journal_tells_of_a_damaged_state, journal_tells_of_a_full_disk)
