@@ -250,6 +250,20 @@ static int clear_pinset(ConsensusRecovery *recovery, Error *reterr) {
         return r < 0 ? error_set_errno(reterr, r, "pins.gdbm: cannot clear: %m") : 0;
 }
 
+/* Entry 1 names the members; what an orderly stop leaves stands beyond it. */
+static void log_if_renewed(const ConsensusRecovery *recovery) {
+        uint64_t last = consensus_log_last(recovery->log);
+        char file[LOG_FIELD_MAX];
+
+        if (state_pinset_index(recovery->pinset) == 0 && last > 1)
+                log_struct(LOG_INFO,
+                           LOG_FIELDS(MESSAGE_ID_STORE_RENEWED,
+                                      log_field(file, "CLUSTER_FILE", "pins.gdbm")),
+                           "pins.gdbm was not closed in order: making it anew from the log, which ends at "
+                           "entry %" PRIu64 ".",
+                           last);
+}
+
 /* The cache is trusted when it was closed in order and stands where the log can go on. */
 static int open_pinset(ConsensusRecovery *recovery, const ConsensusOptions *options, Error *reterr) {
         char file[LOG_FIELD_MAX];
@@ -258,8 +272,10 @@ static int open_pinset(ConsensusRecovery *recovery, const ConsensusOptions *opti
         r = state_pinset_open(&recovery->pinset, options->state_folder, recovery->meta.cluster_id, reterr);
         if (r < 0)
                 return r;
-        if (state_pinset_index(recovery->pinset) <= consensus_log_last(recovery->log))
+        if (state_pinset_index(recovery->pinset) <= consensus_log_last(recovery->log)) {
+                log_if_renewed(recovery);
                 return 0;
+        }
 
         /* It holds what the log has lost: its next entries would be other ones. */
         log_struct(LOG_WARNING,

@@ -256,6 +256,7 @@ def kill_keeps_the_pins(bench):
         os.kill(pid, signal.SIGKILL)
         eventually(lambda: main_pid() not in (0, pid), 'it is started again')
         assert ok('GET', f'/allocations/{HELLO}')['name'] == 'kept'
+        eventually(lambda: [m['CLUSTER_FILE'] for m in messages('STORE_RENEWED')][-2:] == ['pins.gdbm', 'tracker.gdbm'], 'that is told')
         ok('DELETE', f'/pins/{HELLO}')
 
 
