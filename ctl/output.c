@@ -14,11 +14,57 @@
 
 #define JSON_INDENT 4
 #define DATE_MAX 32
+#define PROTOCOL_WIDTH 25
 
 /* ---- parts */
 
+#define DELETE 0x7f
+#define C1_LEAD 0xc2 /* U+0080 to U+009F in UTF-8 begin with it, which terminals obey as well */
+
+/* How many bytes at TEXT a terminal would obey rather than show; 0: none. A tab is harmless. */
+static size_t control_length(const char *text) {
+        unsigned char first = (unsigned char) text[0], second = (unsigned char) text[1];
+
+        if (first == C1_LEAD && second >= 0x80 && second < 0xa0)
+                return 2;
+        return (first < ' ' && first != '\t') || first == DELETE ? 1 : 0;
+}
+
+/* Names, errors and the like are what anybody may have given a pin or a peer: shown so that they cannot
+ * command the terminal, and names not look like another line. */
+static void print_bounded(FILE *to, const char *text, bool may_have_lines) {
+        size_t n;
+
+        for (; *text; text += MAX(n, 1u)) {
+                n = may_have_lines && *text == '\n' ? 0 : control_length(text);
+                if (n == 0)
+                        fputc(*text, to);
+                else if (*text == '\n')
+                        fputs("\\n", to);
+                else
+                        fprintf(to, "\\x%02x", (unsigned char) text[n - 1]);
+        }
+}
+
 static const char *text_or_empty(const char *text) {
         return text ? text : "";
+}
+
+static void print_plain(FILE *to, const char *text) {
+        print_bounded(to, text, /* may_have_lines= */ false);
+}
+
+/* Some errors of a peer are lists, an item a line. */
+static void print_error(FILE *to, const char *before, const char *text, const char *after) {
+        fputs(before, to);
+        print_bounded(to, text, /* may_have_lines= */ true);
+        fputs(after, to);
+}
+
+static void print_field(FILE *to, const char *before, const char *text, const char *after) {
+        fputs(before, to);
+        print_plain(to, text);
+        fputs(after, to);
 }
 
 /* A peer is called by its name, if it has one. */
@@ -33,7 +79,7 @@ static void print_upper(FILE *to, const char *text) {
 
 /* Left-aligned to WIDTH characters, not bytes: names may be in any language. */
 static void print_padded(FILE *to, const char *text, int width) {
-        fputs(text, to);
+        print_plain(to, text);
         for (; *text; text++)
                 if ((*text & 0xc0) != 0x80)
                         width--;
@@ -69,7 +115,7 @@ static void print_addresses(FILE *to, StrList *addresses) {
         if (addresses->n > 1)
                 qsort(addresses->items, addresses->n, sizeof(char *), compare_texts);
         for (size_t i = 0; i < addresses->n; i++)
-                fprintf(to, "    - %s\n", addresses->items[i]);
+                print_field(to, "    - ", addresses->items[i], "\n");
 }
 
 /* ---- items */
@@ -80,16 +126,14 @@ static void print_peer(FILE *to, void *item) {
 
         fputs(peer_id_format(&info->id, id), to);
         if (!str_is_empty(info->error)) {
-                fprintf(to, " | ERROR: %s\n", info->error);
+                print_error(to, " | ERROR: ", info->error, "\n");
                 return;
         }
-        fprintf(to,
-                " | %s | Sees %zu other peers\n  > Addresses:\n",
-                text_or_empty(info->peername),
-                MAX(info->cluster_peers.n, 1u) - 1);
+        print_field(to, " | ", text_or_empty(info->peername), " | ");
+        fprintf(to, "Sees %zu other peers\n  > Addresses:\n", MAX(info->cluster_peers.n, 1u) - 1);
         print_addresses(to, &info->addresses);
         if (!str_is_empty(info->ipfs.error)) {
-                fprintf(to, "  > IPFS ERROR: %s\n", info->ipfs.error);
+                print_error(to, "  > IPFS ERROR: ", info->ipfs.error, "\n");
                 return;
         }
         fprintf(to, "  > IPFS: %s\n", peer_id_format(&info->ipfs.id, id));
@@ -99,7 +143,7 @@ static void print_peer(FILE *to, void *item) {
 static void print_version(FILE *to, void *item) {
         CtlVersion *version = item;
 
-        fprintf(to, "%s\n", text_or_empty(version->version));
+        print_field(to, "", text_or_empty(version->version), "\n");
 }
 
 static void print_pin_allocations(FILE *to, const Pin *pin) {
@@ -138,7 +182,8 @@ static void print_pin(FILE *to, void *item) {
 
         if (pin->allocations.n > 1)
                 qsort(pin->allocations.items, pin->allocations.n, sizeof(PeerId), compare_peers);
-        fprintf(to, "%s | %s | ", cid_format(&pin->cid, cid), text_or_empty(pin->name));
+        fputs(cid_format(&pin->cid, cid), to);
+        print_field(to, " | ", text_or_empty(pin->name), " | ");
         print_upper(to, pin_type_to_string(pin->type));
         fprintf(to, "%s | ", pin->mode == PIN_MODE_DIRECT ? "-DIRECT" : "");
         print_pin_allocations(to, pin);
@@ -157,7 +202,7 @@ static void print_pin_info(FILE *to, void *item) {
 
         fputs(cid_format(&info->cid, cid), to);
         if (!str_is_empty(info->name))
-                fprintf(to, " | %s", info->name);
+                print_field(to, " | ", info->name, "");
         fprintf(to, ":\n");
         for (size_t i = 0; i < info->peer_map.n; i++) {
                 const PinInfo *peer = (PinInfo *) info->peer_map.items + i;
@@ -167,7 +212,7 @@ static void print_pin_info(FILE *to, void *item) {
                 fputs(" : ", to);
                 print_upper(to, pin_status_to_string(peer->status));
                 if (!str_is_empty(peer->error))
-                        fprintf(to, ": %s", peer->error);
+                        print_error(to, ": ", peer->error, "");
                 fprintf(to,
                         " | %s | Attempts: %" PRIi64 " | Priority: %s\n",
                         time_format(peer->timestamp, stamp),
@@ -180,7 +225,7 @@ static void print_gc_key(FILE *to, const RepoGcKey *key) {
         char cid[CID_TEXT_MAX];
 
         if (!str_is_empty(key->error))
-                fprintf(to, "    - ERROR: %s\n", key->error);
+                print_error(to, "    - ERROR: ", key->error, "\n");
         else
                 fprintf(to, "    - %s\n", cid_format(&key->key, cid));
 }
@@ -193,7 +238,7 @@ static void print_gc(FILE *to, void *item) {
 
                 print_padded(to, name_of(peer->peername, peer->key), 15);
                 if (!str_is_empty(peer->error))
-                        fprintf(to, " | ERROR: %s", peer->error);
+                        print_error(to, " | ERROR: ", peer->error, "");
                 fprintf(to, "\n  > CIDs:\n");
                 for (size_t j = 0; j < peer->keys.n; j++)
                         print_gc_key(to, (RepoGcKey *) peer->keys.items + j);
@@ -204,7 +249,7 @@ static void print_names(FILE *to, void *item) {
         CtlNames *names = item;
 
         for (size_t i = 0; i < names->names.n; i++)
-                fprintf(to, "%s\n", names->names.items[i]);
+                print_field(to, "", names->names.items[i], "\n");
 }
 
 static void print_metrics(FILE *to, void *item) {
@@ -216,11 +261,13 @@ static void print_metrics(FILE *to, void *item) {
                 char id[PEER_ID_TEXT_MAX], bytes[CTL_HUMANIZE_MAX], expires[CTL_HUMANIZE_MAX];
                 bool is_size = str_equal(metric->name, "freespace") && metric->weight > 0;
 
+                fputs(peer_id_format(&metric->peer, id), to);
+                print_field(to, " | ", text_or_empty(metric->name), ": ");
+                print_plain(to,
+                            is_size ? ctl_humanize_bytes(metric->weight, bytes)
+                                    : text_or_empty(metric->value));
                 fprintf(to,
-                        "%s | %s: %s | Expires in: %s\n",
-                        peer_id_format(&metric->peer, id),
-                        text_or_empty(metric->name),
-                        is_size ? ctl_humanize_bytes(metric->weight, bytes) : text_or_empty(metric->value),
+                        " | Expires in: %s\n",
                         ctl_humanize_time(metric->expire_nsec / 1000, now, expires));
         }
 }
@@ -233,10 +280,10 @@ static void print_alerts(FILE *to, void *item) {
                 const Alert *alert = (Alert *) values->items.items + i;
                 char id[PEER_ID_TEXT_MAX], expired[CTL_HUMANIZE_MAX], triggered[CTL_HUMANIZE_MAX];
 
+                fputs(peer_id_format(&alert->metric.peer, id), to);
+                print_field(to, ": ", text_or_empty(alert->metric.name), ". ");
                 fprintf(to,
-                        "%s: %s. Expired at: %s. Triggered at: %s\n",
-                        peer_id_format(&alert->metric.peer, id),
-                        text_or_empty(alert->metric.name),
+                        "Expired at: %s. Triggered at: %s\n",
                         ctl_humanize_time(alert->metric.expire_nsec / 1000, now, expired),
                         ctl_humanize_time(alert->triggered_at, now, triggered));
         }
@@ -249,9 +296,11 @@ static void print_bandwidth(FILE *to, void *item) {
                 const CtlBandwidth *row = (CtlBandwidth *) values->items.items + i;
                 char in[CTL_HUMANIZE_MAX], out[CTL_HUMANIZE_MAX];
 
+                for (size_t width = strlen(row->protocol); width < PROTOCOL_WIDTH; width++)
+                        fputc(' ', to);
+                print_plain(to, row->protocol);
                 fprintf(to,
-                        "%25s: In: %7s. Out: %7s. RateIn: %.2fB/s. RateOut: %.2fB/s\n",
-                        row->protocol,
+                        ": In: %7s. Out: %7s. RateIn: %.2fB/s. RateOut: %.2fB/s\n",
                         ctl_humanize_bytes(MAX(row->total_in, 0), in),
                         ctl_humanize_bytes(MAX(row->total_out, 0), out),
                         row->rate_in,
@@ -289,6 +338,20 @@ static_assert(offsetof(PinInfo, peer) == 0, "compare_keys() reads the first memb
 static_assert(offsetof(RepoGc, key) == 0, "compare_keys() reads the first member");
 static_assert(offsetof(CtlBandwidth, protocol) == 0, "compare_keys() reads the first member");
 
+/* JSON demands that of the characters below U+0020 only. */
+static void print_json_text(FILE *to, const char *text) {
+        size_t n;
+
+        for (; *text; text += MAX(n, 1u)) {
+                n = *text == '\n' ? 0 : control_length(text);
+                if (n == 0)
+                        fputc(*text, to);
+                else
+                        fprintf(to, "\\u%04x", (unsigned char) text[n - 1]);
+        }
+        fputc('\n', to);
+}
+
 static int print_json(FILE *to, CtlCall call, const void *item) {
         _cleanup_(str_done) Str text = {}, indented = {};
         int r;
@@ -299,7 +362,7 @@ static int print_json(FILE *to, CtlCall call, const void *item) {
         r = json_indent(text.data, text.len, JSON_INDENT, &indented);
         if (r < 0)
                 return r;
-        fprintf(to, "%s\n", indented.data);
+        print_json_text(to, indented.data);
         return 0;
 }
 
@@ -324,13 +387,14 @@ int ctl_output_failure(Ctl *ctl, const CtlFailure *failure) {
         const char *message = failure->message ? failure->message : "out of memory";
 
         if (!ctl->json) {
-                fprintf(ctl->out, "An error occurred:\n  Code: %u\n  Message: %s\n", failure->code, message);
+                fprintf(ctl->out, "An error occurred:\n  Code: %u\n", failure->code);
+                print_error(ctl->out, "  Message: ", message, "\n");
                 return output_check(ctl->out);
         }
         (void) str_appendf(&text, "{\"code\":%u,\"message\":", failure->code);
         (void) json_write_string(&text, message);
         if (str_append(&text, "}") < 0 || json_indent(text.data, text.len, JSON_INDENT, &indented) < 0)
                 return -ENOMEM;
-        fprintf(ctl->out, "%s\n", indented.data);
+        print_json_text(ctl->out, indented.data);
         return output_check(ctl->out);
 }

@@ -40,6 +40,37 @@ static void check(CtlCall call, const char *item, bool json, const char *expecte
 #define EVERYWHERE "\"replication_factor_min\":-1,\"replication_factor_max\":-1"
 #define NO_TIMES "\"expire_at\":\"0001-01-01T00:00:00Z\",\"timestamp\":\"0001-01-01T00:00:00Z\""
 
+/* What anybody may have named a pin: it must neither command the terminal nor pass for a line. */
+static void test_controls(void) {
+        static const char pin[] =
+                        "{\"cid\":\"" CID
+                        "\",\"name\":\"a\\u001b[31m\\r\\nb\\u007f\\u009b\\u00a0\\u00e4\",\"peer_map\":"
+                        "{\"" A
+                        "\":{\"peername\":\"\\u0007p\",\"status\":\"pin_error\",\"error\":\"\\u001b]0;x\\u0007\","
+                        "\"timestamp\":\"0001-01-01T00:00:00Z\"}}}";
+        static const char text[] = CID " | a\\x1b[31m\\x0d\\nb\\x7f\\x9b\u00a0\u00e4:\n";
+        static const FakeAnswer none = {};
+        Shown shown = { .call = CTL_CALL_STATUS };
+        Fake fake;
+
+        for (unsigned json = 0; json < 2; json++) {
+                fake_init(&fake, &none, 1);
+                fake.ctl.json = json;
+                shown.ctl = &fake.ctl;
+                g_assert_cmpint(ctl_call_deliver(CTL_CALL_STATUS, pin, strlen(pin), show, &shown, NULL),
+                                ==,
+                                0);
+                fflush(fake.ctl.out);
+                if (!json)
+                        g_assert_cmpint(strncmp(fake.out, text, strlen(text)), ==, 0);
+                for (const char *p = fake.out; *p; p++)
+                        if ((*p != '\n' && (unsigned char) *p < ' ') || *p == 0x7f ||
+                            strncmp(p, "\xc2\x9b", 2) == 0)
+                                g_error("a control character in '%s'", p);
+                fake_done(&fake);
+        }
+}
+
 static void test_text(void) {
         static const struct {
                 CtlCall call;
@@ -195,6 +226,7 @@ static void test_memory_short(void) {
 int main(int argc, char **argv) {
         g_setenv("TZ", "UTC", TRUE);
         g_test_init(&argc, &argv, NULL);
+        g_test_add_func("/ctl/output/controls-are-shown", test_controls);
         g_test_add_func("/ctl/output/text", test_text);
         g_test_add_func("/ctl/output/json", test_json);
         g_test_add_func("/ctl/output/failures", test_failures);
