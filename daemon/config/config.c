@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/base/file.h"
+#include "daemon/base/multibase.h"
 #include "daemon/base/random.h"
 #include "daemon/config/flat.h"
 #include "daemon/config/read.h"
@@ -93,21 +94,19 @@ static int config_new_from(Config **ret, const char *folder, struct json_object 
 }
 
 static int config_make_secret(char **ret) {
-        static const char digits[] = "0123456789abcdef";
         uint8_t bytes[CONFIG_SECRET_BYTES];
-        char text[2 * CONFIG_SECRET_BYTES + 1] = "";
+        Str text = {};
         int r;
 
         random_bytes(bytes, sizeof(bytes));
-        for (size_t i = 0; i < sizeof(bytes); i++) {
-                text[2 * i] = digits[bytes[i] >> 4];
-                text[2 * i + 1] = digits[bytes[i] & 0xf];
-        }
-
-        r = str_copy(ret, text);
+        r = multibase_encode(MULTIBASE_16, bytes, sizeof(bytes), &text);
         explicit_bzero(bytes, sizeof(bytes));
-        explicit_bzero(text, sizeof(text));
-        return r;
+        if (r < 0)
+                return r;
+
+        free(*ret);
+        *ret = str_take(&text);
+        return *ret ? 0 : -ENOMEM;
 }
 
 int config_new_default(Config **ret, const char *folder, Error *reterr) {

@@ -10,6 +10,23 @@
 
 #define WRITE_INDENT 2
 
+/* ---- parts */
+
+static void write_key(Str *to, const char *key) {
+        (void) json_write_string(to, key);
+        (void) str_append_char(to, ':');
+}
+
+/* Append `"key":value,`. */
+static void write_member(Str *to, const char *key, struct json_object *value) {
+        write_key(to, key);
+        (void) str_append(
+                        to,
+                        json_object_to_json_string_ext(
+                                        value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        (void) str_append_char(to, ',');
+}
+
 /* ---- presets */
 
 static int presets_write_rows(const ConfigRow *rows, Str *to);
@@ -21,8 +38,7 @@ static int presets_write_row(const ConfigRow *row, Str *to) {
         int r;
 
         if (row->rows) {
-                (void) json_write_string(to, row->key);
-                (void) str_append_char(to, ':');
+                write_key(to, row->key);
                 (void) presets_write_rows(row->rows, to);
                 return str_append_char(to, ',');
         }
@@ -37,10 +53,10 @@ static int presets_write_row(const ConfigRow *row, Str *to) {
         return r < 0 ? r : str_append_char(to, ',');
 }
 
-static void write_close(Str *to, char open) {
+static void write_close(Str *to) {
         if (to->len > 0 && to->data[to->len - 1] == ',')
                 to->len--;
-        (void) str_append_char(to, open == '{' ? '}' : ']');
+        (void) str_append_char(to, '}');
 }
 
 static int presets_write_rows(const ConfigRow *rows, Str *to) {
@@ -50,7 +66,7 @@ static int presets_write_rows(const ConfigRow *rows, Str *to) {
                 r = presets_write_row(row, to);
         if (r < 0)
                 return r;
-        write_close(to, '{');
+        write_close(to);
         return str_error(to);
 }
 
@@ -81,8 +97,7 @@ static int presets_write_section(const ConfigSection *section, Str *to) {
         if (!(section->flags & CONFIG_SECTION_INIT))
                 return 0;
 
-        (void) json_write_string(to, section->name);
-        (void) str_append_char(to, ':');
+        write_key(to, section->name);
         r = presets_write_rows(section->rows, to);
         return r < 0 ? r : str_append_char(to, ',');
 }
@@ -97,13 +112,13 @@ int config_write_presets(Str *to) {
                         write_open(to, section->group);
                 r = presets_write_section(section, to);
                 if (grouped && write_ends_group(section)) {
-                        write_close(to, '{');
+                        write_close(to);
                         (void) str_append_char(to, ',');
                 }
         }
         if (r < 0)
                 return r;
-        write_close(to, '{');
+        write_close(to);
         return str_error(to);
 }
 
@@ -114,16 +129,7 @@ static void write_rest(struct json_object *object, Str *to) {
         if (!json_object_is_type(object, json_type_object))
                 return;
 
-        json_object_object_foreach(object, key, value) {
-                (void) json_write_string(to, key);
-                (void) str_append_char(to, ':');
-                (void) str_append(
-                                to,
-                                json_object_to_json_string_ext(
-                                                value,
-                                                JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-                (void) str_append_char(to, ',');
-        }
+        json_object_object_foreach(object, key, value) write_member(to, key, value);
 }
 
 static int write_own(const ConfigRow *row, const Config *config, Str *to) {
@@ -152,13 +158,7 @@ static void write_kept(const ConfigRow *row, struct json_object *rest, Str *to) 
             !json_object_object_get_ex(rest, row->key, &value))
                 return;
 
-        (void) json_write_string(to, row->key);
-        (void) str_append_char(to, ':');
-        (void) str_append(
-                        to,
-                        json_object_to_json_string_ext(
-                                        value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-        (void) str_append_char(to, ',');
+        write_member(to, row->key, value);
         json_object_object_del(rest, row->key);
 }
 
@@ -188,7 +188,7 @@ static int write_section(
                 return r;
 
         write_rest(rest, to);
-        write_close(to, '{');
+        write_close(to);
         if (rest)
                 json_object_object_del(group, section->name);
         return str_append_char(to, ',');
@@ -207,7 +207,7 @@ static void write_end_group(Str *to, struct json_object *file, const char *group
                 to->data[to->len] = '\0';
                 return;
         }
-        write_close(to, '{');
+        write_close(to);
         (void) str_append_char(to, ',');
 }
 
@@ -229,7 +229,7 @@ static int write_compact(const Config *config, struct json_object *file, Str *to
                 return r;
 
         write_rest(file, to);
-        write_close(to, '{');
+        write_close(to);
         return str_error(to);
 }
 
