@@ -10,8 +10,7 @@
 #include "ctl/verb.h"
 #include "daemon/types/version.h"
 
-#define VERB_DEPTH_MAX 3 /* program, group, verb */
-#define VERB_PATH_MAX 128
+#define VERB_PATH_MAX 128 /* of program, group and verb */
 
 /* Where in the tree of verbs the command line leads. */
 typedef struct Place {

@@ -14,7 +14,6 @@
 #define _cleanup_close_ _cleanup_(closep)
 #define _unused_ __attribute__((__unused__))
 #define _printf_(fmt, args) __attribute__((__format__(__printf__, fmt, args)))
-#define _must_check_ __attribute__((__warn_unused_result__))
 
 #define USEC_PER_MSEC UINT64_C(1000)
 #define USEC_PER_SEC UINT64_C(1000000)
