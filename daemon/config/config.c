@@ -12,6 +12,7 @@
 #include "daemon/base/file.h"
 #include "daemon/base/multibase.h"
 #include "daemon/base/random.h"
+#include "daemon/base/time.h"
 #include "daemon/config/flat.h"
 #include "daemon/config/read.h"
 #include "daemon/config/value.h"
@@ -328,16 +329,23 @@ static int config_check_factors(int64_t min, int64_t max, Error *reterr) {
 }
 
 static int config_check_raft(const ConfigRaft *raft, Error *reterr) {
+        char heartbeat[TIME_TEXT_MAX], other[TIME_TEXT_MAX];
+
+        (void) duration_format(raft->heartbeat_timeout, heartbeat);
         if (raft->leader_lease_timeout > raft->heartbeat_timeout)
                 return error_set(
                                 reterr,
                                 ERROR_INVALID,
-                                "consensus.raft.leader_lease_timeout is larger than heartbeat_timeout");
+                                "consensus.raft.leader_lease_timeout is larger than heartbeat_timeout: %s, %s",
+                                duration_format(raft->leader_lease_timeout, other),
+                                heartbeat);
         if (raft->election_timeout < raft->heartbeat_timeout)
                 return error_set(
                                 reterr,
                                 ERROR_INVALID,
-                                "consensus.raft.election_timeout is smaller than heartbeat_timeout");
+                                "consensus.raft.election_timeout is smaller than heartbeat_timeout: %s, %s",
+                                duration_format(raft->election_timeout, other),
+                                heartbeat);
         return 0;
 }
 

@@ -24,7 +24,7 @@ typedef enum ConfigRule {
         CONFIG_RULE_POSITIVE,      /* number, duration */
         CONFIG_RULE_NOT_NEGATIVE,  /* the same */
         CONFIG_RULE_NOT_ZERO,      /* the same */
-        CONFIG_RULE_HEADER_BYTES,  /* at least 4096 */
+        CONFIG_RULE_HEADER_BYTES,  /* 4096 to 2147483647 */
         CONFIG_RULE_FRACTION,      /* above 0, below 1 */
         CONFIG_RULE_FILLED,        /* string or list that is not empty; map that is null or not empty */
         CONFIG_RULE_SECRET,        /* 64 hex digits or empty; made lower case */

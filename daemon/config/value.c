@@ -228,7 +228,7 @@ static const ValueRule value_rules[_CONFIG_RULE_N] = {
                                        "0 or a duration above it",
                                        rule_not_negative },
         [CONFIG_RULE_NOT_ZERO] = { "a number other than 0", "a duration other than 0", rule_not_zero },
-        [CONFIG_RULE_HEADER_BYTES] = { "a number of at least 4096", NULL, rule_header_bytes },
+        [CONFIG_RULE_HEADER_BYTES] = { "a number from 4096 to 2147483647", NULL, rule_header_bytes },
         [CONFIG_RULE_FRACTION] = { "a number above 0 and below 1", NULL, rule_fraction },
         [CONFIG_RULE_FILLED] = { "something that is not empty", NULL, rule_filled },
         [CONFIG_RULE_SECRET] = { "64 hexadecimal digits, or nothing for an open cluster",
