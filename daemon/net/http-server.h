@@ -27,7 +27,7 @@
 #include "daemon/base/macro.h"
 #include "daemon/net/query.h"
 
-#define HTTP_BODY_MAX (1024 * 1024) /* default bound of http_request_read_body() */
+#define HTTP_BODY_MAX (1024 * 1024) /* a usual bound for http_request_read_body() */
 
 typedef struct HttpServer HttpServer;
 typedef struct HttpRequest HttpRequest;

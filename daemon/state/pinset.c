@@ -220,7 +220,7 @@ static int pinset_replace(StatePinset *pinset, const Cid *key, const StateRecord
                 return found;
 
         old = pinset_record(key, value.data, value.len);
-        if (found && old.value_size == new->value_size &&memcmp(old.value, new->value, old.value_size) == 0)
+        if (found && new->value_size == old.value_size && !memcmp(old.value, new->value, old.value_size))
                 return 0;
 
         r = pinset_write(pinset, new, found);

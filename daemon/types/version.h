@@ -1,6 +1,5 @@
 #pragma once
 
-/* The version: of the Go program whose interface this is, and of this implementation. Clients compare
- * VERSION_API. */
+/* The version of the Go program whose interface this is: what clients compare, and what `version` says. */
 
 #define VERSION_API "1.1.6"
