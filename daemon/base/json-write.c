@@ -210,9 +210,7 @@ static int type_write(const JsonField *field, const void *member, Str *to) {
 
 /* ---- kinds of several values */
 
-static int strings_write(const JsonField *field _unused_, const void *member, Str *to) {
-        const StrList *list = member;
-
+int json_write_strings(Str *to, const StrList *list) {
         if (list->n == 0)
                 return str_append(to, list->is_set ? "[]" : "null");
 
@@ -221,6 +219,10 @@ static int strings_write(const JsonField *field _unused_, const void *member, St
                 (void) json_write_string(to, list->items[i]);
         }
         return str_append_char(to, ']');
+}
+
+static int strings_write(const JsonField *field _unused_, const void *member, Str *to) {
+        return json_write_strings(to, member);
 }
 
 static bool strings_is_empty(const void *member) {

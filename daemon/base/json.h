@@ -119,6 +119,7 @@ int json_read_text(const JsonShape *shape, const char *text, size_t n, void *to,
 int json_write(const JsonShape *shape, const void *from, Str *to);
 int json_write_string(Str *to, const char *text);
 int json_write_string_n(Str *to, const char *text, size_t n);
+int json_write_strings(Str *to, const StrList *list); /* an array; null as is_set says */
 
 /* Append the JSON text FROM with line breaks and INDENT spaces a level, as Go's encoder with SetIndent does:
  * "key": value, {} and [] stay on one line. FROM must be valid JSON. */

@@ -433,16 +433,7 @@ static int multiaddr_list_read(json_object *from, void *member) {
 }
 
 static int multiaddr_list_write(const void *member, Str *to) {
-        const StrList *list = member;
-
-        if (list->n == 0)
-                return str_append(to, list->is_set ? "[]" : "null");
-
-        for (size_t i = 0; i < list->n; i++) {
-                (void) str_append_char(to, i == 0 ? '[' : ',');
-                (void) json_write_string(to, list->items[i]);
-        }
-        return str_append_char(to, ']');
+        return json_write_strings(to, member);
 }
 
 static bool multiaddr_list_is_empty(const void *member) {
