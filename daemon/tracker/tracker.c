@@ -97,6 +97,7 @@ int tracker_close(Tracker *tracker) {
 
 int tracker_start(Tracker *tracker) {
         char file[LOG_FIELD_MAX];
+
         tracker->started = true;
         tracker_run_soon(tracker);
         tracker_check_arm(tracker);
