@@ -1,11 +1,19 @@
 #pragma once
 
 /*
- * Allocator: which peers shall hold a pin. Pure functions of their arguments (compat 7.5, 7.6).
+ * Allocator: which peers shall hold a pin. Pure functions of their arguments, by the rules of the Go
+ * program.
  *
- * Peers are classified as current (in the stored allocations) before priority (user_allocations) before
- * candidate; a peer that lacks a usable metric of allocate_by is ignored. Order inside a class: partitions
- * by allocate_by, balanced (allocator_balance()).
+ * A peer counts when it has a usable metric of every name in allocate_by and is not blacklisted. It is
+ * current (in the stored allocations), priority (in user_allocations) or candidate. With needed = min -
+ * current and wanted = max - current: wanted < 0    the first max of the current ones needed <= 0   the
+ * stored allocations as they are, also peers that are down else          the current ones, then priority,
+ * then candidates, up to wanted of them; fewer than needed is an error
+ *
+ * Order inside a class, balanced: peers are parted by the first metric (equal values of one that groups,
+ * like a tag; else each peer by itself), each part by the next, and so on. Parts stand by weight, then the
+ * weight of what is below them, both descending, then value; peers are taken round robin over the parts, at
+ * every level.
  */
 
 #include "daemon/types/error.h"
@@ -28,7 +36,7 @@ typedef struct AllocatorInput {
  * recorded words. */
 int allocator_allocate(const AllocatorInput *input, PeerIdList *ret, Error *reterr);
 
-/* All peers that have every metric of ALLOCATE_BY, in the balanced order of compat 7.5. */
+/* All peers that have every metric of ALLOCATE_BY, in the balanced order. */
 int allocator_balance(
                 const StrList *allocate_by,
                 const Metric *metrics,

@@ -1,5 +1,5 @@
 /*
- * The balanced order (compat 7.5): a tree of partitions, a level for each metric of allocate_by, from which
+ * The balanced order: a tree of partitions, a level for each metric of allocate_by, from which
  * peers are taken round robin at every level.
  *
  * Peers are indexes into an array; a partition is a run of that array (its peers, adjacent after sorting),

@@ -208,7 +208,6 @@ static int cluster_open_consensus(Cluster *cluster, Error *reterr) {
                                         .snapshot_interval_usec = (uint64_t) config->snapshot_interval,
                                         .snapshot_threshold = (uint64_t) config->snapshot_threshold,
                                         .trailing_logs = (uint64_t) config->trailing_logs,
-                                        .backups_rotate = (unsigned) config->backups_rotate,
                                         .events = &consensus_events,
                                         .userdata = cluster,
                         },

@@ -42,7 +42,7 @@ typedef struct ClusterOptions {
         const char *state_folder;
         void (*serving)(void *userdata); /* consensus is ready: the peer serves, with Kubo or without. May be
                                             NULL, as changed */
-        void (*ready)(void *userdata);   /* that, and Kubo has answered once (compat 8.8) */
+        void (*ready)(void *userdata);   /* that, and Kubo has answered once */
         void (*changed)(void *userdata); /* cluster_summary() may tell something else; often, from the loop
                                           */
         void (*failed)(int exit_status, void *userdata); /* the process has to end; words are logged */
@@ -87,7 +87,7 @@ typedef void (*ClusterGraphDone)(
 typedef void (*ClusterGcDone)(
                 ClusterCall *call, int r, const Error *error, const GlobalRepoGc *gc, void *userdata);
 
-/* Pin what PIN says (compat 8.3): fill in the factors, check, allocate, commit. PIN is copied: cid, options
+/* Pin what PIN says: fill in the factors, check, allocate, commit. PIN is copied: cid, options
  * (pin_options_read()). With a PATH ("/ipfs/Qm…/a", "/ipns/…") its cid is what that resolves to. With
  * pin_update set, the item is a copy of that pin. DONE's pin is what was committed, with user_allocations
  * echoed. The answer means "committed", never "content is there". */
@@ -138,7 +138,7 @@ int cluster_collect_garbage(
                 Cluster *cluster, ClusterCall **ret, bool local, ClusterGcDone done, void *userdata);
 
 /* POST /peers and DELETE /peers/{id}. Here: adding this peer itself answers its ID; others ERROR_UNSUPPORTED
- * until links exist. Removing a non-member is no error (compat 1.2), the last one is. */
+ * until links exist. Removing a non-member is no error (tests/golden/rest, 238), the last one is. */
 int cluster_peer_add(
                 Cluster *cluster,
                 ClusterCall **ret,
@@ -190,7 +190,7 @@ int cluster_list_sync(
                 ClusterList **ret,
                 Error *reterr); /* GlobalPinInfo of what changed or is in error */
 
-/* Bulk import: pins as they are (compat 9.3, import rule), committed in batches through the log. */
+/* Bulk import: pins as they are (pin_import_read()), committed in batches through the log. */
 typedef struct ClusterImportOptions {
         int64_t replication_factor_min, replication_factor_max; /* override when above 0 */
         const PeerIdList *allocations;                          /* override when not empty */

@@ -55,7 +55,7 @@ static int pin_resolve(Flow *flow) {
 
 /* ---- prepare ---- */
 
-/* The words are those of the Go program, in its order of checks (compat 1.6). */
+/* The words are those of the Go program, in its order of checks (tests/golden/rest, 140 to 145). */
 static int pin_check_factors(int64_t min, int64_t max, Error *reterr) {
         if (min == 0 || max == 0)
                 return error_set(
@@ -181,7 +181,7 @@ static int pin_prepare_new(ClusterCall *call) {
         return r;
 }
 
-/* The new item is a copy of the old one; only name and expiry can be given anew (compat 8.3). */
+/* The new item is a copy of the old one; only name and expiry can be given anew (tests/golden/rest, 155). */
 static int pin_prepare_update(ClusterCall *call) {
         Pin from = {}, *asked = &call->pin;
         int r;

@@ -74,7 +74,6 @@ typedef struct ConsensusOptions {
         uint64_t snapshot_interval_usec;
         uint64_t snapshot_threshold; /* entries; a snapshot is also due by bytes */
         uint64_t trailing_logs;
-        unsigned backups_rotate; /* raft.old.N kept */
         size_t segment_size;     /* of the log's files; 0: 8 MiB */
         uint64_t snapshot_bytes; /* of the log since the last snapshot that make one due; 0: 32 MiB */
         const ConsensusEvents *events;

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Ipfs: the calls that this peer makes to its Kubo (RPC over HTTP, always POST; compat 7.1, recordings in
+ * Ipfs: the calls that this peer makes to its Kubo (RPC over HTTP, always POST; recordings in
  * tests/golden/kubo).
  *
  * Every call is an IpfsCall, a slot: ipfs_call_unref() cancels it and guarantees silence. Handlers come from

@@ -2,7 +2,7 @@
 
 /*
  * MetricsInformer: produces this peer's own metrics, each every half of its time to live (every quarter
- * after a failure): ping, freespace or reposize, numpin, pinqueue, tag:<name> (compat 7.3).
+ * after a failure): ping, freespace or reposize, numpin, pinqueue, tag:<name>.
  *
  * The values that others know are asked by callbacks; the disk metric is asked of Kubo. A metric that cannot
  * be had is not published: the last one stands until it expires, which is an alert.

@@ -1,8 +1,7 @@
 #pragma once
 
 /*
- * MetricsMonitor: the latest metric of each (name, peer), and alerts for those that expired
- * (compat 7.3, 8.7).
+ * MetricsMonitor: the latest metric of each (name, peer), and alerts for those that expired.
  *
  * Bounds: METRICS_NAMES_MAX names a peer; METRICS_ALERTS_MAX alerts, of which the oldest goes first.
  */

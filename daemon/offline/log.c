@@ -85,7 +85,6 @@ int offline_log_open(
                                         .snapshot_interval_usec = (uint64_t) raft->snapshot_interval,
                                         .snapshot_threshold = (uint64_t) raft->snapshot_threshold,
                                         .trailing_logs = (uint64_t) raft->trailing_logs,
-                                        .backups_rotate = (unsigned) raft->backups_rotate,
                                         .events = &log_events,
                                         .userdata = log,
                         },

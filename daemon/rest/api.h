@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * RestApi: the REST API on 9094 (compat 1, H; plus what only the 2017 program has, and POST /allocations). A
- * translator: parse, call cluster_*(), format by the JSON tables.
+ * RestApi: the REST API on 9094 (that of v1.1.6, plus what only the 2017 program has, and POST
+ * /allocations). A translator: parse, call cluster_*(), format by the JSON tables.
  */
 
 #include <systemd/sd-event.h>

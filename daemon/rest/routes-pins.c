@@ -40,7 +40,8 @@ static void listed(RestRequest *request, int r, ClusterList *list, const Error *
                 rest_reply_list(request, list);
 }
 
-/* The CID of segment 0 and the options of the query, which are checked with every method (compat 1.6). */
+/* The CID of segment 0 and the options of the query, which are checked with every method (tests/golden/rest:
+ * a GET with a bad option is 400). */
 static int read_pin(RestRequest *request, Pin *pin) {
         int r;
 
@@ -104,7 +105,7 @@ void rest_get_allocation(RestRequest *request) {
         pin_done(&pin);
 }
 
-/* CidArg of the 2017 program (compat 1.7): cid, allocations, everywhere. */
+/* CidArg of the 2017 program: cid, allocations, everywhere. */
 static int write_cid_arg(const void *item, Str *to) {
         const Pin *pin = item;
         PeerIdList allocations = pin->allocations;

@@ -104,9 +104,12 @@ int tracker_start(Tracker *tracker) {
         if (tracker->complete)
                 return 0;
 
-        log_struct(LOG_INFO,
-                   LOG_FIELDS(MESSAGE_ID_STORE_RENEWED, log_field(file, "CLUSTER_FILE", "tracker.gdbm")),
-                   "The tracker's records were not closed in order: asking Kubo for all its pins.");
+        /* A first start has nothing that could have been closed. */
+        if (state_pinset_count(tracker->options.pinset) > 0)
+                log_struct(LOG_INFO,
+                           LOG_FIELDS(MESSAGE_ID_STORE_RENEWED,
+                                      log_field(file, "CLUSTER_FILE", "tracker.gdbm")),
+                           "The tracker's records were not closed in order: asking Kubo for all its pins.");
         return tracker_check(tracker, NULL, NULL, NULL);
 }
 

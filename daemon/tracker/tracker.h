@@ -10,7 +10,7 @@
  * asks Kubo, and one streamed pin/ls settles all (a check).
  *
  * The queue is the store, too (queue.h); in memory are only the operations under way (concurrent_pins pins,
- * one unpin). Order (compat 8.2): pins younger than priority_pin_max_age with at most
+ * one unpin). Order, that of the Go program: pins younger than priority_pin_max_age with at most
  * priority_pin_max_retries attempts first. A failed pin is tried again by itself with back-off and jitter
  * (TRACKER_RETRY_MIN doubling up to TRACKER_RETRY_MAX), one that was unpinned behind our back after
  * recover_interval, and both on recover. While Kubo is down nothing is started and no attempt is counted. An

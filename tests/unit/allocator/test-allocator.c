@@ -15,7 +15,7 @@ static size_t sample_metrics(Metric *metrics) {
         return strlen(healthy);
 }
 
-/* Rules of compat 7.6, a row each. */
+/* The rules of allocator.h, a row each. */
 static const struct {
         const char *what;
         const char *current, *priority, *blacklist;

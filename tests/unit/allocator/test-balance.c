@@ -20,7 +20,8 @@ static void assert_order(const StrList *by, const Metric *metrics, size_t n, con
         peer_id_list_done(&list);
 }
 
-/* compat 7.5, the example: regions with 600, 610 and 649 in sum give peers of c, b, a, c, b, a, b. */
+/* The worked example of the Go program's own tests: regions with 600, 610 and 649 in sum give peers of c, b,
+ * a, c, b, a, b. */
 static void test_worked_example(void) {
         const Metric metrics[] = {
                 sample_metric("tag:region", '1', "a", 0, true),
