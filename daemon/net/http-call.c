@@ -6,7 +6,10 @@
 #include <strings.h>
 
 #define HTTP_CALL_CONNECT_TIMEOUT_USEC (10 * USEC_PER_SEC)
-#define HTTP_CALL_UPLOAD_BUFFER 16384L                /* libcurl's least; its default is four times that */
+#define HTTP_CALL_UPLOAD_BUFFER 16384L /* libcurl's least; its default is four times that */
+/* libcurl reads up to a hundred of them in one go: that is how long the loop waits for an answer that comes
+ * as fast as it can be read, such as the list of a million pins. */
+#define HTTP_CALL_BUFFER 2048L
 #define HTTP_CALL_HEAD_MAX (8 * HTTP_CALL_HEADER_MAX) /* all header and trailer lines of one answer */
 
 /* For a function that answers an errno. Setting an option fails for want of memory alone: the values that
@@ -105,6 +108,7 @@ static int set_callbacks(HttpCall *call) {
 /* PROXY: the environment of a daemon must not send its calls elsewhere. */
 static int set_transport(HttpCall *call, const HttpCallOptions *options) {
         SET(call, CURLOPT_NOSIGNAL, 1L);
+        SET(call, CURLOPT_BUFFERSIZE, HTTP_CALL_BUFFER);
         SET(call, CURLOPT_PROTOCOLS_STR, "http,https");
         SET(call, CURLOPT_PROXY, "");
         SET(call, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
