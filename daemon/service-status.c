@@ -27,13 +27,19 @@ const char *service_status_format(const ClusterSummary *summary, char text[stati
         status_format_role(summary, role, sizeof(role));
         (void) snprintf(text,
                         SERVICE_STATUS_MAX,
-                        "%s: %" PRIu64 " pins, %" PRIu64 " queued, %" PRIu64 " in error; IPFS %s",
+                        "%s: %" PRIu64 " pins, %" PRIu64 " queued, %" PRIu64 " in error%s; IPFS %s",
                         role,
                         summary->n_pins,
                         summary->n_queued,
                         summary->n_errors,
+                        !summary->is_complete && summary->n_pins > 0 ? ", others not known yet" : "",
                         summary->ipfs_is_reachable ? "answers" : "does not answer");
         return text;
+}
+
+static void status_arm(ServiceStatus *status, uint64_t usec) {
+        (void) sd_event_source_set_time(status->timer, usec);
+        (void) sd_event_source_set_enabled(status->timer, SD_EVENT_ONESHOT);
 }
 
 void service_status_tell(ServiceStatus *status) {
@@ -45,6 +51,8 @@ void service_status_tell(ServiceStatus *status) {
 
         (void) sd_event_source_set_enabled(status->timer, SD_EVENT_OFF);
         cluster_summary(status->cluster, &summary);
+        if (!summary.is_complete && summary.ipfs_is_reachable) /* the end of the comparison is not told */
+                status_arm(status, time_monotonic() + SERVICE_STATUS_INTERVAL);
         if (strcmp(service_status_format(&summary, text), status->text) == 0)
                 return;
 
@@ -69,8 +77,7 @@ void service_status_changed(ServiceStatus *status) {
         (void) sd_event_source_get_enabled(status->timer, &enabled);
         if (enabled != SD_EVENT_OFF)
                 return;
-        (void) sd_event_source_set_time(status->timer, status->told_usec + SERVICE_STATUS_INTERVAL);
-        (void) sd_event_source_set_enabled(status->timer, SD_EVENT_ONESHOT);
+        status_arm(status, status->told_usec + SERVICE_STATUS_INTERVAL);
 }
 
 int service_status_init(ServiceStatus *status, sd_event *event, const Cluster *cluster) {

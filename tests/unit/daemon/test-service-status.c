@@ -15,15 +15,22 @@ static void test_format(void) {
                 { {}, "Not ready yet: 0 pins, 0 queued, 0 in error; IPFS does not answer" },
                 { { .is_serving = true, .ipfs_is_reachable = true },
                   "Serving, without a leader: 0 pins, 0 queued, 0 in error; IPFS answers" },
-                { { .is_serving = true, .is_leader = true, .n_pins = 12, .n_queued = 3, .n_errors = 4 },
+                { { .is_serving = true,
+                    .is_leader = true,
+                    .is_complete = true,
+                    .n_pins = 12,
+                    .n_queued = 3,
+                    .n_errors = 4 },
                   "Serving as leader: 12 pins, 3 queued, 4 in error; IPFS does not answer" },
+                { { .is_serving = true, .is_leader = true, .n_pins = 12, .n_queued = 3, .n_errors = 4 },
+                  "Serving as leader: 12 pins, 3 queued, 4 in error, others not known yet; IPFS does not answer" },
                 { { .is_serving = true,
                     .ipfs_is_reachable = true,
                     .n_pins = UINT64_MAX,
                     .n_queued = UINT64_MAX,
                     .n_errors = UINT64_MAX },
                   "Serving, without a leader: 18446744073709551615 pins, 18446744073709551615 queued, "
-                  "18446744073709551615 in error; IPFS answers" },
+                  "18446744073709551615 in error, others not known yet; IPFS answers" },
         };
         char text[SERVICE_STATUS_MAX];
 
@@ -84,6 +91,13 @@ static const char *manager_told(Manager *manager) {
         return text;
 }
 
+static bool peer_is_complete(const Peer *peer) {
+        ClusterSummary summary;
+
+        cluster_summary(peer->cluster, &summary);
+        return summary.is_complete;
+}
+
 static bool status_is_due(Manager *manager) {
         int enabled;
 
@@ -109,6 +123,7 @@ static void test_waits_for_the_interval(void) {
         Manager manager;
 
         manager_open(&manager);
+        PEER_UNTIL(&manager.peer, peer_is_complete(&manager.peer));
         service_status_tell(&manager.status);
         manager_told(&manager);
 
@@ -122,6 +137,21 @@ static void test_waits_for_the_interval(void) {
 
         PEER_UNTIL(&manager.peer, !status_is_due(&manager));
         g_assert_nonnull(strstr(manager_told(&manager), "leader: 5 pins,"));
+        manager_close(&manager);
+}
+
+/* The comparison with Kubo after an unclean stop ends without a change to tell of. */
+static void test_looks_again_until_all_is_known(void) {
+        Manager manager;
+
+        manager_open(&manager);
+        if (!peer_is_complete(&manager.peer)) {
+                service_status_tell(&manager.status);
+                g_assert_true(status_is_due(&manager));
+        }
+        PEER_UNTIL(&manager.peer, peer_is_complete(&manager.peer));
+        service_status_tell(&manager.status);
+        g_assert_false(status_is_due(&manager));
         manager_close(&manager);
 }
 
@@ -142,6 +172,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/daemon/service-status/format-names-the-leader", test_format_names_the_leader);
         g_test_add_func("/daemon/service-status/tells-changes-only", test_tells_changes_only);
         g_test_add_func("/daemon/service-status/waits-for-the-interval", test_waits_for_the_interval);
+        g_test_add_func("/daemon/service-status/looks-again-until-all-is-known",
+                        test_looks_again_until_all_is_known);
         g_test_add_func("/daemon/service-status/says-nothing-when-it-is-over",
                         test_says_nothing_when_it_is_over);
         return g_test_run();
