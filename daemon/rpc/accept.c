@@ -1,0 +1,144 @@
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "daemon/base/log.h"
+#include "daemon/rpc/internal.h"
+
+#define ACCEPT_PAUSE (100 * USEC_PER_MSEC)
+#define ACCEPTS_PER_TURN 16
+
+/* The host alone: its refusals are counted together. */
+static void describe_source(const struct sockaddr *name, socklen_t size, char text[static RPC_SOURCE_MAX]) {
+        if (name->sa_family != AF_INET && name->sa_family != AF_INET6)
+                (void) snprintf(text, RPC_SOURCE_MAX, "local");
+        else if (getnameinfo(name, size, text, RPC_SOURCE_MAX, NULL, 0, NI_NUMERICHOST) != 0)
+                (void) snprintf(text, RPC_SOURCE_MAX, "unknown");
+}
+
+static bool is_untrusted(const RpcLink *link) {
+        return !link->is_dialled && (!link->peer || !rpc_is_trusted(link->rpc, &link->peer->id));
+}
+
+/* Room for one more link of somebody unknown; the oldest one goes. */
+static bool make_room(Rpc *rpc) {
+        RpcLink *oldest = NULL;
+        size_t n = 0;
+
+        LIST_FOREACH (link, &rpc->links, RpcLink, link)
+                if (is_untrusted(link)) {
+                        oldest = oldest ?: link;
+                        n++;
+                }
+
+        if (oldest && (n >= RPC_UNTRUSTED_MAX || rpc->n_links >= RPC_PEERS_MAX)) {
+                rpc_link_close(oldest, "too many connections of peers that are no members");
+                return true;
+        }
+        return rpc->n_links < RPC_PEERS_MAX;
+}
+
+static int on_pause_end(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        RpcListener *listener = userdata;
+
+        listener->is_paused = false;
+        (void) sd_event_source_set_enabled(listener->source, SD_EVENT_ON);
+        return 0;
+}
+
+/* The socket stays readable while nothing can be accepted: do not spin. The timer is there already: to make
+ * one takes a file descriptor. */
+static void pause_listening(RpcListener *listener, int error) {
+        log_warning_errno(error, "Failed to accept a connection of a peer, ignoring: %m");
+        if (sd_event_source_set_time_relative(listener->pause, ACCEPT_PAUSE) < 0 ||
+            sd_event_source_set_enabled(listener->pause, SD_EVENT_ONESHOT) < 0)
+                return;
+
+        listener->is_paused = true;
+        (void) sd_event_source_set_enabled(listener->source, SD_EVENT_OFF);
+}
+
+/* Answers whether there may be more. */
+static bool accept_one(RpcListener *listener) {
+        struct sockaddr_storage name = {};
+        socklen_t size = sizeof(name);
+        char source[RPC_SOURCE_MAX];
+        int fd, r;
+
+        fd = accept4(listener->fd, (struct sockaddr *) &name, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+                if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                        pause_listening(listener, errno);
+                return errno == ECONNABORTED || errno == EINTR;
+        }
+
+        describe_source((struct sockaddr *) &name, size, source);
+        if (!make_room(listener->rpc)) {
+                rpc_refuse(listener->rpc, source, "there are too many links");
+                (void) close(fd);
+                return true;
+        }
+
+        r = rpc_link_new(listener->rpc, fd, source, NULL, NULL);
+        if (r < 0)
+                log_warning_errno(r, "Failed to set up a connection from '%s', ignoring: %m", source);
+        return true;
+}
+
+static int on_readable(
+                sd_event_source *source _unused_,
+                int fd _unused_,
+                uint32_t events _unused_,
+                void *userdata) {
+        RpcListener *listener = userdata;
+
+        for (size_t i = 0; i < ACCEPTS_PER_TURN && accept_one(listener); i++)
+                ;
+        rpc_settle(listener->rpc);
+        return 0;
+}
+
+static int listen_at(RpcListener *listener) {
+        sd_event *event = listener->rpc->event;
+        int r;
+
+        r = sd_event_add_io(event, &listener->source, listener->fd, EPOLLIN, on_readable, listener);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(listener->source, true);
+        if (r >= 0)
+                r = sd_event_add_time_relative(
+                                event, &listener->pause, CLOCK_MONOTONIC, 0, 0, on_pause_end, listener);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(listener->pause, SD_EVENT_OFF);
+        return r;
+}
+
+int rpc_accept_new(Rpc *rpc, const int *fds, size_t n_fds) {
+        int r = 0;
+
+        rpc->listeners = calloc(MAX(n_fds, (size_t) 1), sizeof(*rpc->listeners));
+        if (!rpc->listeners) {
+                for (size_t i = 0; i < n_fds; i++)
+                        (void) close(fds[i]);
+                return -ENOMEM;
+        }
+
+        for (size_t i = 0; i < n_fds; i++)
+                rpc->listeners[i] = (RpcListener){ .rpc = rpc, .fd = fds[i] };
+        rpc->n_listeners = n_fds;
+        for (size_t i = 0; i < n_fds && r >= 0; i++)
+                r = listen_at(&rpc->listeners[i]);
+        return r;
+}
+
+void rpc_accept_free(Rpc *rpc) {
+        for (size_t i = 0; i < rpc->n_listeners; i++) {
+                sd_event_source_disable_unref(rpc->listeners[i].source);
+                sd_event_source_disable_unref(rpc->listeners[i].pause);
+                (void) close(rpc->listeners[i].fd);
+        }
+        free(rpc->listeners);
+        rpc->n_listeners = 0;
+}
