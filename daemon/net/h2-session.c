@@ -96,25 +96,25 @@ static void keep_header(H2Stream *stream, const char *name, size_t n, const uint
 static int on_header(
                 nghttp2_session *nghttp2,
                 const nghttp2_frame *frame,
-                const uint8_t *name,
-                size_t n_name,
-                const uint8_t *value,
-                size_t n_value,
+                nghttp2_rcbuf *name_buffer,
+                nghttp2_rcbuf *value_buffer,
                 uint8_t flags _unused_,
                 void *userdata) {
+        const nghttp2_vec name = nghttp2_rcbuf_get_buf(name_buffer),
+                          value = nghttp2_rcbuf_get_buf(value_buffer);
         H2Session *session = userdata;
         H2Stream *stream = find(nghttp2, frame->hd.stream_id);
 
         if (!stream)
                 return 0;
 
-        stream->header_size += n_name + n_value + HEADER_OVERHEAD;
+        stream->header_size += name.len + value.len + HEADER_OVERHEAD;
         if (stream->header_size > session->h2->options.header_max) {
                 session->h2->n_resets++; /* counts as broken by the other side */
                 return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
         }
 
-        keep_header(stream, (const char *) name, n_name, value, n_value);
+        keep_header(stream, (const char *) name.base, name.len, value.base, value.len);
         return 0;
 }
 
@@ -312,7 +312,7 @@ static int set_options(const H2Session *session, nghttp2_option **ret) {
 
 static void set_callbacks(nghttp2_session_callbacks *callbacks) {
         nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
-        nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+        nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
         nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);

@@ -5,7 +5,7 @@
 #include <sys/epoll.h>
 
 #include "daemon/base/log.h"
-#include "daemon/rpc/internal.h"
+#include "daemon/rpc/exchange.h"
 
 #define ACCEPT_PAUSE (100 * USEC_PER_MSEC)
 #define ACCEPTS_PER_TURN 16

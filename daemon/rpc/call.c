@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "daemon/base/time.h"
-#include "daemon/rpc/internal.h"
+#include "daemon/rpc/exchange.h"
 
 #define PATH_FORMAT "/%d/%s"
 #define DEADLINE_ACCURACY (1 * USEC_PER_MSEC)

@@ -6,7 +6,7 @@
 #include <sys/epoll.h>
 
 #include "daemon/base/log.h"
-#include "daemon/rpc/internal.h"
+#include "daemon/rpc/exchange.h"
 
 #define TARGETS_MAX 8 /* of one name */
 #define DIAL_WORDS_MAX 256

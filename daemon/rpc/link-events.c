@@ -1,5 +1,5 @@
 #include "daemon/base/log.h"
-#include "daemon/rpc/internal.h"
+#include "daemon/rpc/exchange.h"
 
 /* Who a stream of ours belongs to: the stream of notes has the link as userdata, a call's has the call. */
 static void on_own_stream(RpcLink *link, const H2Event *event) {

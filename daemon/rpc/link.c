@@ -7,7 +7,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/base/time.h"
-#include "daemon/rpc/internal.h"
+#include "daemon/rpc/exchange.h"
 
 #define RECORDS_PER_TURN 32        /* read or written; then other links have their turn */
 #define NOTSENT_LOWAT (128 * 1024) /* bytes in the kernel that delay what is more urgent */

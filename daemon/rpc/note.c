@@ -4,7 +4,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/base/time.h"
-#include "daemon/rpc/internal.h"
+#include "daemon/rpc/exchange.h"
 
 #define PATH_FORMAT "/%d/" RPC_NOTES_PATH "%016" PRIx64 "/%" PRIu64
 #define NAME_FORMAT RPC_NOTES_PATH "%16" SCNx64 "/%20" SCNu64

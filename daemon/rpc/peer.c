@@ -3,7 +3,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/base/random.h"
-#include "daemon/rpc/internal.h"
+#include "daemon/rpc/exchange.h"
 
 #define BACKOFF_DOUBLINGS_MAX 16
 

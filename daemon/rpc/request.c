@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "daemon/base/log.h"
-#include "daemon/rpc/internal.h"
+#include "daemon/rpc/exchange.h"
 
 /*
  *   coming ──► handed ──► (streaming) ──► gone

@@ -5,7 +5,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/random.h"
 #include "daemon/base/time.h"
-#include "daemon/rpc/internal.h"
+#include "daemon/rpc/exchange.h"
 
 #define SETTLE_ROUNDS 8 /* then other sources of the loop have their turn */
 

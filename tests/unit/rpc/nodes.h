@@ -4,7 +4,7 @@
 
 #include <glib.h>
 
-#include "daemon/rpc/internal.h"
+#include "daemon/rpc/exchange.h"
 
 #define NODE_DEADLINE_USEC (10 * G_USEC_PER_SEC)
 #define NODES_MAX 3
