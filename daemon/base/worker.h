@@ -4,9 +4,9 @@
  * Worker: one thread that runs jobs in the order in which they were queued, and tells the loop when each has
  * ended.
  *
- * This is the only place where the daemon has threads: the log's write and fdatasync(2), and snapshot files.
- * RUN is called in the thread and may touch nothing but its job; DONE is called from the event loop, in
- * order.
+ * This is the only place where the daemon has threads: the log's write and fdatasync(2), snapshot files, and
+ * getaddrinfo(3) for the names of peers. RUN is called in the thread and may touch nothing but its job; DONE
+ * is called from the event loop, in order.
  */
 
 #include <systemd/sd-event.h>
