@@ -36,7 +36,6 @@ struct RpcDial {
         int fd;
         sd_event_source *io, *timer;
         RpcLink *link;
-        bool is_failed;
         char words[DIAL_WORDS_MAX]; /* of the last failure */
         List dials, failed;
 };
@@ -68,7 +67,6 @@ static void drop_attempt(RpcDial *dial) {
 }
 
 static void give_up(RpcDial *dial) {
-        dial->is_failed = true;
         list_append(&dial->rpc->failed, &dial->failed);
         rpc_schedule(dial->rpc);
 }

@@ -76,6 +76,7 @@ struct Rpc {
         uint64_t n_notes;        /* streams of notes begun */
         RpcRefusals refusals;
         uint64_t n_refused, n_refused_logged;
+        bool is_leaving;
         uint8_t in[TLS_SESSION_RECORD_MAX];
         uint8_t out[TLS_SESSION_RECORD_MAX];
 };
@@ -92,7 +93,6 @@ struct RpcPeer {
         char words[256]; /* of the last one */
         bool wants_link; /* for a note */
         bool is_told_up;
-        bool is_forgotten;
         List waiting;
         size_t n_waiting, waiting_bytes;
         List moved;

@@ -26,7 +26,7 @@ static void log_lost(const RpcLink *link) {
                          link->is_dialled ? "" : "from ",
                          link->source,
                          link->words ?: "out of memory");
-        else if (!link->is_dialled)
+        else if (!link->is_dialled && !link->rpc->is_leaving)
                 rpc_refuse(link->rpc, link->source, link->words ?: "out of memory");
 }
 

@@ -193,6 +193,7 @@ Rpc *rpc_free(Rpc *rpc) {
 
         assert(rpc->n_calls == 0);
 
+        rpc->is_leaving = true;
         rpc_accept_free(rpc);
         free_links(rpc);
         assert(rpc->n_handled == 0);

@@ -13,8 +13,8 @@
  * "code" and its words as body. An unknown method, and a version that is not ours, is ERROR_UNSUPPORTED (the
  * words name both versions); a caller without the trust that the method asks for gets ERROR_FORBIDDEN.
  *
- * Notes are one-way and ordered per peer: what is queued for a link is lost when the link is lost, and
- * nothing of an old link arrives after something of a new one.
+ * Notes are one-way and ordered per peer: what is queued for a link may be lost when the link is lost or
+ * another one replaces it, and nothing of an old link arrives after something of a new one.
  *
  * Callbacks come from the loop, never from inside a call. Of all functions rpc_free() alone may not be
  * called from a callback.
@@ -72,6 +72,7 @@ typedef struct RpcMethod {
 typedef struct RpcEvents {
         bool (*is_member)(const PeerId *peer, void *userdata); /* also from inside calls */
         void (*note)(const PeerId *from, const void *bytes, size_t size, void *userdata);
+        /* Between none and one; not when one replaces another. */
         void (*link_changed)(const PeerId *peer, bool up, void *userdata);
 } RpcEvents;
 
@@ -86,8 +87,8 @@ typedef struct RpcOptions {
 } RpcOptions;
 
 int rpc_new(Rpc **ret, sd_event *event, const RpcOptions *options, Error *reterr);
-/* No call may be left. Requests that are not answered end by their closed() within; one without it must have
- * been answered. */
+/* Waits for a name that is being resolved. No call may be left. Requests that are not answered end by their
+ * closed() within; one without it must have been answered. */
 Rpc *rpc_free(Rpc *rpc);
 DEFINE_CLEANUP(Rpc *, rpc_free);
 

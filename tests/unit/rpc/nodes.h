@@ -61,6 +61,7 @@ typedef struct Asked {
         ErrorCode code;
         char *words;
         GString *body;
+        size_t received;
         size_t pause_after; /* bytes; 0: never */
         size_t largest;     /* what one on_data() gave */
 } Asked;
