@@ -243,7 +243,7 @@ static void on_closed(RpcCall *call, const H2Event *event) {
         call->stream = NULL;
         if (h2_stream_has_ended(event->stream))
                 complete(call);
-        else if (event->reason == H2_REFUSED_STREAM || !h2_stream_is_sent(event->stream)) {
+        else if (event->reason == H2_REFUSED_STREAM) { /* not processed */
                 leave(call);
                 rpc_call_wait(call, peer, /* first= */ true);
         } else

@@ -11,8 +11,8 @@
 
 #define RECORDS_PER_TURN 32        /* read or written; then other links have their turn */
 #define NOTSENT_LOWAT (128 * 1024) /* bytes in the kernel that delay what is more urgent */
-#define OWN_RESETS_MAX                                                                                      \
-        (RPC_RESETS_MAX / 2) /* per interval of PING: a canceled call must not cost the link */
+/* Per interval of PING: canceled calls must not cost the link. */
+#define OWN_RESETS_MAX (RPC_RESETS_MAX / 2)
 #define TIMER_ACCURACY (100 * USEC_PER_MSEC)
 
 /* ---- ends */

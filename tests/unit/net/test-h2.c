@@ -356,6 +356,7 @@ static void test_drain(Pair *p, const void *data G_GNUC_UNUSED) {
                 (void) move(p, i);
                 run(p);
                 g_assert_cmpuint(p->ends[1 - i].n_closed, ==, 1); /* never sent */
+                g_assert_cmpuint(p->ends[1 - i].reason, ==, H2_REFUSED_STREAM);
                 g_assert_cmpuint(p->ends[1 - i].n_goaways, ==, 1);
                 g_assert_cmpint(h2_request(p->ends[1 - i].h2, &stream, "/1/x", NULL), ==, -ECANCELED);
                 g_assert_cmpuint(p->ends[i].n_ends, ==, 2);

@@ -414,6 +414,25 @@ static void test_lost_before_sent(Nodes *nodes, const void *data G_GNUC_UNUSED) 
         asked_done(&asked);
 }
 
+/* Given to a link whose other end takes no more, which this one reads before it has written. */
+static void test_not_taken(Nodes *nodes, const void *data G_GNUC_UNUSED) {
+        Node *a = &nodes->node[0], *b = &nodes->node[1];
+        Asked asked = {};
+
+        nodes_link(a, b);
+        rpc_link_drain(LIST_FIRST(&b->rpc->links, RpcLink, link));
+        rpc_settle(b->rpc);
+        asked_start_text(&asked, a, b, "echo", "on the next one");
+        rpc_peer_settle(rpc_peer_find(a->rpc, &b->id));
+        g_assert_cmpint(asked.call->state, ==, RPC_CALL_SENT);
+        list_remove(&asked.call->link->busy);
+        asked_wait(&asked);
+        g_assert_cmpstr(asked.words, ==, "");
+        g_assert_cmpstr(asked.body->str, ==, "on the next one");
+        nodes_one_link(a, b);
+        asked_done(&asked);
+}
+
 /* Waiting for a peer that is not there yet. */
 static void test_waits_for_peer(Nodes *nodes, const void *data G_GNUC_UNUSED) {
         Node *a = &nodes->node[0], *b = &nodes->node[1];
@@ -480,6 +499,7 @@ int main(int argc, char **argv) {
         ADD("/rpc/call/lost-while-sent", test_lost_while_sent);
         ADD("/rpc/call/lost-while-streaming", test_lost_while_streaming);
         ADD("/rpc/call/lost-before-sent", test_lost_before_sent);
+        ADD("/rpc/call/not-taken", test_not_taken);
         ADD("/rpc/call/waits-for-peer", test_waits_for_peer);
         ADD("/rpc/call/out-of-memory", test_out_of_memory);
         return g_test_run();
