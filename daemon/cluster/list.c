@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "daemon/base/turn.h"
+
 /* ---- life ---- */
 
 static void list_drop_item(ClusterList *list) {
@@ -33,6 +35,7 @@ ClusterList *cluster_list_free(ClusterList *list) {
 static int list_on_turn(sd_event_source *source _unused_, void *userdata) {
         ClusterList *list = userdata;
 
+        turn_renew(list->cluster->event, &list->turn, list_on_turn, list);
         if (list->wake)
                 list->wake(list->userdata); /* may free it */
         return 0;

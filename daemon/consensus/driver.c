@@ -7,6 +7,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/message-ids.h"
 #include "daemon/base/time.h"
+#include "daemon/base/turn.h"
 #include "daemon/consensus/fsm.h"
 
 /* ---- the end */
@@ -308,7 +309,10 @@ static void go_on(Consensus *c) {
 }
 
 int consensus_driver_on_advance(sd_event_source *source _unused_, void *userdata) {
-        go_on(userdata);
+        Consensus *c = userdata;
+
+        turn_renew(c->event, &c->advance, consensus_driver_on_advance, c);
+        go_on(c);
         return 0;
 }
 

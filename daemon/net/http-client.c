@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 
+#include "daemon/base/turn.h"
 #include "daemon/net/http-call.h"
 
 #define HTTP_CLIENT_POOL 16     /* easy handles kept for the next calls */
@@ -284,24 +285,10 @@ static void attend(HttpCall *call) {
                 resume(call);
 }
 
-static int on_turn(sd_event_source *source, void *userdata);
-
-/* sd-event dispatches what is pending for longest first, and a deferred source is since it was made: one
- * that asks for turn after turn would keep all others from theirs. A new one has to queue. */
-static void renew_turn(HttpClient *client) {
-        sd_event_source *fresh;
-
-        if (sd_event_add_defer(client->event, &fresh, on_turn, client) < 0)
-                return;
-        (void) sd_event_source_set_enabled(fresh, SD_EVENT_OFF);
-        sd_event_source_disable_unref(client->turn_source);
-        client->turn_source = fresh;
-}
-
 static int on_turn(sd_event_source *source _unused_, void *userdata) {
         HttpClient *client = userdata;
 
-        renew_turn(client);
+        turn_renew(client->event, &client->turn_source, on_turn, client);
 
         for (unsigned i = 0; i < HTTP_CLIENT_TURN_MAX && !list_is_empty(&client->turn); i++)
                 attend(LIST_FIRST(&client->turn, HttpCall, turn));

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "daemon/base/turn.h"
 #include "daemon/net/http-linger.h"
 #include "daemon/net/http-request.h"
 
@@ -155,23 +156,11 @@ static int on_io(
         return 0;
 }
 
-static int on_again(sd_event_source *source, void *userdata);
-
-/* sd-event dispatches what is pending for longest first, and a deferred source is since it was made: one
- * that asks for turn after turn would keep all others from theirs. A new one has to queue. */
-static void renew_again(HttpServer *server) {
-        sd_event_source *fresh;
-
-        if (sd_event_add_defer(server->event, &fresh, on_again, server) < 0)
-                return;
-        (void) sd_event_source_set_enabled(fresh, SD_EVENT_OFF);
-        sd_event_source_disable_unref(server->again);
-        server->again = fresh;
-}
-
 static int on_again(sd_event_source *source _unused_, void *userdata) {
-        renew_again(userdata);
-        run(userdata);
+        HttpServer *server = userdata;
+
+        turn_renew(server->event, &server->again, on_again, server);
+        run(server);
         return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "daemon/base/message-ids.h"
 #include "daemon/base/random.h"
 #include "daemon/base/time.h"
+#include "daemon/base/turn.h"
 #include "daemon/tracker/internal.h"
 
 #define UNPINS_MAX 1           /* at once, as the Go program */
@@ -490,6 +491,7 @@ static int run_on_run(sd_event_source *source _unused_, void *userdata) {
         Tracker *tracker = userdata;
         int r;
 
+        turn_renew(tracker->event, &tracker->run, run_on_run, tracker);
         if (tracker->has_failed)
                 return 0;
         r = run_arm_retry(tracker);
