@@ -7,7 +7,6 @@
 #include "daemon/base/log.h"
 #include "daemon/base/message-ids.h"
 #include "daemon/base/time.h"
-#include "daemon/base/turn.h"
 #include "daemon/consensus/fsm.h"
 
 /* ---- the end */
@@ -308,11 +307,10 @@ static void go_on(Consensus *c) {
                 (void) sd_event_source_set_enabled(c->advance, SD_EVENT_ONESHOT);
 }
 
+/* Takes turn after turn before all others, on purpose: until what was committed is applied, a client would
+ * read an old pinset. */
 int consensus_driver_on_advance(sd_event_source *source _unused_, void *userdata) {
-        Consensus *c = userdata;
-
-        turn_renew(c->event, &c->advance, consensus_driver_on_advance, c);
-        go_on(c);
+        go_on(userdata);
         return 0;
 }
 
