@@ -21,6 +21,8 @@ static int open_engine(Consensus *c, const ConsensusOptions *options) {
         ConsensusEngineOptions engine = {
                 .raft_id = c->disk_state.meta.raft_id,
                 .self = options->self,
+                .log = c->disk_state.log,
+                .rules_off = options->rules_off,
         };
 
         election = MIN(MAX(election, (uint64_t) HEARTBEATS_PER_ELECTION), (uint64_t) INT32_MAX);
@@ -112,6 +114,7 @@ int consensus_open(Consensus **ret, sd_event *event, const ConsensusOptions *opt
                 c->events = *options->events;
         list_init(&c->submitted);
         list_init(&c->appended);
+        list_init(&c->lost);
 
         r = consensus_recover(&c->disk_state, options, reterr);
         if (r < 0)
@@ -163,6 +166,7 @@ int consensus_close(Consensus *c) {
         c->disk = consensus_disk_free(c->disk);
         consensus_driver_drain(c);
 
+        cancel_calls(c, &c->lost);
         cancel_calls(c, &c->appended);
         cancel_calls(c, &c->submitted);
 
@@ -181,9 +185,11 @@ Consensus *consensus_free(Consensus *c) {
         consensus_snapshot_task_free(c->snapshot);
         consensus_disk_free(c->disk);
         sd_event_source_disable_unref(c->timer);
+        forget_calls(c, &c->lost);
         forget_calls(c, &c->appended);
         forget_calls(c, &c->submitted);
         consensus_engine_free(c->engine);
+        consensus_snapshot_head_done(&c->install);
         consensus_recovery_done(&c->disk_state);
         str_done(&c->scratch);
         str_done(&c->canonical);
@@ -328,6 +334,55 @@ ConsensusCall *consensus_call_unref(ConsensusCall *call) {
         call->done = NULL;
         call_release(call);
         return NULL;
+}
+
+/* ---- other peers */
+
+void consensus_receive(Consensus *c, const ConsensusMessage *message) {
+        const ConsensusInput input = { .type = CONSENSUS_INPUT_RECEIVE, .message = message };
+
+        if (!c->failed && !c->closing && consensus_driver_feed(c, &input) == 0)
+                consensus_driver_wake(c);
+}
+
+bool consensus_may_install(const Consensus *c, uint64_t index) {
+        return !c->failed && !c->closing && c->install.index == 0 && index > c->commit;
+}
+
+static int ask(Consensus *c, const ConsensusInput *input, Error *reterr) {
+        int r;
+
+        if (c->failed || c->closing)
+                return error_set(reterr, ERROR_CANCELED, "the peer is shutting down");
+
+        r = consensus_driver_feed(c, input);
+        switch (r) {
+        case 0:
+                consensus_driver_wake(c);
+                return 0;
+        case CONSENSUS_ENGINE_NOT_LEADER:
+                return error_set(reterr, ERROR_NO_LEADER, "this peer is not the leader");
+        case CONSENSUS_ENGINE_BUSY:
+                return error_set(reterr, ERROR_BUSY, "another change of the peers is under way; try again");
+        case CONSENSUS_ENGINE_REFUSED:
+                return error_set(reterr, ERROR_REFUSED, "the peers cannot be changed like that in one step");
+        case CONSENSUS_ENGINE_BEHIND:
+                return error_set(reterr, ERROR_BUSY, "the peer has not caught up yet; try again");
+        default:
+                return error_set(reterr, ERROR_INTERNAL, "the consensus has failed");
+        }
+}
+
+int consensus_change(Consensus *c, const ConsensusChange *change, Error *reterr) {
+        const ConsensusInput input = { .type = CONSENSUS_INPUT_CHANGE, .change = change };
+
+        return ask(c, &input, reterr);
+}
+
+int consensus_transfer(Consensus *c, uint64_t raft_id, Error *reterr) {
+        const ConsensusInput input = { .type = CONSENSUS_INPUT_TRANSFER, .transfer = raft_id };
+
+        return ask(c, &input, reterr);
 }
 
 /* ---- questions */

@@ -35,6 +35,8 @@
 
 typedef struct Consensus Consensus;
 typedef struct ConsensusCall ConsensusCall;
+typedef struct ConsensusMessage ConsensusMessage; /* message.h */
+struct ConsensusChange;                           /* engine.h */
 
 typedef enum ConsensusOpKind {                      /* stored: never renumbered */
                                CONSENSUS_PIN = 1,   /* body: protobuf Pin */
@@ -60,7 +62,11 @@ typedef struct ConsensusEvents {
          */
         void (*ready)(void *userdata);
         void (*leader_changed)(const PeerId *leader, void *userdata); /* not set: none */
-        /* The end: see "crash-only". EXIT_STATUS is 74 for a failed disk. The words are logged already. */
+        /* MESSAGE is for the member MESSAGE->peer and may be lost. Also from inside a call: it is encoded or
+         * copied, and nothing else is done. NULL: there is no link to anybody. */
+        void (*send)(const ConsensusMessage *message, void *userdata);
+        /* The end: see "crash-only". EXIT_STATUS is 74 for a failed disk, 75 to start again. The words are
+         * logged already. */
         void (*failed)(int exit_status, void *userdata);
 } ConsensusEvents;
 
@@ -69,6 +75,9 @@ typedef struct ConsensusOptions {
         const char *raft_folder;  /* NULL: <state_folder>/raft */
         PeerId self;
         const PeerIdList *members; /* of a first start: self alone, or the whole init_peerset; NULL: self */
+        /* A first start joins the cluster of this id (STATE_CLUSTER_ID_SIZE bytes): no vote, an empty log,
+         * and whatever its leader sends. NULL: it founds one. */
+        const uint8_t *join;
         uint64_t heartbeat_timeout_usec;
         uint64_t election_timeout_usec;
         uint64_t snapshot_interval_usec;
@@ -78,6 +87,7 @@ typedef struct ConsensusOptions {
         uint64_t snapshot_bytes; /* of the log since the last snapshot that make one due; 0: 32 MiB */
         const ConsensusEvents *events;
         void *userdata;
+        unsigned rules_off; /* of the simulator: bits 1 << ConsensusRule (engine.h) */
 } ConsensusOptions;
 
 /* Open or create, recover, and go on from the loop. Blocks while it reads (and rebuilds) what is on disk.
@@ -106,6 +116,18 @@ int consensus_submit(
                 Error *reterr);
 ConsensusCall *consensus_call_unref(ConsensusCall *call);
 DEFINE_CLEANUP(ConsensusCall *, consensus_call_unref);
+
+/* A message came from the member MESSAGE->peer. What follows from it happens in the loop, but for SEND. One
+ * of CONSENSUS_MESSAGE_INSTALL is handed over when its snapshot lies whole in raft/snapshot.received (as in
+ * snapshot-store.h), and only while consensus_may_install(); the snapshot is then loaded, which blocks. */
+void consensus_receive(Consensus *consensus, const ConsensusMessage *message);
+bool consensus_may_install(const Consensus *consensus, uint64_t index);
+
+/* Begin a change of the members, or hand the leadership to RAFT_ID (0: to whoever is up to date). That it
+ * has happened shows in the members, or in the leader. Errors: ERROR_NO_LEADER; ERROR_BUSY: another one is
+ * under way; ERROR_REFUSED: no such step (engine.h). */
+int consensus_change(Consensus *consensus, const struct ConsensusChange *change, Error *reterr);
+int consensus_transfer(Consensus *consensus, uint64_t raft_id, Error *reterr);
 
 StatePinset *consensus_pinset(Consensus *consensus); /* for reading; borrowed */
 

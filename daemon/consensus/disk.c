@@ -8,7 +8,8 @@ struct ConsensusDisk {
         int dir_fd;
         const char *folder;
         ConsensusLog *log;
-        ConsensusMeta meta; /* as it has to be on disk */
+        ConsensusMeta meta;    /* as it has to be on disk */
+        ConsensusMeta durable; /* as it is */
         bool meta_changed;
         Worker *worker;
         bool busy, stopped;
@@ -34,6 +35,7 @@ int consensus_disk_new(ConsensusDisk **ret, const ConsensusDiskOptions *options)
                 .folder = options->folder,
                 .log = options->log,
                 .meta = *options->meta,
+                .durable = *options->meta,
         };
 
         r = worker_new(&disk->worker, options->event, "consensus-log", SD_EVENT_PRIORITY_NORMAL);
@@ -93,9 +95,11 @@ static void disk_done(WorkerJob *job, int result) {
         }
 
         disk->busy = false;
+        if (disk->job_meta)
+                disk->durable = disk->job_record;
         if (disk->job_plan)
                 (void) consensus_log_finish(disk->log, TAKE_PTR(disk->job_plan));
-        disk->events->durable(consensus_log_written(disk->log), disk->userdata);
+        disk->events->durable(consensus_log_written(disk->log), &disk->durable, disk->userdata);
 }
 
 int consensus_disk_kick(ConsensusDisk *disk) {

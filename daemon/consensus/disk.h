@@ -16,8 +16,9 @@
 typedef struct ConsensusDisk ConsensusDisk;
 
 typedef struct ConsensusDiskEvents {
-        /* Everything that was noted before the job began is durable, entries up to INDEX. From the loop. */
-        void (*durable)(uint64_t index, void *userdata);
+        /* Everything that was noted before the job began is durable: entries up to INDEX, and META. From the
+         * loop. */
+        void (*durable)(uint64_t index, const ConsensusMeta *meta, void *userdata);
         /* The end. Nothing is called after it. */
         void (*failed)(const Error *error, void *userdata);
 } ConsensusDiskEvents;

@@ -20,7 +20,7 @@ static uint64_t snapshot_index(const Consensus *c) {
 
 /* H14: the state, the configuration and the durable log must all stand at the index. */
 static bool may_begin(const Consensus *c) {
-        return !c->snapshot && c->applied > snapshot_index(c) &&
+        return !c->snapshot && c->install.index == 0 && c->applied > snapshot_index(c) &&
                state_pinset_index(c->disk_state.pinset) == c->applied &&
                consensus_log_written(c->disk_state.log) >= c->applied;
 }
@@ -80,6 +80,11 @@ static int adopt(Consensus *c, const ConsensusSnapshotHead *head) {
         return r;
 }
 
+/* H15: the log that this snapshot would shorten is none any more, and the one to come is newer. */
+static bool is_overtaken(const Consensus *c) {
+        return c->install.index > 0;
+}
+
 static void snapshot_ended(ConsensusSnapshotTask *task, int r, const Error *error, void *userdata) {
         Consensus *c = userdata;
         uint64_t index = consensus_snapshot_task_head(task)->index;
@@ -92,7 +97,7 @@ static void snapshot_ended(ConsensusSnapshotTask *task, int r, const Error *erro
         if (c->failed || c->closing)
                 return;
 
-        if (r == 0)
+        if (r == 0 && !is_overtaken(c))
                 r = compact(c);
         if (r < 0) {
                 consensus_driver_fail_errno(c, CONSENSUS_EXIT_SOFTWARE, r, "the log cannot be compacted");
@@ -152,4 +157,62 @@ int consensus_driver_on_interval(sd_event_source *source, uint64_t usec, void *u
         (void) sd_event_source_set_time(source, usec + c->options.snapshot_interval_usec);
         (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         return 0;
+}
+
+/* ---- one of another peer */
+
+static int load_members(Consensus *c) {
+        ConsensusMembers members;
+        int r;
+
+        r = consensus_members_decode(c->install.configuration.members, &members);
+        if (r < 0)
+                return r;
+        consensus_members_done(&c->disk_state.members);
+        c->disk_state.members = members;
+        return 0;
+}
+
+/* From the first step on, a start finds the snapshot: it does not join the old log, which then goes. */
+static int install(Consensus *c, Error *reterr) {
+        const ConsensusSnapshotHead *head = &c->install;
+        int r;
+
+        r = consensus_snapshot_receive(&c->store, head, reterr);
+        if (r < 0)
+                return r;
+        r = consensus_log_reset(c->disk_state.log, head->index, head->term, reterr);
+        if (r < 0)
+                return r;
+
+        r = state_pinset_clear(c->disk_state.pinset);
+        if (r < 0)
+                return error_set_errno(reterr, r, "pins.gdbm: cannot clear: %m");
+        r = consensus_snapshot_load(&c->store, head, c->disk_state.pinset, reterr);
+        if (r < 0)
+                return r;
+        r = load_members(c);
+        if (r == 0)
+                r = adopt(c, head);
+        return r < 0 ? error_set_errno(reterr, r, "snapshot %" PRIu64 ": %m", head->index) : 0;
+}
+
+void consensus_driver_install_if_due(Consensus *c) {
+        const ConsensusInput input = { .type = CONSENSUS_INPUT_INSTALLED };
+        _cleanup_(error_done) Error error = {};
+        uint64_t index = c->install.index;
+
+        if (c->snapshot || consensus_disk_is_busy(c->disk) || state_pinset_is_scanned(c->disk_state.pinset))
+                return;
+
+        if (install(c, &error) < 0) {
+                consensus_driver_fail(c, CONSENSUS_EXIT_DISK, &error);
+                return;
+        }
+        consensus_snapshot_head_done(&c->install);
+        c->install = (ConsensusSnapshotHead){};
+        c->applied = c->commit = index;
+        c->snapshot_bytes = consensus_snapshot_bytes(&c->store, index);
+        log_debug("snapshot %" PRIu64 " of another peer installed", index);
+        (void) consensus_driver_feed(c, &input);
 }

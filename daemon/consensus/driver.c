@@ -59,8 +59,63 @@ static int arm_timer(Consensus *c, uint64_t deadline_msec) {
         return r < 0 ? r : sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
 }
 
-/* The order is that of the rules: meta, entries, state, barrier, commit. */
-static int carry_out(Consensus *c, const ConsensusUpdate *update) {
+/* H5: of an AppendEntries that is too long for one message the end is lost. */
+static int fill_message(Consensus *c, ConsensusMessage *message) {
+        size_t n = message->append.n, bytes = 0;
+        int r = 0;
+
+        message->append.n = 0;
+        if (n == 0)
+                return 0;
+        message->append.entries = calloc(n, sizeof(*message->append.entries));
+        if (!message->append.entries)
+                return -ENOMEM;
+
+        for (; message->append.n < n && bytes < CONSENSUS_MESSAGE_BYTES_MAX; message->append.n++) {
+                ConsensusEntry *entry = &message->append.entries[message->append.n];
+
+                r = consensus_log_get(
+                                c->disk_state.log,
+                                message->append.previous_index + 1 + message->append.n,
+                                entry);
+                if (r < 0)
+                        return r;
+                bytes += entry->payload->size;
+        }
+        return 0;
+}
+
+static int send_messages(Consensus *c, const ConsensusUpdate *update) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && c->events.send && i < update->n_messages; i++) {
+                ConsensusMessage *message = &update->messages[i];
+
+                if (message->type == CONSENSUS_MESSAGE_APPEND)
+                        r = fill_message(c, message);
+                if (r == 0)
+                        c->events.send(message, c->options.userdata);
+        }
+        return r;
+}
+
+/* Whoever follows may still commit what this leader has appended, or replace it. */
+static void lose_calls(Consensus *c) {
+        LIST_FOREACH (call, &c->appended, ConsensusCall, link) {
+                list_remove(&call->link);
+                list_append(&c->lost, &call->link);
+        }
+}
+
+/* H15: until it is loaded the log is none, and nothing is applied. */
+static void begin_install(Consensus *c, ConsensusUpdate *update) {
+        assert(c->install.index == 0);
+        c->install = update->install;
+        update->install = (ConsensusSnapshotHead){};
+}
+
+/* The order is that of the rules: meta, entries, install, messages, state, barrier, commit. */
+static int carry_out(Consensus *c, ConsensusUpdate *update) {
         int r;
 
         if (update->meta) /* H2: one queue, so it is durable before the entries that follow */
@@ -68,13 +123,32 @@ static int carry_out(Consensus *c, const ConsensusUpdate *update) {
         r = append_entries(c, update);
         if (r < 0)
                 return r;
+        consensus_log_hold(c->disk_state.log, update->hold);
+        if (update->install.index > 0)
+                begin_install(c, update);
+        r = send_messages(c, update);
+        if (r < 0)
+                return r;
 
+        if (c->state == CONSENSUS_LEADER && update->state_changed)
+                lose_calls(c);
         c->state = update->state;
         c->term = update->term;
         c->leader = update->leader;
         c->want_barrier |= update->barrier;
         c->commit = update->commit;
         return arm_timer(c, update->deadline_msec);
+}
+
+/* H23: nobody but the new voter can have the entry, and a start without it is as if it had never been. */
+static void restart(Consensus *c) {
+        _cleanup_(error_done) Error error = {};
+
+        (void) error_set(
+                        &error,
+                        ERROR_CANCELED,
+                        "a new voter has not acknowledged its promotion in time; starting again without it");
+        consensus_driver_fail(c, CONSENSUS_EXIT_RESTART, &error);
 }
 
 int consensus_driver_feed(Consensus *c, const ConsensusInput *input) {
@@ -96,7 +170,9 @@ int consensus_driver_feed(Consensus *c, const ConsensusInput *input) {
         if (r < 0)
                 consensus_driver_fail_errno(
                                 c, CONSENSUS_EXIT_SOFTWARE, r, "raft: an update cannot be carried out");
-        return r;
+        else if (update.restart)
+                restart(c);
+        return c->failed ? -ECANCELED : r;
 }
 
 /* ---- apply */
@@ -219,6 +295,8 @@ static void apply_some(Consensus *c) {
         uint64_t cached = state_pinset_index(c->disk_state.pinset);
         int r;
 
+        if (c->install.index > 0)
+                return;
         while (c->applied < c->commit && is_in_cache(c, c->applied + 1))
                 c->applied++;
         if (c->applied == c->commit)
@@ -273,8 +351,7 @@ static void tell_leader(Consensus *c) {
 
 /* An entry of its own term that is applied has everything before it committed and applied. */
 static void tell_ready(Consensus *c) {
-        if (c->ready || c->state != CONSENSUS_LEADER ||
-            consensus_log_term(c->disk_state.log, c->applied) != c->term)
+        if (c->ready || c->leader == 0 || consensus_log_term(c->disk_state.log, c->applied) != c->term)
                 return;
 
         c->ready = true;
@@ -282,10 +359,32 @@ static void tell_ready(Consensus *c) {
                 c->events.ready(c->options.userdata);
 }
 
+static void end_lost(Consensus *c) {
+        _cleanup_(error_done) Error error = {};
+        int r;
+
+        if (list_is_empty(&c->lost))
+                return;
+        r = error_set(&error,
+                      ERROR_NO_LEADER,
+                      "the leader has changed; whether this was committed is not known, try again");
+        LIST_FOREACH (call, &c->lost, ConsensusCall, link)
+                consensus_driver_end_call(c, call, r, &error);
+}
+
+void consensus_driver_wake(Consensus *c) {
+        if (c->advance)
+                (void) sd_event_source_set_enabled(c->advance, SD_EVENT_ONESHOT);
+}
+
 /* After every input from the loop: whatever it made possible. */
 static void go_on(Consensus *c) {
         int r;
 
+        if (!c->failed)
+                end_lost(c);
+        if (!c->failed && c->install.index > 0)
+                consensus_driver_install_if_due(c);
         if (!c->failed && c->want_barrier)
                 submit_barrier(c);
         if (!c->failed)
@@ -303,8 +402,8 @@ static void go_on(Consensus *c) {
         if (r < 0)
                 consensus_driver_fail_errno(
                                 c, CONSENSUS_EXIT_SOFTWARE, r, "the log's next write cannot be prepared");
-        else if (c->applied < c->commit && c->advance)
-                (void) sd_event_source_set_enabled(c->advance, SD_EVENT_ONESHOT);
+        else if (c->applied < c->commit)
+                consensus_driver_wake(c);
 }
 
 /* Takes turn after turn before all others, on purpose: until what was committed is applied, a client would
@@ -399,9 +498,12 @@ static void disk_failed(const Error *error, void *userdata) {
 }
 
 /* What was submitted during the write goes into the next one. */
-static void disk_durable(uint64_t index, void *userdata) {
+static void disk_durable(uint64_t index, const ConsensusMeta *meta, void *userdata) {
         Consensus *c = userdata;
-        ConsensusInput input = { .type = CONSENSUS_INPUT_PERSISTED, .persisted.index = index };
+        ConsensusInput input = {
+                .type = CONSENSUS_INPUT_PERSISTED,
+                .persisted = { .index = index, .term = meta->term, .vote = meta->vote },
+        };
 
         if (c->failed || consensus_driver_feed(c, &input) != 0)
                 return;

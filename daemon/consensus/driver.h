@@ -6,6 +6,8 @@
  *
  *   submit ──► SUBMIT ──► log's tail ──► disk ──► PERSISTED ──► commit ──► apply ──► events, done
  *
+ *   RECEIVE ──► log's tail, SEND ──► …          INSTALL ──► all quiet ──► store, log, pinset ──► INSTALLED
+ *
  * An input is fed from the loop only, never while an update is being carried out.
  */
 
@@ -15,6 +17,7 @@
 
 #define CONSENSUS_EXIT_DISK 74     /* EX_IOERR */
 #define CONSENSUS_EXIT_SOFTWARE 70 /* EX_SOFTWARE */
+#define CONSENSUS_EXIT_RESTART 75  /* EX_TEMPFAIL */
 
 #define CONSENSUS_SNAPSHOT_BYTES (32 * 1024 * 1024)
 #define CONSENSUS_TRAILING_BYTES (16 * 1024 * 1024) /* of the log kept behind a snapshot, at most */
@@ -45,8 +48,10 @@ struct Consensus {
         void (*snapshot_done)(int r, void *userdata);
         void *snapshot_userdata;
         sd_event_source *submit, *advance, *timer, *interval;
-        List submitted; /* ConsensusCall: not handed to the engine */
-        List appended;  /* ConsensusCall: in the order of their indexes */
+        List submitted;                /* ConsensusCall: not handed to the engine */
+        List appended;                 /* ConsensusCall: in the order of their indexes */
+        List lost;                     /* ConsensusCall: appended by a leader that is none any more */
+        ConsensusSnapshotHead install; /* of a snapshot to be loaded; index 0: none */
         size_t n_pending, pending_bytes;
         Str scratch, canonical; /* of submits */
         ConsensusState state;
@@ -55,6 +60,7 @@ struct Consensus {
         bool ready, failed, closing, want_barrier, want_snapshot;
 };
 
+void consensus_driver_wake(Consensus *consensus); /* what an input made possible happens in the loop */
 int consensus_driver_start(Consensus *consensus, Error *reterr);
 int consensus_driver_feed(Consensus *consensus, const ConsensusInput *input); /* answers 0 when it went on */
 /* Apply everything that is committed; for the end. */
@@ -71,3 +77,4 @@ int consensus_driver_on_timer(sd_event_source *source, uint64_t usec, void *user
 /* driver-snapshot.c */
 void consensus_driver_snapshot_if_due(Consensus *consensus, bool interval);
 int consensus_driver_on_interval(sd_event_source *source, uint64_t usec, void *userdata);
+void consensus_driver_install_if_due(Consensus *consensus);

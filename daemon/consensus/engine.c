@@ -9,12 +9,10 @@
  * carries one.
  */
 
-#include "daemon/consensus/engine.h"
-
-#include <raft.h>
 #include <string.h>
 
 #include "daemon/base/hash.h"
+#include "daemon/consensus/engine-private.h"
 #include "daemon/consensus/wire.h"
 
 /* H1: event codes and the ownership of their memory differ between releases that share one SONAME. */
@@ -29,17 +27,7 @@ static_assert((int) CONSENSUS_STANDBY == (int) RAFT_STANDBY, "roles are stored")
 static_assert((int) CONSENSUS_VOTER == (int) RAFT_VOTER, "roles are stored");
 static_assert((int) CONSENSUS_SPARE == (int) RAFT_SPARE, "roles are stored");
 
-struct ConsensusEngine {
-        struct raft raft;
-        bool initialized;
-        unsigned heartbeat_msec;
-        uint64_t commit;    /* H10: the highest that was ever told */
-        uint64_t persisted; /* H4: the last index that was reported */
-        uint64_t deadline_msec;
-        ConsensusConfiguration configuration; /* H14: as of the applied index */
-};
-
-static int raft_code_to_errno(int code) {
+int consensus_engine_code_to_errno(int code) {
         switch (code) {
         case RAFT_NOMEM:
                 return -ENOMEM;
@@ -64,7 +52,7 @@ static int members_build(const ConsensusMembers *members, struct raft_configurat
                                 ret, m->raft_id, peer_id_format(&m->peer, address), (int) m->role);
                 if (r != 0) {
                         raft_configuration_close(ret);
-                        return raft_code_to_errno(r);
+                        return consensus_engine_code_to_errno(r);
                 }
         }
         return 0;
@@ -76,23 +64,28 @@ static int member_compare(const void *a, const void *b) {
         return x->raft_id < y->raft_id ? -1 : x->raft_id > y->raft_id;
 }
 
+int consensus_engine_encode_members(const struct raft_configuration *configuration, ConsensusPayload **ret) {
+        struct raft_buffer buffer;
+        int r;
+
+        r = raft_configuration_encode(configuration, &buffer);
+        if (r != 0)
+                return consensus_engine_code_to_errno(r);
+        r = consensus_payload_new(ret, buffer.base, buffer.len);
+        raft_free(buffer.base);
+        return r;
+}
+
 int consensus_members_encode(ConsensusMembers *members, ConsensusPayload **ret) {
         struct raft_configuration configuration;
-        struct raft_buffer buffer;
         int r;
 
         qsort(members->items, members->n, sizeof(*members->items), member_compare);
         r = members_build(members, &configuration);
         if (r < 0)
                 return r;
-
-        r = raft_configuration_encode(&configuration, &buffer);
+        r = consensus_engine_encode_members(&configuration, ret);
         raft_configuration_close(&configuration);
-        if (r != 0)
-                return raft_code_to_errno(r);
-
-        r = consensus_payload_new(ret, buffer.base, buffer.len);
-        raft_free(buffer.base);
         return r;
 }
 
@@ -134,14 +127,14 @@ static bool members_are_whole(const uint8_t *at, size_t size) {
 }
 
 /* The result is the library's once it is handed over. */
-static int members_decode(const ConsensusPayload *payload, struct raft_configuration *ret) {
+int consensus_engine_decode_members(const ConsensusPayload *payload, struct raft_configuration *ret) {
         struct raft_buffer buffer = { .base = (void *) payload->bytes, .len = payload->size };
         int r;
 
         if (!members_are_whole(payload->bytes, payload->size))
                 return -EBADMSG;
         r = raft_configuration_decode(&buffer, ret);
-        return r == 0 ? 0 : raft_code_to_errno(r);
+        return r == 0 ? 0 : consensus_engine_code_to_errno(r);
 }
 
 static int members_copy(const struct raft_configuration *from, ConsensusMembers *ret) {
@@ -168,7 +161,7 @@ int consensus_members_decode(const ConsensusPayload *payload, ConsensusMembers *
         ConsensusMembers members = {};
         int r;
 
-        r = members_decode(payload, &configuration);
+        r = consensus_engine_decode_members(payload, &configuration);
         if (r < 0)
                 return r;
 
@@ -227,10 +220,13 @@ int consensus_engine_new(ConsensusEngine **ret, const ConsensusEngineOptions *op
         if (!engine)
                 return -ENOMEM;
         engine->heartbeat_msec = options->heartbeat_msec;
+        engine->election_msec = options->election_msec;
+        engine->log = options->log;
+        engine->rules_off = options->rules_off;
 
         r = raft_init(&engine->raft, NULL, NULL, options->raft_id, peer_id_format(&options->self, address));
         if (r != 0)
-                return raft_code_to_errno(r);
+                return consensus_engine_code_to_errno(r);
         engine->initialized = true;
 
         raft_seed(&engine->raft, options->seed);
@@ -249,7 +245,14 @@ ConsensusEngine *consensus_engine_free(ConsensusEngine *engine) {
 
         if (engine->initialized)
                 raft_close(&engine->raft, NULL);
+        if (engine->installing)
+                raft_configuration_close(&engine->install.configuration);
+        for (size_t i = 0; i < engine->n_held; i++)
+                consensus_message_done(&engine->held[i]);
+        free(engine->held);
         consensus_payload_unref(engine->configuration.members);
+        consensus_payload_unref(engine->newest.members);
+        consensus_payload_unref(engine->snapshot.configuration.members);
         free(engine);
         return NULL;
 }
@@ -258,14 +261,36 @@ const ConsensusConfiguration *consensus_engine_configuration(const ConsensusEngi
         return &engine->configuration;
 }
 
+int consensus_engine_members(const ConsensusEngine *engine, ConsensusMembers *ret) {
+        ConsensusMembers members = {};
+        int r;
+
+        r = members_copy(&engine->raft.configuration, &members);
+        if (r < 0) {
+                consensus_members_done(&members);
+                return r;
+        }
+        *ret = members;
+        return 0;
+}
+
 /* ---- inputs */
 
-static void configuration_set(ConsensusEngine *engine, uint64_t index, ConsensusPayload *members) {
-        consensus_payload_unref(engine->configuration.members);
-        engine->configuration = (ConsensusConfiguration){
+static void configuration_set(ConsensusConfiguration *to, uint64_t index, ConsensusPayload *members) {
+        consensus_payload_unref(to->members);
+        *to = (ConsensusConfiguration){
                 .index = index,
-                .members = consensus_payload_ref(members),
+                .members = members ? consensus_payload_ref(members) : NULL,
         };
+}
+
+static void snapshot_set(ConsensusEngine *engine, const ConsensusSnapshotHead *head) {
+        engine->snapshot.index = head->index;
+        engine->snapshot.term = head->term;
+        configuration_set(
+                        &engine->snapshot.configuration,
+                        head->configuration.index,
+                        head->configuration.members);
 }
 
 static int head_to_metadata(const ConsensusSnapshotHead *head, struct raft_snapshot_metadata *ret) {
@@ -274,7 +299,7 @@ static int head_to_metadata(const ConsensusSnapshotHead *head, struct raft_snaps
                 .term = head->term,
                 .configuration_index = head->configuration.index,
         };
-        return members_decode(head->configuration.members, &ret->configuration);
+        return consensus_engine_decode_members(head->configuration.members, &ret->configuration);
 }
 
 /* The library keeps the terms of all entries, and reads the payload of configurations only. */
@@ -309,11 +334,30 @@ static int start_entries(const ConsensusInput *input, struct raft_entry **ret) {
         return 0;
 }
 
-static int step_start(ConsensusEngine *engine, const ConsensusInput *input, struct raft_update *update) {
+static void start_configurations(ConsensusEngine *engine, const ConsensusInput *input) {
+        const ConsensusSnapshotHead *head = input->start.snapshot;
+
+        if (head) {
+                snapshot_set(engine, head);
+                configuration_set(
+                                &engine->configuration,
+                                head->configuration.index,
+                                head->configuration.members);
+        }
+        if (input->start.n_changes > 0) {
+                const ConsensusEntry *last = &input->start.changes[input->start.n_changes - 1];
+
+                configuration_set(&engine->newest, last->index, last->payload);
+        }
+}
+
+static int step_start(EngineTurn *turn) {
+        ConsensusEngine *engine = turn->engine;
+        const ConsensusInput *input = turn->input;
+        const ConsensusSnapshotHead *head = input->start.snapshot;
         struct raft_snapshot_metadata metadata;
         struct raft_entry *entries = NULL;
-        struct raft_event event = { .type = RAFT_START, .time = input->time_msec };
-        const ConsensusSnapshotHead *head = input->start.snapshot;
+        struct raft_event event = { .type = RAFT_START };
         int r;
 
         r = start_entries(input, &entries);
@@ -327,8 +371,8 @@ static int step_start(ConsensusEngine *engine, const ConsensusInput *input, stru
                         return r;
                 }
                 event.start.metadata = &metadata;
-                configuration_set(engine, head->configuration.index, head->configuration.members);
         }
+        start_configurations(engine, input);
         event.start.term = input->start.term;
         event.start.voted_for = input->start.vote;
         event.start.start_index = input->start.first;
@@ -337,53 +381,54 @@ static int step_start(ConsensusEngine *engine, const ConsensusInput *input, stru
         engine->persisted = input->start.first + input->start.n - 1;
         engine->commit = head ? head->index : 0;
 
-        r = raft_step(&engine->raft, &event, update);
+        r = consensus_engine_feed(turn, &event);
         /* The array stays ours, unless the entries could not be taken over: then the library has freed it,
          * and is the follower still that it was before. */
         if (r == 0 || raft_state(&engine->raft) != RAFT_FOLLOWER)
                 raft_free(entries);
-        return r == 0 ? 0 : raft_code_to_errno(r);
+        return r;
 }
 
-/* H4: only what is news, and never less than was told before. */
-static int step_persisted(ConsensusEngine *engine, const ConsensusInput *input, struct raft_update *update) {
-        struct raft_event event = {
-                .type = RAFT_PERSISTED_ENTRIES,
-                .time = input->time_msec,
-                .persisted_entries.index = input->persisted.index,
-        };
-        int r;
+static int report_persisted(EngineTurn *turn, uint64_t index) {
+        ConsensusEngine *engine = turn->engine;
+        struct raft_event event = { .type = RAFT_PERSISTED_ENTRIES, .persisted_entries.index = index };
 
-        if (input->persisted.index <= engine->persisted)
+        /* H4: only what is news, and never less than was told before; H15: the log is none while installing
+         */
+        if (index <= engine->persisted || engine->installing)
                 return 0;
+        engine->persisted = index;
+        return consensus_engine_feed(turn, &event);
+}
 
-        engine->persisted = input->persisted.index;
-        r = raft_step(&engine->raft, &event, update);
-        return r == 0 ? 0 : raft_code_to_errno(r);
+static int step_persisted(EngineTurn *turn) {
+        ConsensusEngine *engine = turn->engine;
+        const ConsensusInput *input = turn->input;
+        int r = 0;
+
+        if (engine->meta_pending && input->persisted.term == raft_current_term(&engine->raft) &&
+            input->persisted.vote == raft_voted_for(&engine->raft)) /* H2 */
+                r = consensus_engine_release_held(turn);
+        return r == 0 ? report_persisted(turn, input->persisted.index) : r;
 }
 
 /* H11: for every configuration that was applied, also for one that is older than what a snapshot said. */
-static int step_applied(ConsensusEngine *engine, const ConsensusInput *input, struct raft_update *update) {
-        struct raft_event event = {
-                .type = RAFT_CONFIGURATION,
-                .time = input->time_msec,
-                .configuration.index = input->applied->index,
-        };
+static int step_applied(EngineTurn *turn) {
+        const ConsensusEntry *applied = turn->input->applied;
+        struct raft_event event = { .type = RAFT_CONFIGURATION, .configuration.index = applied->index };
         int r;
 
-        r = members_decode(input->applied->payload, &event.configuration.conf);
+        r = consensus_engine_decode_members(applied->payload, &event.configuration.conf);
         if (r < 0)
                 return r;
-        configuration_set(engine, input->applied->index, input->applied->payload);
-
-        r = raft_step(&engine->raft, &event, update);
-        return r == 0 ? 0 : raft_code_to_errno(r);
+        configuration_set(&turn->engine->configuration, applied->index, applied->payload);
+        return consensus_engine_feed(turn, &event);
 }
 
-static int step_snapshot(ConsensusEngine *engine, const ConsensusInput *input, struct raft_update *update) {
+static int step_snapshot(EngineTurn *turn) {
+        const ConsensusInput *input = turn->input;
         struct raft_event event = {
                 .type = RAFT_SNAPSHOT,
-                .time = input->time_msec,
                 .snapshot.trailing = (unsigned) MIN(input->snapshot.trailing, (uint64_t) UINT32_MAX),
         };
         int r;
@@ -391,53 +436,84 @@ static int step_snapshot(ConsensusEngine *engine, const ConsensusInput *input, s
         r = head_to_metadata(input->snapshot.head, &event.snapshot.metadata);
         if (r < 0)
                 return r;
-
-        r = raft_step(&engine->raft, &event, update);
-        return r == 0 ? 0 : raft_code_to_errno(r);
+        snapshot_set(turn->engine, input->snapshot.head);
+        return consensus_engine_feed(turn, &event);
 }
 
-static int step_timeout(ConsensusEngine *engine, const ConsensusInput *input, struct raft_update *update) {
-        struct raft_event event = { .type = RAFT_TIMEOUT, .time = input->time_msec };
+/* H15: first state machine, commit and configuration, then the library. */
+static int step_installed(EngineTurn *turn) {
+        ConsensusEngine *engine = turn->engine;
+        struct raft_event event = { .type = RAFT_PERSISTED_SNAPSHOT, .persisted_snapshot.last = true };
+        _cleanup_(consensus_payload_unrefp) ConsensusPayload *members = NULL;
+        ConsensusSnapshotHead head;
         int r;
 
-        r = raft_step(&engine->raft, &event, update);
-        return r == 0 ? 0 : raft_code_to_errno(r);
-}
+        assert(engine->installing);
 
-/* ENTRIES lives until the update was read: RAFT_UPDATE_ENTRIES points into it. */
-static int step_submit(
-                ConsensusEngine *engine,
-                const ConsensusInput *input,
-                struct raft_update *update,
-                struct raft_entry *entries) {
-        struct raft_event event = {
-                .type = RAFT_SUBMIT,
-                .time = input->time_msec,
-                .submit = { .entries = entries, .n = (unsigned) input->submit.n },
+        r = consensus_engine_encode_members(&engine->install.configuration, &members);
+        if (r < 0)
+                return r;
+        head = (ConsensusSnapshotHead){
+                .index = engine->install.index,
+                .term = engine->install.term,
+                .configuration = { engine->install.configuration_index, members },
         };
-        int r;
+        snapshot_set(engine, &head);
+        configuration_set(&engine->configuration, head.configuration.index, members);
+        configuration_set(&engine->newest, 0, NULL);
+        engine->commit = engine->persisted = head.index;
+        engine->installing = false;
+        event.persisted_snapshot.metadata = engine->install;
+        return consensus_engine_feed(turn, &event);
+}
 
-        for (size_t i = 0; i < input->submit.n; i++) {
-                ConsensusPayload *payload = input->submit.entries[i].payload;
+static int step_timeout(EngineTurn *turn) {
+        struct raft_event event = { .type = RAFT_TIMEOUT };
 
-                assert(input->submit.entries[i].type != CONSENSUS_ENTRY_CHANGE); /* H8: alone, if ever */
+        turn->timeout = true;
+        return consensus_engine_feed(turn, &event);
+}
+
+int consensus_engine_submit(EngineTurn *turn, const ConsensusEntry *items, size_t n) {
+        ConsensusEngine *engine = turn->engine;
+        _cleanup_free_ struct raft_entry *entries = NULL;
+        struct raft_event event = { .type = RAFT_SUBMIT };
+
+        entries = calloc(n, sizeof(*entries));
+        if (!entries)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < n; i++)
                 entries[i] = (struct raft_entry){
                         .term = raft_current_term(&engine->raft),
-                        .type = (enum raft_entry_type) input->submit.entries[i].type,
-                        .buf = { payload->bytes, payload->size },
-                        .batch = payload,
+                        .type = (enum raft_entry_type) items[i].type,
+                        .buf = { items[i].payload->bytes, items[i].payload->size },
+                        .batch = items[i].payload,
                 };
-        }
+        event.submit.entries = entries;
+        event.submit.n = (unsigned) n;
+        return consensus_engine_feed(turn, &event);
+}
 
-        r = raft_step(&engine->raft, &event, update);
-        if (r == RAFT_NOTLEADER) /* H7: the only refusal that leaves the library's log as it was */
-                return CONSENSUS_ENGINE_NOT_LEADER;
-        return r == 0 ? 0 : raft_code_to_errno(r);
+static int step_submit(EngineTurn *turn) {
+        const ConsensusInput *input = turn->input;
+
+        for (size_t i = 0; i < input->submit.n; i++)
+                assert(input->submit.entries[i].type != CONSENSUS_ENTRY_CHANGE); /* H8: alone, by CHANGE */
+        return consensus_engine_submit(turn, input->submit.entries, input->submit.n);
+}
+
+/* H22: no event of the library needs a server's progress but this. */
+static int step_transfer(EngineTurn *turn) {
+        struct raft_event event = { .type = RAFT_TRANSFER, .transfer.server_id = turn->input->transfer };
+
+        return consensus_engine_feed(turn, &event);
 }
 
 /* ---- the update */
 
-/* The library's own entries are copied and their batches freed: once each, neighbours share one. */
+/* Entries of a message or the library's own are copied and their batches freed: once each, neighbours share
+ * one. */
 static int take_foreign(const struct raft_update *update, ConsensusEntry *to) {
         void *freed = NULL;
         int r = 0;
@@ -458,34 +534,116 @@ static void take_submitted(const struct raft_update *update, ConsensusEntry *to)
                 to[i].payload = consensus_payload_ref(update->entries.batch[i].batch);
 }
 
-/* H3: the log is cut from the first index on, so what was reported of it counts no more (H4). */
-static int take_entries(
-                ConsensusEngine *engine,
-                ConsensusInputType type,
-                const struct raft_update *update,
-                ConsensusUpdate *ret) {
+static void note_changes(ConsensusEngine *engine, const ConsensusEntry *entries, size_t n) {
+        if (engine->newest.index >= entries[0].index)
+                configuration_set(&engine->newest, 0, NULL);
+        for (size_t i = 0; i < n; i++)
+                if (entries[i].type == CONSENSUS_ENTRY_CHANGE)
+                        configuration_set(&engine->newest, entries[i].index, entries[i].payload);
+}
+
+/* H3: the log is cut from the first index on, so what was reported of it counts no more (H4). Pieces of one
+ * message follow each other. */
+static int take_entries(EngineTurn *turn, bool submitted, const struct raft_update *update) {
+        ConsensusUpdate *to = turn->update;
+        ConsensusEntry *entries;
         int r = 0;
 
-        ret->entries = calloc(update->entries.n, sizeof(*ret->entries));
-        if (!ret->entries)
+        assert(to->n_entries == 0 || to->entries[0].index + to->n_entries == update->entries.index);
+
+        entries = realloc(to->entries, (to->n_entries + update->entries.n) * sizeof(*entries));
+        if (!entries)
                 return -ENOMEM;
-        ret->n_entries = update->entries.n;
+        to->entries = entries;
+        entries += to->n_entries;
+        to->n_entries += update->entries.n;
 
         for (unsigned i = 0; i < update->entries.n; i++) {
                 const struct raft_entry *e = &update->entries.batch[i];
 
-                ret->entries[i].index = update->entries.index + i;
-                ret->entries[i].term = e->term;
-                ret->entries[i].type = (ConsensusEntryType) e->type;
+                entries[i] = (ConsensusEntry){
+                        .index = update->entries.index + i,
+                        .term = e->term,
+                        .type = (ConsensusEntryType) e->type,
+                };
         }
 
-        if (type == CONSENSUS_INPUT_SUBMIT)
-                take_submitted(update, ret->entries);
+        if (submitted)
+                take_submitted(update, entries);
         else
-                r = take_foreign(update, ret->entries);
+                r = take_foreign(update, entries);
+        if (r == 0)
+                note_changes(turn->engine, entries, update->entries.n);
 
-        engine->persisted = MIN(engine->persisted, update->entries.index - 1);
+        turn->engine->persisted = MIN(turn->engine->persisted, update->entries.index - 1);
         return r;
+}
+
+/* H15: the configuration is ours until it is handed back with RAFT_PERSISTED_SNAPSHOT. */
+static int take_install(EngineTurn *turn, const struct raft_update *update) {
+        ConsensusEngine *engine = turn->engine;
+        ConsensusSnapshotHead *to = &turn->update->install;
+
+        raft_free(update->snapshot.chunk.base);
+        engine->installing = true;
+        engine->install = update->snapshot.metadata;
+        engine->persisted = 0;
+        to->index = engine->install.index;
+        to->term = engine->install.term;
+        to->configuration.index = engine->install.configuration_index;
+        return consensus_engine_encode_members(&engine->install.configuration, &to->configuration.members);
+}
+
+static int take_meta(EngineTurn *turn) {
+        turn->engine->meta_pending = true;
+        turn->update->meta = true;
+        return 0;
+}
+
+static int take_update(EngineTurn *turn, bool submitted, const struct raft_update *update) {
+        int r = 0;
+
+        if (update->flags & ((RAFT_UPDATE_CURRENT_TERM) | (RAFT_UPDATE_VOTED_FOR)))
+                r = take_meta(turn);
+        if (r == 0 && update->flags & (RAFT_UPDATE_ENTRIES))
+                r = take_entries(turn, submitted, update);
+        if (r == 0 && update->flags & (RAFT_UPDATE_SNAPSHOT))
+                r = take_install(turn, update);
+        if (r == 0 && update->flags & (RAFT_UPDATE_MESSAGES))
+                r = consensus_engine_take_messages(turn, update);
+
+        turn->update->state_changed |= (update->flags & (RAFT_UPDATE_STATE)) != 0;
+        turn->timeout |= (update->flags & (RAFT_UPDATE_TIMEOUT)) != 0;
+        return r;
+}
+
+/* H7: only a request may be refused; anything else that the library does not like is the end. */
+static int refusal(const struct raft_event *event, int code) {
+        if (event->type != RAFT_SUBMIT && event->type != RAFT_TRANSFER)
+                return consensus_engine_code_to_errno(code);
+
+        switch (code) {
+        case RAFT_NOTLEADER:
+                return CONSENSUS_ENGINE_NOT_LEADER;
+        case RAFT_CANTCHANGE:
+                return CONSENSUS_ENGINE_BUSY;
+        case RAFT_BADID:
+        case RAFT_NOTFOUND:
+                return CONSENSUS_ENGINE_REFUSED;
+        default:
+                return consensus_engine_code_to_errno(code);
+        }
+}
+
+int consensus_engine_feed(EngineTurn *turn, struct raft_event *event) {
+        struct raft_update update = {};
+        int r;
+
+        event->time = turn->input->time_msec;
+        r = raft_step(&turn->engine->raft, event, &update);
+        if (r != 0)
+                return refusal(event, r);
+        return take_update(turn, event->type == RAFT_SUBMIT, &update);
 }
 
 static ConsensusState engine_state(ConsensusEngine *engine) {
@@ -500,51 +658,42 @@ static ConsensusState engine_state(ConsensusEngine *engine) {
 }
 
 /* H19: the library can name a time that has passed; without a floor that would be a busy loop. */
-static uint64_t next_deadline(ConsensusEngine *engine, const ConsensusInput *input, bool news) {
-        uint64_t deadline = raft_timeout(&engine->raft);
+static uint64_t next_deadline(const EngineTurn *turn) {
+        ConsensusEngine *engine = turn->engine;
+        uint64_t deadline = raft_timeout(&engine->raft), now = turn->input->time_msec;
 
-        if (!news)
+        if (!turn->timeout)
                 return engine->deadline_msec;
-        if (deadline <= input->time_msec)
-                deadline = input->time_msec + MAX(engine->heartbeat_msec / 2, 1U);
+        if (deadline <= now)
+                deadline = now + MAX(engine->heartbeat_msec / 2, 1U);
         return engine->deadline_msec = deadline;
 }
 
-/* RAFT_UPDATE_MESSAGES is not looked at: there is no link to another peer, and a message may be lost (H5).
- * RAFT_UPDATE_SNAPSHOT follows from a message only. */
-static int read_update(
-                ConsensusEngine *engine,
-                const ConsensusInput *input,
-                const struct raft_update *update,
-                ConsensusUpdate *ret) {
+/* H10: it never goes back, and is none of our log's while a snapshot is being installed. */
+static uint64_t commit_index(ConsensusEngine *engine) {
+        if (engine->installing)
+                return engine->commit;
+        engine->commit = MAX(engine->commit, (uint64_t) raft_commit_index(&engine->raft));
+        return engine_keeps(engine, CONSENSUS_RULE_APPLY) ? engine->commit
+                                                          : (uint64_t) raft_last_index(&engine->raft);
+}
+
+static void finish_update(EngineTurn *turn) {
+        ConsensusEngine *engine = turn->engine;
+        ConsensusUpdate *to = turn->update;
         const char *address;
         raft_id leader = 0;
-        bool news;
-        int r;
 
-        ret->meta = update->flags & ((RAFT_UPDATE_CURRENT_TERM) | (RAFT_UPDATE_VOTED_FOR));
-        ret->term = raft_current_term(&engine->raft);
-        ret->vote = raft_voted_for(&engine->raft);
-
-        if (update->flags & (RAFT_UPDATE_ENTRIES)) {
-                r = take_entries(engine, input->type, update, ret);
-                if (r < 0)
-                        return r;
-        }
-
-        ret->state_changed = update->flags & (RAFT_UPDATE_STATE);
-        ret->state = engine_state(engine);
+        to->term = raft_current_term(&engine->raft);
+        to->vote = raft_voted_for(&engine->raft);
+        to->state = engine_state(engine);
         raft_leader(&engine->raft, &leader, &address);
-        ret->leader = leader;
-        ret->barrier = ret->state_changed && ret->state == CONSENSUS_LEADER && ret->n_entries == 0; /* H12 */
-
-        engine->commit = MAX(engine->commit, (uint64_t) raft_commit_index(&engine->raft)); /* H10 */
-        ret->commit = engine->commit;
-
-        news = update->flags & (RAFT_UPDATE_TIMEOUT) || input->type == CONSENSUS_INPUT_TIMEOUT ||
-               input->type == CONSENSUS_INPUT_START;
-        ret->deadline_msec = next_deadline(engine, input, news);
-        return 0;
+        to->leader = leader;
+        to->barrier = to->state_changed && to->state == CONSENSUS_LEADER && to->n_entries == 0 &&
+                      engine_keeps(engine, CONSENSUS_RULE_BARRIER); /* H12 */
+        consensus_engine_watch_promotion(turn);
+        to->commit = commit_index(engine);
+        to->deadline_msec = next_deadline(turn);
 }
 
 static const char *input_type_to_string(ConsensusInputType type) {
@@ -552,61 +701,72 @@ static const char *input_type_to_string(ConsensusInputType type) {
                 [CONSENSUS_INPUT_START] = "start",     [CONSENSUS_INPUT_PERSISTED] = "persisted entries",
                 [CONSENSUS_INPUT_APPLIED] = "applied", [CONSENSUS_INPUT_SNAPSHOT] = "snapshot",
                 [CONSENSUS_INPUT_TIMEOUT] = "timeout", [CONSENSUS_INPUT_SUBMIT] = "submit",
+                [CONSENSUS_INPUT_RECEIVE] = "receive", [CONSENSUS_INPUT_INSTALLED] = "installed",
+                [CONSENSUS_INPUT_CHANGE] = "change",   [CONSENSUS_INPUT_TRANSFER] = "transfer",
         };
 
         return names[type];
 }
 
-static int step(ConsensusEngine *engine,
-                const ConsensusInput *input,
-                struct raft_update *update,
-                void *entries) {
-        switch (input->type) {
+static int step(EngineTurn *turn) {
+        switch (turn->input->type) {
         case CONSENSUS_INPUT_START:
-                return step_start(engine, input, update);
+                turn->timeout = true;
+                return step_start(turn);
         case CONSENSUS_INPUT_PERSISTED:
-                return step_persisted(engine, input, update);
+                return step_persisted(turn);
         case CONSENSUS_INPUT_APPLIED:
-                return step_applied(engine, input, update);
+                return step_applied(turn);
         case CONSENSUS_INPUT_SNAPSHOT:
-                return step_snapshot(engine, input, update);
+                return step_snapshot(turn);
         case CONSENSUS_INPUT_TIMEOUT:
-                return step_timeout(engine, input, update);
+                return step_timeout(turn);
         case CONSENSUS_INPUT_SUBMIT:
-                return step_submit(engine, input, update, entries);
+                return step_submit(turn);
+        case CONSENSUS_INPUT_RECEIVE:
+                return consensus_engine_receive(turn);
+        case CONSENSUS_INPUT_INSTALLED:
+                return step_installed(turn);
+        case CONSENSUS_INPUT_CHANGE:
+                return consensus_engine_change(turn);
+        case CONSENSUS_INPUT_TRANSFER:
+                return step_transfer(turn);
         }
         assert(false);
         return -EINVAL;
 }
 
+/* H4, switched off: what was only just handed over is called durable. */
+static int report_early(EngineTurn *turn) {
+        const ConsensusUpdate *update = turn->update;
+
+        if (engine_keeps(turn->engine, CONSENSUS_RULE_EARLY) || update->n_entries == 0)
+                return 0;
+        return report_persisted(turn, update->entries[update->n_entries - 1].index);
+}
+
 int consensus_engine_step(
                 ConsensusEngine *engine, const ConsensusInput *input, ConsensusUpdate *ret, Error *reterr) {
-        _cleanup_free_ struct raft_entry *entries = NULL;
-        struct raft_update raft_update = {};
         ConsensusUpdate update = {};
+        EngineTurn turn = { .engine = engine, .input = input, .update = &update };
         int r;
 
-        if (input->type == CONSENSUS_INPUT_SUBMIT) {
-                entries = calloc(input->submit.n, sizeof(*entries));
-                if (!entries)
-                        return error_set_errno(reterr, -ENOMEM, "raft: submit: out of memory");
-        }
-
-        r = step(engine, input, &raft_update, entries);
+        r = step(&turn);
+        if (r == 0)
+                r = report_early(&turn);
+        if (r != 0)
+                consensus_update_done(&update);
         if (r > 0)
                 return r;
-        if (r == 0)
-                r = read_update(engine, input, &raft_update, &update);
-        if (r < 0) {
-                consensus_update_done(&update);
+        if (r < 0)
                 return error_set_errno(
                                 reterr,
                                 r,
                                 "raft: %s: %s (%m)",
                                 input_type_to_string(input->type),
                                 raft_errmsg(&engine->raft));
-        }
 
+        finish_update(&turn);
         *ret = update;
         return 0;
 }
@@ -615,5 +775,9 @@ void consensus_update_done(ConsensusUpdate *update) {
         for (size_t i = 0; i < update->n_entries; i++)
                 consensus_payload_unref(update->entries[i].payload);
         free(update->entries);
+        for (size_t i = 0; i < update->n_messages; i++)
+                consensus_message_done(&update->messages[i]);
+        free(update->messages);
+        consensus_payload_unref(update->install.configuration.members);
         *update = (ConsensusUpdate){};
 }

@@ -34,6 +34,10 @@ ConsensusPayload *consensus_payload_unref(ConsensusPayload *payload) {
         return NULL;
 }
 
+void consensus_entry_done(ConsensusEntry *entry) {
+        entry->payload = consensus_payload_unref(entry->payload);
+}
+
 int consensus_entry_begin(Str *to) {
         return str_append_char(to, CONSENSUS_ENTRY_VERSION);
 }

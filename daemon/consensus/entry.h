@@ -42,6 +42,8 @@ typedef struct ConsensusEntry {
         ConsensusPayload *payload;
 } ConsensusEntry;
 
+void consensus_entry_done(ConsensusEntry *entry);
+
 int consensus_payload_new(ConsensusPayload **ret, const void *bytes, size_t size);
 ConsensusPayload *consensus_payload_ref(ConsensusPayload *payload);
 ConsensusPayload *consensus_payload_unref(ConsensusPayload *payload); /* NULL-safe */

@@ -24,6 +24,7 @@ struct ConsensusLog {
         uint64_t last;
         uint64_t placed;  /* the last entry that has a place in a segment */
         uint64_t written; /* the last one that is durable */
+        uint64_t hold;    /* not to be written from here on */
         bool rewrite;     /* the last segment was cut: the next plan makes it anew */
         ConsensusEntry *tail;
         size_t tail_start, tail_n, tail_allocated; /* the entries up to LAST that are in memory */
@@ -299,6 +300,7 @@ int consensus_log_open(ConsensusLog **ret, const ConsensusLogOptions *options, E
                 .dir_fd = options->dir_fd,
                 .folder = strdup(options->folder),
                 .segment_size = options->segment_size,
+                .hold = UINT64_MAX,
         };
         list_init(&log->segments);
         memcpy(log->cluster_id, options->cluster_id, STATE_CLUSTER_ID_SIZE);
@@ -580,10 +582,6 @@ int consensus_log_get(const ConsensusLog *log, uint64_t index, ConsensusEntry *r
         return consensus_segment_read(segment, index, ret);
 }
 
-void consensus_entry_done(ConsensusEntry *entry) {
-        entry->payload = consensus_payload_unref(entry->payload);
-}
-
 /* ---- plans */
 
 static void plan_part(ConsensusLogPlan *plan, ConsensusSegment *segment, bool rewrite) {
@@ -641,9 +639,21 @@ static int plan_entry(ConsensusLog *log, ConsensusLogPlan *plan, const Consensus
         return 0;
 }
 
+void consensus_log_hold(ConsensusLog *log, uint64_t from) {
+        assert(from > log->placed);
+        log->hold = from;
+}
+
+/* How far the next plan goes. */
+static uint64_t plan_last(const ConsensusLog *log) {
+        return log->hold > log->last ? log->last : MAX(log->hold - 1, log->placed);
+}
+
 static int plan_entries(ConsensusLog *log, ConsensusLogPlan *plan) {
-        size_t n = log->last - log->placed;
-        const ConsensusEntry *entries = log->tail + log->tail_start + log->tail_n - n;
+        uint64_t last = plan_last(log);
+        size_t n = last - log->placed;
+        const ConsensusEntry *entries = log->tail + log->tail_start + log->tail_n -
+                                        (log->last - log->placed);
         int r;
 
         assert(n <= log->tail_n);
@@ -657,7 +667,7 @@ static int plan_entries(ConsensusLog *log, ConsensusLogPlan *plan) {
         if (log->rewrite && plan->n_parts == 0)
                 plan_part(plan, last_segment(log), true);
         log->rewrite = false;
-        plan->last = log->last;
+        plan->last = last;
         return 0;
 }
 
@@ -673,7 +683,7 @@ int consensus_log_plan(ConsensusLog *log, ConsensusLogPlan **ret) {
 
         assert(!log->plan);
 
-        if (log->placed == log->last && !log->rewrite && log->cut.n == 0 && log->obsolete.n == 0)
+        if (log->placed == plan_last(log) && !log->rewrite && log->cut.n == 0 && log->obsolete.n == 0)
                 return 0;
 
         plan = calloc(1, sizeof(*plan));

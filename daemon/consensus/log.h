@@ -62,7 +62,10 @@ int consensus_log_compact(ConsensusLog *log, uint64_t from);
 
 /* The entry with a reference of its own, from memory or disk. Errors: -EBADMSG, -EIO. */
 int consensus_log_get(const ConsensusLog *log, uint64_t index, ConsensusEntry *ret);
-void consensus_entry_done(ConsensusEntry *entry);
+
+/* FROM and what follows stay in memory for now: no plan takes them. UINT64_MAX: everything may be written.
+ */
+void consensus_log_hold(ConsensusLog *log, uint64_t from);
 
 /* What has to be done on disk (plan.h). Answers 1, or 0 when there is nothing to do. */
 int consensus_log_plan(ConsensusLog *log, ConsensusLogPlan **ret);

@@ -116,11 +116,50 @@ static int write_first_log(
         return 0;
 }
 
+static int save_first_meta(int dir_fd, const char *folder, const ConsensusMeta *meta, Error *reterr) {
+        const char *failed;
+        int r;
+
+        r = consensus_meta_save(dir_fd, meta, &failed);
+        return r < 0 ? error_set_errno(reterr, r, "%s/%s: cannot write: %m", folder, failed) : 0;
+}
+
+/* One that joins: no term, no vote, and a segment without an entry that says so. */
+static int fill_joining_folder(
+                const ConsensusOptions *options, int dir_fd, const char *folder, Error *reterr) {
+        _cleanup_(consensus_log_freep) ConsensusLog *log = NULL;
+        ConsensusLogOptions log_options = {
+                .dir_fd = dir_fd,
+                .folder = folder,
+                .segment_size = segment_size(options),
+        };
+        ConsensusMeta meta = {
+                .sequence = 1,
+                .raft_id = consensus_raft_id(&options->self),
+                .peer = options->self,
+        };
+        int r;
+
+        memcpy(meta.cluster_id, options->join, STATE_CLUSTER_ID_SIZE);
+        memcpy(log_options.cluster_id, options->join, STATE_CLUSTER_ID_SIZE);
+        r = save_first_meta(dir_fd, folder, &meta, reterr);
+        if (r < 0)
+                return r;
+        r = consensus_log_open(&log, &log_options, reterr);
+        if (r < 0)
+                return r;
+        r = consensus_log_reset(log, 0, 0, reterr);
+        if (r < 0)
+                return r;
+
+        r = file_sync_dir(dir_fd);
+        return r < 0 ? error_set_errno(reterr, r, "%s: cannot sync: %m", folder) : 0;
+}
+
 static int fill_first_folder(
                 const ConsensusOptions *options, int dir_fd, const char *folder, Error *reterr) {
         _cleanup_(consensus_payload_unrefp) ConsensusPayload *payload = NULL;
         ConsensusMeta meta;
-        const char *failed;
         int r;
 
         r = first_entry(options, &payload, reterr);
@@ -128,9 +167,9 @@ static int fill_first_folder(
                 return r;
 
         first_meta(options, payload, &meta);
-        r = consensus_meta_save(dir_fd, &meta, &failed);
+        r = save_first_meta(dir_fd, folder, &meta, reterr);
         if (r < 0)
-                return error_set_errno(reterr, r, "%s/%s: cannot write: %m", folder, failed);
+                return r;
         r = write_first_log(options, dir_fd, folder, &meta, payload, reterr);
         if (r < 0)
                 return r;
@@ -154,7 +193,8 @@ static int make_first_folder(const ConsensusOptions *options, const char *folder
         if (fd < 0)
                 return error_set_errno(reterr, -errno, "%s: cannot open: %m", new_folder);
 
-        r = fill_first_folder(options, fd, new_folder, reterr);
+        r = options->join ? fill_joining_folder(options, fd, new_folder, reterr)
+                          : fill_first_folder(options, fd, new_folder, reterr);
         if (r < 0)
                 return r;
 
@@ -351,10 +391,14 @@ static int try_snapshot(
         return 0;
 }
 
-/* Without a snapshot the log must be there from its first entry on, and that entry says who the members are.
- */
+/* Without a snapshot the log must be there from its first entry on, and that entry says who the members are;
+ * or it is that of a peer that is to join, and nobody has sent it anything yet. */
 static int need_whole_log(const ConsensusRecovery *recovery, Error *reterr) {
-        if (consensus_log_first(recovery->log) == 1 && consensus_log_is_change(recovery->log, 1))
+        bool is_empty = consensus_log_last(recovery->log) == 0;
+
+        if (consensus_log_first(recovery->log) == 1 &&
+            (consensus_log_is_change(recovery->log, 1) ||
+             (is_empty && consensus_log_exists(recovery->dir_fd) > 0)))
                 return 0;
         return error_set(
                         reterr,
@@ -428,7 +472,7 @@ static int find_members(ConsensusRecovery *recovery, Error *reterr) {
                 r = consensus_log_get(recovery->log, changes[n - 1], &entry);
         else if (recovery->has_snapshot)
                 entry.payload = consensus_payload_ref(recovery->snapshot.configuration.members);
-        if (r == 0)
+        if (r == 0 && entry.payload)
                 r = consensus_members_decode(entry.payload, &recovery->members);
         consensus_entry_done(&entry);
 
@@ -456,12 +500,13 @@ static int check_member(const ConsensusRecovery *recovery, const ConsensusOption
 /* H16: as the only voter the library would lead again in the term that it had, although entries of that term
  * may have been lost with the crash and live on elsewhere; so a new term begins. For the others the record
  * is written again too: what was read may not have been synced (H2). */
-static int save_meta(ConsensusRecovery *recovery, Error *reterr) {
+static int save_meta(ConsensusRecovery *recovery, const ConsensusOptions *options, Error *reterr) {
+        bool bump = !(options->rules_off & 1U << CONSENSUS_RULE_BUMP);
         const char *failed;
         int r;
 
         recovery->meta.sequence++;
-        if (consensus_members_is_sole_voter(&recovery->members, recovery->meta.raft_id)) {
+        if (bump && consensus_members_is_sole_voter(&recovery->members, recovery->meta.raft_id)) {
                 recovery->meta.term++;
                 recovery->meta.vote = recovery->meta.raft_id;
         }
@@ -494,7 +539,7 @@ static int recover(ConsensusRecovery *recovery, const ConsensusOptions *options,
         r = check_member(recovery, options, reterr);
         if (r < 0)
                 return r;
-        return save_meta(recovery, reterr);
+        return save_meta(recovery, options, reterr);
 }
 
 int consensus_recover(ConsensusRecovery *ret, const ConsensusOptions *options, Error *reterr) {

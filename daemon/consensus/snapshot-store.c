@@ -379,12 +379,12 @@ static int remove_older(const ConsensusSnapshotStore *store) {
         return r;
 }
 
-static int publish(const ConsensusSnapshotStore *store, uint64_t index) {
+static int publish(const ConsensusSnapshotStore *store, const char *from, uint64_t index) {
         char name[CONSENSUS_SNAPSHOT_NAME_MAX];
         int r;
 
         consensus_snapshot_name(index, name);
-        if (renameat(store->dir_fd, CONSENSUS_SNAPSHOT_NEW, store->dir_fd, name) < 0)
+        if (renameat(store->dir_fd, from, store->dir_fd, name) < 0)
                 return -errno;
         r = file_sync_dir(store->dir_fd);
         return r < 0 ? r : remove_older(store);
@@ -409,12 +409,32 @@ int consensus_snapshot_finish(
         if (r < 0)
                 return fail_new(store, CONSENSUS_SNAPSHOT_MEMBERS, r, reterr);
 
-        r = publish(store, head->index);
+        r = publish(store, CONSENSUS_SNAPSHOT_NEW, head->index);
         if (r < 0)
                 return error_set_errno(
                                 reterr,
                                 r,
                                 "%s: cannot publish snapshot %" PRIu64 ": %m",
+                                store->folder,
+                                head->index);
+        return 0;
+}
+
+int consensus_snapshot_receive(
+                const ConsensusSnapshotStore *store, const ConsensusSnapshotHead *head, Error *reterr) {
+        char name[CONSENSUS_SNAPSHOT_NAME_MAX];
+        int r;
+
+        /* One of the same index is the same snapshot, but may be broken. */
+        r = file_remove_tree(store->dir_fd, consensus_snapshot_name(head->index, name));
+        if (r == 0)
+                r = publish(store, CONSENSUS_SNAPSHOT_RECEIVED, head->index);
+        if (r < 0)
+                return error_set_errno(
+                                reterr,
+                                r,
+                                "%s/" CONSENSUS_SNAPSHOT_RECEIVED ": cannot take over snapshot %" PRIu64
+                                ": %m",
                                 store->folder,
                                 head->index);
         return 0;

@@ -16,6 +16,7 @@
 #define CONSENSUS_SNAPSHOT_FORMAT 1
 #define CONSENSUS_SNAPSHOT_HEADER 64
 #define CONSENSUS_SNAPSHOT_NEW "snapshot.new"
+#define CONSENSUS_SNAPSHOT_RECEIVED "snapshot.received" /* of another peer, until it is taken over */
 #define CONSENSUS_SNAPSHOT_DUMP "pins.dump"
 #define CONSENSUS_SNAPSHOT_MEMBERS "members"
 #define CONSENSUS_SNAPSHOT_NAME_MAX 48
@@ -60,6 +61,10 @@ int consensus_snapshot_load(
 int consensus_snapshot_set_aside(const ConsensusSnapshotStore *store, uint64_t index, Error *reterr);
 uint64_t consensus_snapshot_bytes(
                 const ConsensusSnapshotStore *store, uint64_t index); /* of the dump; 0: gone */
+
+/* Give the received one its name, durable, and remove what is older than the two newest. Blocks. */
+int consensus_snapshot_receive(
+                const ConsensusSnapshotStore *store, const ConsensusSnapshotHead *head, Error *reterr);
 
 /* In any thread; they block. BEGIN answers the file descriptor of the dump. FINISH makes it durable under
  * its name and removes what is older than the two newest. */

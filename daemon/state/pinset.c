@@ -319,6 +319,10 @@ uint64_t state_pinset_index(const StatePinset *pinset) {
         return pinset->meta.index;
 }
 
+bool state_pinset_is_scanned(const StatePinset *pinset) {
+        return pinset->n_scans > 0;
+}
+
 uint64_t state_pinset_count(const StatePinset *pinset) {
         return pinset->meta.count;
 }

@@ -17,6 +17,7 @@
  * for the whole; when every scan is there, or has ended, later changes merge the overlay bit by bit.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/base/str.h"
@@ -63,6 +64,7 @@ int state_pinset_get(StatePinset *pinset, const Cid *key, Pin *ret);
 int state_pinset_get_bytes(StatePinset *pinset, const Cid *key, Str *value); /* appended */
 int state_pinset_has(StatePinset *pinset, const Cid *key);
 
+bool state_pinset_is_scanned(const StatePinset *pinset); /* a scan is open */
 /* A consistent view as of now; not within a batch. Order: that of the file; the same for equal files only.
  * The pinset must outlive it. Errors: -EBUSY (STATE_SCANS_MAX), -ENOMEM. */
 int state_scan_new(StateScan **ret, StatePinset *pinset);

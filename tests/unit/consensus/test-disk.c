@@ -17,7 +17,7 @@ typedef struct Fixture {
         unsigned n_told;
 } Fixture;
 
-static void on_durable(uint64_t index, void *userdata) {
+static void on_durable(uint64_t index, const ConsensusMeta *meta _unused_, void *userdata) {
         Fixture *f = userdata;
 
         g_string_append_printf(f->trace, "durable %" PRIu64 "; ", index);
