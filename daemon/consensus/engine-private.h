@@ -1,6 +1,7 @@
 #pragma once
 
-/* What engine.c and engine-peers.c share. Only these two include it. */
+/* What engine.c and engine-peers.c share. Only these two include it, and the
+ * simulator, which checks what it says. */
 
 #include <raft.h>
 

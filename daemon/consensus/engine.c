@@ -515,16 +515,14 @@ static int step_transfer(EngineTurn *turn) {
 /* Entries of a message or the library's own are copied and their batches freed: once each, neighbours share
  * one. */
 static int take_foreign(const struct raft_update *update, ConsensusEntry *to) {
-        void *freed = NULL;
+        const struct raft_entry *entries = update->entries.batch;
         int r = 0;
 
         for (unsigned i = 0; i < update->entries.n; i++) {
-                const struct raft_entry *e = &update->entries.batch[i];
-
                 if (r == 0)
-                        r = consensus_payload_new(&to[i].payload, e->buf.base, e->buf.len);
-                if (e->batch != freed)
-                        raft_free(freed = e->batch);
+                        r = consensus_payload_new(&to[i].payload, entries[i].buf.base, entries[i].buf.len);
+                if (i + 1 == update->entries.n || entries[i + 1].batch != entries[i].batch)
+                        raft_free(entries[i].batch);
         }
         return r;
 }

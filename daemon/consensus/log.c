@@ -485,10 +485,13 @@ int consensus_log_append(ConsensusLog *log, const ConsensusEntry *entry) {
         return 0;
 }
 
-static void plan_forget(ConsensusLogPlan *plan, const ConsensusSegment *segment) {
+/* The plan under way still writes to the file: it keeps it open. */
+static void plan_forget(ConsensusLogPlan *plan, ConsensusSegment *segment) {
         for (size_t i = 0; plan && i < plan->n_parts; i++)
-                if (plan->parts[i].segment == segment)
+                if (plan->parts[i].segment == segment) {
                         plan->parts[i].segment = NULL;
+                        plan->parts[i].dropped_fd = TAKE_FD(segment->fd);
+                }
 }
 
 /* Segments that begin at FROM or later go from the last one on, so that a crash leaves a log without gap.
@@ -593,6 +596,7 @@ static void plan_part(ConsensusLogPlan *plan, ConsensusSegment *segment, bool re
                 .fd = rewrite ? -1 : segment->fd,
                 .create = rewrite || segment->fd < 0,
                 .from_fd = rewrite ? segment->fd : -1,
+                .dropped_fd = -1,
                 .keep = rewrite ? segment->end - CONSENSUS_SEGMENT_HEADER : 0,
                 .offset = segment->end,
                 .from = plan->n_entries,

@@ -120,9 +120,11 @@ ConsensusLogPlan *consensus_log_plan_free(ConsensusLogPlan *plan) {
 
         for (size_t i = 0; i < plan->n_entries; i++)
                 consensus_payload_unref(plan->entries[i].payload);
-        for (size_t i = 0; i < plan->n_parts; i++)
+        for (size_t i = 0; i < plan->n_parts; i++) {
                 if (plan->parts[i].create)
                         closep(&plan->parts[i].fd);
+                closep(&plan->parts[i].dropped_fd);
+        }
         free(plan->cut);
         free(plan->obsolete);
         free(plan->entries);

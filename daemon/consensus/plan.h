@@ -18,9 +18,10 @@ typedef struct ConsensusLogPart {
         ConsensusSegment *segment; /* the loop's; NULL when it was truncated away meanwhile */
         uint64_t first, previous_term;
         uint32_t size;
-        int fd;      /* to write to: the segment's, or with CREATE the new one, which is the plan's */
-        bool create; /* make the file, with KEEP bytes of records of the old one */
-        int from_fd; /* the old one, or -1 */
+        int fd;         /* to write to: the segment's, or with CREATE the new one, which is the plan's */
+        bool create;    /* make the file, with KEEP bytes of records of the old one */
+        int from_fd;    /* the old one, or -1 */
+        int dropped_fd; /* FD or FROM_FD of a segment that was truncated away; the plan's */
         size_t keep;
         uint32_t offset;
         size_t from, n; /* of the plan's entries */
