@@ -60,7 +60,7 @@ static int arm_timer(Consensus *c, uint64_t deadline_msec) {
 }
 
 /* H5: of an AppendEntries that is too long for one message the end is lost. */
-static int fill_message(Consensus *c, ConsensusMessage *message) {
+static int fill_message(const ConsensusLog *log, ConsensusMessage *message) {
         size_t n = message->append.n, bytes = 0;
         int r = 0;
 
@@ -73,11 +73,11 @@ static int fill_message(Consensus *c, ConsensusMessage *message) {
 
         for (; message->append.n < n && bytes < CONSENSUS_MESSAGE_BYTES_MAX; message->append.n++) {
                 ConsensusEntry *entry = &message->append.entries[message->append.n];
+                uint64_t index = message->append.previous_index + 1 + message->append.n;
 
-                r = consensus_log_get(
-                                c->disk_state.log,
-                                message->append.previous_index + 1 + message->append.n,
-                                entry);
+                if (index < consensus_log_first(log) || index > consensus_log_last(log))
+                        break;
+                r = consensus_log_get(log, index, entry);
                 if (r < 0)
                         return r;
                 bytes += entry->payload->size;
@@ -92,7 +92,7 @@ static int send_messages(Consensus *c, const ConsensusUpdate *update) {
                 ConsensusMessage *message = &update->messages[i];
 
                 if (message->type == CONSENSUS_MESSAGE_APPEND)
-                        r = fill_message(c, message);
+                        r = fill_message(c->disk_state.log, message);
                 if (r == 0)
                         c->events.send(message, c->options.userdata);
         }

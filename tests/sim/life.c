@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include "daemon/base/file.h"
+#include "daemon/consensus/engine-private.h"
 #include "tests/sim/sim.h"
 
 #define LOAD_FROM_MSEC 1500
 #define CHANGES_FROM_MSEC 4000
 #define FAULTS_FROM_MSEC 2000
+#define VOTE_CRASH_ONE_IN 20 /* in each millisecond while the vote is being written */
+#define VOTE_DOWN_MSEC 20
 
 const SimProfile *sim_profile;
 unsigned sim_rules_off;
@@ -20,6 +23,7 @@ SimCounts sim_counts;
 static const char *life_folder;
 static uint64_t next_change = CHANGES_FROM_MSEC, next_cut = FAULTS_FROM_MSEC;
 static bool cut_the_leader; /* in the middle of a change */
+static uint64_t exile_from;
 
 void sim_trace(const char *format, ...) {
         va_list ap;
@@ -113,6 +117,44 @@ static void change_other(
                 change(leader, CONSENSUS_CHANGE_ROLE, target, CONSENSUS_SPARE);
 }
 
+/* One that is told to lead, and hears and says nothing from then on, is made a standby and removed. What it
+ * learned last is that it shall lead (H24). */
+static void exile(SimNode *leader) {
+        static SimNode *exiled;
+        const ConsensusMember *member;
+        ConsensusMembers members;
+        int r;
+
+        if (!exiled && leader == &sim_nodes[0])
+                return;
+        if (!exiled && consensus_transfer(leader->consensus, sim_nodes[0].raft_id, NULL) == 0) {
+                sim_trace("node 0 shall lead, and goes into exile");
+                exiled = &sim_nodes[0];
+                exile_from = sim_now + 10 + sim_below(20);
+        }
+        if (!exiled)
+                return;
+
+        r = consensus_engine_members(leader->consensus->engine, &members);
+        assert(r == 0);
+        member = consensus_members_find(&members, exiled->raft_id);
+        if (member && exiled != leader)
+                change(leader,
+                       member->role == CONSENSUS_VOTER ? CONSENSUS_CHANGE_ROLE : CONSENSUS_CHANGE_REMOVE,
+                       exiled,
+                       CONSENSUS_STANDBY);
+        consensus_members_done(&members);
+}
+
+/* From then on, and until the faults end, the links are those of the exile. */
+static void cut_exile(void) {
+        if (sim_now != exile_from)
+                return;
+        next_cut = UINT64_MAX;
+        for (unsigned i = 1; i < sim_profile->n_nodes; i++)
+                sim_cut[0][i] = sim_cut[i][0] = true;
+}
+
 static void administrate(SimNode *leader) {
         SimNode *target = &sim_nodes[sim_below(sim_profile->n_nodes)];
         const ConsensusMember *member;
@@ -124,6 +166,10 @@ static void administrate(SimNode *leader) {
         next_change = sim_now +
                       (sim_profile->hasty || sim_now > sim_heal ? sim_below(150) : 200 + sim_below(1500));
 
+        if (sim_profile->exile) {
+                exile(leader);
+                return;
+        }
         r = consensus_engine_members(leader->consensus->engine, &members);
         assert(r == 0);
         member = consensus_members_find(&members, target->raft_id);
@@ -157,13 +203,26 @@ static void crash_somebody(void) {
 
         if (sim_now < next)
                 return;
-        next = sim_now + 200 + sim_below(2500);
+        next = sim_now + 200 + sim_below(sim_profile->steady || sim_profile->exile ? 20000 : 2500);
         if (!sim_one_in(3) && leader)
                 victim = leader;
         for (unsigned i = 0; i < sim_profile->n_nodes; i++)
                 down += !sim_nodes[i].consensus;
+        if (sim_profile->exile && victim == &sim_nodes[0])
+                return; /* a start makes it forget that it shall lead */
         if (victim->consensus && down <= sim_profile->n_nodes / 2)
                 sim_node_crash(victim, sim_one_in(4) ? sim_below(5000) : sim_below(600));
+}
+
+/* A vote is forgotten only by a crash before it is durable. */
+static void crash_voters(void) {
+        for (unsigned i = 0; i < sim_profile->n_nodes; i++) {
+                SimNode *node = &sim_nodes[i];
+
+                if (node->consensus && node->consensus->engine->meta_pending &&
+                    sim_one_in(VOTE_CRASH_ONE_IN))
+                        sim_node_crash(node, sim_below(VOTE_DOWN_MSEC));
+        }
 }
 
 typedef enum CutKind { CUT_ONE_NODE, CUT_SOME, CUT_ONE_WAY, CUT_LEADER, _CUT_N } CutKind;
@@ -214,12 +273,30 @@ static void cut_links(void) {
                                 cut_link(kind, i, j, victim, sim_leader());
 }
 
+/* Its log is longer, and it has missed a term. */
+static bool is_ahead_and_behind(const SimNode *node, const SimNode *other) {
+        return node->consensus && other->consensus && node->consensus->term < other->consensus->term &&
+               consensus_log_last(node->consensus->disk_state.log) >
+                               consensus_log_last(other->consensus->disk_state.log);
+}
+
+/* The one without which the others have it hardest. */
+static SimNode *worst_loss(void) {
+        for (unsigned i = 0; sim_profile->n_nodes == 3 && i < 3; i++) {
+                const SimNode *a = &sim_nodes[(i + 1) % 3], *b = &sim_nodes[(i + 2) % 3];
+
+                if (is_ahead_and_behind(a, b) || is_ahead_and_behind(b, a))
+                        return &sim_nodes[i];
+        }
+        return &sim_nodes[sim_below(sim_profile->n_nodes)];
+}
+
 /* A minority that does not come back: the others must go on without it. */
 static void stop_minority(void) {
         unsigned stop = sim_profile->membership ? 1 : (sim_profile->n_nodes - 1) / 2;
 
         while (stop > 0) {
-                SimNode *node = &sim_nodes[sim_below(sim_profile->n_nodes)];
+                SimNode *node = worst_loss();
 
                 if (!node->consensus && node->restart_at == UINT64_MAX)
                         continue;
@@ -251,7 +328,10 @@ static void millisecond(void) {
         load();
         if (sim_now < sim_heal) {
                 crash_somebody();
+                if (sim_profile->forgetful)
+                        crash_voters();
                 cut_links();
+                cut_exile();
         } else if (sim_now == sim_heal)
                 heal();
         for (unsigned i = 0; may_change && i < sim_profile->n_nodes; i++)

@@ -8,6 +8,7 @@
 
 #define LOSS_PERCENT 2
 #define LATE_ONE_IN 20
+#define LATE_STEADY_ONE_IN 3 /* where little else happens */
 #define LATE_MSEC 300
 #define TWICE_ONE_IN 50
 #define TWICE_MSEC 500
@@ -39,7 +40,8 @@ static void packet_put(
 }
 
 static uint64_t arrival(const SimNode *from, const SimNode *to, const ConsensusMessage *message) {
-        uint64_t at = sim_now + 1 + sim_below(5) + (sim_one_in(LATE_ONE_IN) ? sim_below(LATE_MSEC) : 0);
+        bool late = sim_one_in(sim_profile->steady ? LATE_STEADY_ONE_IN : LATE_ONE_IN);
+        uint64_t at = sim_now + 1 + sim_below(5) + (late ? sim_below(LATE_MSEC) : 0);
 
         if (message->type == CONSENSUS_MESSAGE_INSTALL)
                 at += sim_below(FETCH_MSEC);

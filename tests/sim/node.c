@@ -107,7 +107,7 @@ void sim_node_start(SimNode *node) {
                 .election_timeout_usec = SIM_ELECTION_MSEC * 1000,
                 .trailing_logs = SIM_TRAILING,
                 .segment_size = SIM_SEGMENT_SIZE,
-                .snapshot_bytes = SIM_SNAPSHOT_ENTRIES_BYTES,
+                .snapshot_bytes = sim_profile->steady ? 0 : SIM_SNAPSHOT_BYTES,
                 .events = &events,
                 .userdata = node,
                 .rules_off = sim_rules_off,

@@ -17,7 +17,7 @@
 #include "tests/sim/loop.h"
 
 #define SIM_NODES_MAX 7
-#define SIM_SNAPSHOT_ENTRIES_BYTES 6000 /* of log make a snapshot due */
+#define SIM_SNAPSHOT_BYTES 6000 /* of log make one due */
 #define SIM_TRAILING 12
 #define SIM_SEGMENT_SIZE 4096
 #define SIM_ELECTION_MSEC 1000
@@ -34,6 +34,9 @@ typedef struct SimProfile {
         const char *name;
         unsigned n_nodes, n_boot; /* that exist; that are voters from the first start on */
         bool reorder, membership, hasty, minority_down, shrink;
+        bool forgetful; /* who votes crashes soon after */
+        bool steady;    /* few crashes, no snapshots */
+        bool exile;     /* one that was to lead is cut off and removed */
         unsigned min_voters;
 } SimProfile;
 
