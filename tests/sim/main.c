@@ -42,7 +42,7 @@ static const SimProfile profiles[] = {
         { .name = "forgetful", .n_nodes = 5, .n_boot = 5, .forgetful = true },
         { .name = "steady", .n_nodes = 3, .n_boot = 3, .reorder = true, .steady = true },
         { .name = "exile", .n_nodes = 4, .n_boot = 4, .membership = true, .exile = true, .min_voters = 3 },
-        { .name = "down", .n_nodes = 3, .n_boot = 3, .minority_down = true },
+        { .name = "down", .n_nodes = 3, .n_boot = 3, .minority_down = true, .forgetful = true },
         { .name = "shrink", .n_nodes = 4, .n_boot = 1, .membership = true, .shrink = true, .min_voters = 1 },
         { .name = "members-down",
           .n_nodes = 5,

@@ -501,6 +501,56 @@ static void test_out_of_memory(void) {
         help_folder_done(&folder);
 }
 
+/* The segment that is being written is truncated away; the write goes into the file that was meant. */
+static void test_truncate_under_a_write(void) {
+        _cleanup_(error_done) Error error = {};
+        ConsensusLogPlan *plan;
+        ConsensusLog *log;
+        HelpFolder folder;
+
+        help_folder_make(&folder);
+        g_assert_cmpint(open_log(&folder, &log, NULL), ==, 0);
+        for (uint64_t i = 1; i <= 6; i++)
+                append(log, i, 1, 60);
+        (void) write_out(log);
+        append(log, 7, 1, 60);
+        g_assert_cmpint(consensus_log_plan(log, &plan), ==, 1);
+        g_assert_false(plan->parts[0].create);
+        g_assert_cmpint(consensus_log_truncate(log, 3), ==, 0);
+        g_assert_cmpint(consensus_log_plan_run(plan, &error), ==, 0);
+        g_assert_cmpuint(consensus_log_finish(log, plan), ==, 2);
+
+        append(log, 3, 2, 60);
+        g_assert_cmpuint(write_out(log), ==, 3);
+        log = reopen(&folder, log);
+        check_entries(log, 1, 3);
+        consensus_log_free(log);
+        help_folder_done(&folder);
+}
+
+/* H23: what is held back is readable, and in no plan. */
+static void test_hold(void) {
+        ConsensusLogPlan *plan;
+        ConsensusLog *log;
+        HelpFolder folder;
+
+        help_folder_make(&folder);
+        g_assert_cmpint(open_log(&folder, &log, NULL), ==, 0);
+        for (uint64_t i = 1; i <= 5; i++)
+                append(log, i, 1, 20);
+        consensus_log_hold(log, 4);
+        g_assert_cmpuint(write_out(log), ==, 3);
+        g_assert_cmpint(consensus_log_plan(log, &plan), ==, 0);
+        consensus_log_release(log, 5);
+        check_entries(log, 1, 5);
+        consensus_log_hold(log, UINT64_MAX);
+        g_assert_cmpuint(write_out(log), ==, 5);
+        log = reopen(&folder, log);
+        check_entries(log, 1, 5);
+        consensus_log_free(log);
+        help_folder_done(&folder);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         (void) log_set_levels("error"); /* each cut is a warning */
@@ -508,6 +558,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/consensus/log/terms-and-changes", test_terms_and_changes);
         g_test_add_func("/consensus/log/too-large-for-a-segment", test_too_large_for_a_segment);
         g_test_add_func("/consensus/log/truncate", test_truncate);
+        g_test_add_func("/consensus/log/truncate-under-a-write", test_truncate_under_a_write);
+        g_test_add_func("/consensus/log/hold", test_hold);
         g_test_add_func("/consensus/log/compact", test_compact);
         g_test_add_func("/consensus/log/reset", test_reset);
         g_test_add_func("/consensus/log/every-flip", test_every_flip);

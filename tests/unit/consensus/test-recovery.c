@@ -232,6 +232,37 @@ static void test_log_behind_the_snapshot(void) {
         help_folder_done(&folder);
 }
 
+/* It has no vote and no log, and says so in a file: without that file the log was lost. */
+static void test_joins_a_cluster(void) {
+        static const uint8_t cluster_id[STATE_CLUSTER_ID_SIZE] = { 0xcc };
+        g_autofree char *words = NULL;
+        ConsensusStatus status;
+        HelpFolder folder;
+        Node node;
+
+        help_folder_make(&folder);
+        for (int start = 1; start <= 2; start++) {
+                node_init(&node, &folder);
+                node.options.join = cluster_id;
+                g_assert_cmpint(node_open(&node, NULL), ==, 0);
+                status = node_status(&node);
+                g_assert_cmpuint(status.term, ==, 0);
+                g_assert_cmpuint(status.last_index, ==, 0);
+                g_assert_cmpmem(status.cluster_id,
+                                sizeof(status.cluster_id),
+                                cluster_id,
+                                sizeof(cluster_id));
+                node_done(&node);
+        }
+
+        g_assert_cmpint(unlinkat(folder.fd, "raft/log-00000000000000000001", 0), ==, 0);
+        node_init(&node, &folder);
+        g_assert_cmpint(node_open(&node, &words), <, 0);
+        g_assert_nonnull(strstr(words, "the log begins at entry 1"));
+        node_done(&node);
+        help_folder_done(&folder);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         (void) log_set_levels("crit");
@@ -242,5 +273,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/consensus/recovery/broken-one-is-set-aside", test_broken_one_is_set_aside);
         g_test_add_func("/consensus/recovery/sole-voter-begins-a-term", test_sole_voter_begins_a_term);
         g_test_add_func("/consensus/recovery/log-behind-the-snapshot", test_log_behind_the_snapshot);
+        g_test_add_func("/consensus/recovery/joins-a-cluster", test_joins_a_cluster);
         return g_test_run();
 }

@@ -2,6 +2,7 @@
 #include <glib.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/consensus/snapshot-store.h"
@@ -182,6 +183,31 @@ static void test_other_clusters_are_refused(void) {
         help_folder_done(&folder);
 }
 
+/* What came from another peer takes the place of one of that index. */
+static void test_receive(void) {
+        ConsensusSnapshotHead head = { .index = 5 }, back;
+        ConsensusSnapshotStore store;
+        HelpFolder folder;
+
+        help_folder_make(&folder);
+        store = store_in(&folder);
+        g_assert_cmpint(consensus_snapshot_receive(&store, &head, NULL), <, 0); /* nothing came */
+        make(&store, 5);
+        g_assert_cmpint(renameat(folder.fd,
+                                 "snapshot-00000000000000000005",
+                                 folder.fd,
+                                 CONSENSUS_SNAPSHOT_RECEIVED),
+                        ==,
+                        0);
+        g_assert_cmpint(mkdirat(folder.fd, "snapshot-00000000000000000005", 0700), ==, 0);
+        g_assert_cmpint(consensus_snapshot_receive(&store, &head, NULL), ==, 0);
+        g_assert_cmpint(faccessat(folder.fd, CONSENSUS_SNAPSHOT_RECEIVED, F_OK, 0), <, 0);
+        g_assert_cmpint(consensus_snapshot_open(&store, 5, &back, NULL), ==, 0);
+        g_assert_cmpuint(back.index, ==, 5);
+        consensus_snapshot_head_done(&back);
+        help_folder_done(&folder);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/consensus/snapshot-store/members-are-frozen", test_members_are_frozen);
@@ -190,5 +216,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/consensus/snapshot-store/open-names-the-file", test_open_names_the_file);
         g_test_add_func("/consensus/snapshot-store/other-clusters-are-refused",
                         test_other_clusters_are_refused);
+        g_test_add_func("/consensus/snapshot-store/receive", test_receive);
         return g_test_run();
 }
