@@ -23,7 +23,6 @@ SimCounts sim_counts;
 static const char *life_folder;
 static uint64_t next_change = CHANGES_FROM_MSEC, next_cut = FAULTS_FROM_MSEC;
 static bool cut_the_leader; /* in the middle of a change */
-static uint64_t exile_from;
 
 void sim_trace(const char *format, ...) {
         va_list ap;
@@ -77,13 +76,19 @@ static bool is_shrinking(void) {
         return sim_profile->shrink && sim_now > sim_end / 2;
 }
 
-static void change(SimNode *leader, ConsensusChangeKind kind, const SimNode *target, ConsensusRole role) {
+int sim_change(SimNode *leader, ConsensusChangeKind kind, const SimNode *target, ConsensusRole role) {
         const ConsensusChange what = { kind, { target->raft_id, target->self, role } };
+        int r;
 
-        if (consensus_change(leader->consensus, &what, NULL) < 0)
-                return;
+        r = consensus_change(leader->consensus, &what, NULL);
+        if (r < 0)
+                return r;
         sim_trace("node %u changes node %u: %d to role %d", leader->i, target->i, (int) kind, (int) role);
-        if (sim_profile->hasty && sim_one_in(2)) {
+        return 0;
+}
+
+static void change(SimNode *leader, ConsensusChangeKind kind, const SimNode *target, ConsensusRole role) {
+        if (sim_change(leader, kind, target, role) == 0 && sim_profile->hasty && sim_one_in(2)) {
                 next_cut = sim_now + sim_below(12);
                 cut_the_leader = true;
         }
@@ -95,7 +100,7 @@ static void change_voter(SimNode *leader, const SimNode *target, unsigned voters
 
         if (demote && may)
                 change(leader, CONSENSUS_CHANGE_ROLE, target, CONSENSUS_STANDBY);
-        else if (target != leader && !is_shrinking() &&
+        else if (target != leader && !is_shrinking() && sim_one_in(3) &&
                  consensus_transfer(leader->consensus, target->raft_id, NULL) == 0)
                 sim_counts.transfers++;
 }
@@ -117,44 +122,6 @@ static void change_other(
                 change(leader, CONSENSUS_CHANGE_ROLE, target, CONSENSUS_SPARE);
 }
 
-/* One that is told to lead, and hears and says nothing from then on, is made a standby and removed. What it
- * learned last is that it shall lead (H24). */
-static void exile(SimNode *leader) {
-        static SimNode *exiled;
-        const ConsensusMember *member;
-        ConsensusMembers members;
-        int r;
-
-        if (!exiled && leader == &sim_nodes[0])
-                return;
-        if (!exiled && consensus_transfer(leader->consensus, sim_nodes[0].raft_id, NULL) == 0) {
-                sim_trace("node 0 shall lead, and goes into exile");
-                exiled = &sim_nodes[0];
-                exile_from = sim_now + 10 + sim_below(20);
-        }
-        if (!exiled)
-                return;
-
-        r = consensus_engine_members(leader->consensus->engine, &members);
-        assert(r == 0);
-        member = consensus_members_find(&members, exiled->raft_id);
-        if (member && exiled != leader)
-                change(leader,
-                       member->role == CONSENSUS_VOTER ? CONSENSUS_CHANGE_ROLE : CONSENSUS_CHANGE_REMOVE,
-                       exiled,
-                       CONSENSUS_STANDBY);
-        consensus_members_done(&members);
-}
-
-/* From then on, and until the faults end, the links are those of the exile. */
-static void cut_exile(void) {
-        if (sim_now != exile_from)
-                return;
-        next_cut = UINT64_MAX;
-        for (unsigned i = 1; i < sim_profile->n_nodes; i++)
-                sim_cut[0][i] = sim_cut[i][0] = true;
-}
-
 static void administrate(SimNode *leader) {
         SimNode *target = &sim_nodes[sim_below(sim_profile->n_nodes)];
         const ConsensusMember *member;
@@ -166,10 +133,6 @@ static void administrate(SimNode *leader) {
         next_change = sim_now +
                       (sim_profile->hasty || sim_now > sim_heal ? sim_below(150) : 200 + sim_below(1500));
 
-        if (sim_profile->exile) {
-                exile(leader);
-                return;
-        }
         r = consensus_engine_members(leader->consensus->engine, &members);
         assert(r == 0);
         member = consensus_members_find(&members, target->raft_id);
@@ -203,13 +166,11 @@ static void crash_somebody(void) {
 
         if (sim_now < next)
                 return;
-        next = sim_now + 200 + sim_below(sim_profile->steady || sim_profile->exile ? 20000 : 2500);
+        next = sim_now + 200 + sim_below(sim_profile->steady ? 20000 : 2500);
         if (!sim_one_in(3) && leader)
                 victim = leader;
         for (unsigned i = 0; i < sim_profile->n_nodes; i++)
                 down += !sim_nodes[i].consensus;
-        if (sim_profile->exile && victim == &sim_nodes[0])
-                return; /* a start makes it forget that it shall lead */
         if (victim->consensus && down <= sim_profile->n_nodes / 2)
                 sim_node_crash(victim, sim_one_in(4) ? sim_below(5000) : sim_below(600));
 }
@@ -318,6 +279,17 @@ static void heal(void) {
 
 /* ---- one life */
 
+static void fault(void) {
+        if (sim_profile->story)
+                sim_profile->story();
+        else {
+                crash_somebody();
+                cut_links();
+        }
+        if (sim_profile->forgetful)
+                crash_voters();
+}
+
 static void millisecond(void) {
         bool may_change = sim_profile->membership && (sim_now < sim_heal || is_shrinking());
 
@@ -326,13 +298,9 @@ static void millisecond(void) {
         sim_network_run();
         watch_elections();
         load();
-        if (sim_now < sim_heal) {
-                crash_somebody();
-                if (sim_profile->forgetful)
-                        crash_voters();
-                cut_links();
-                cut_exile();
-        } else if (sim_now == sim_heal)
+        if (sim_now < sim_heal)
+                fault();
+        else if (sim_now == sim_heal)
                 heal();
         for (unsigned i = 0; may_change && i < sim_profile->n_nodes; i++)
                 administrate(&sim_nodes[i]);

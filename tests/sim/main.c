@@ -25,7 +25,7 @@
 
 #define LIFE_MSEC 30000
 #define LIFE_SECONDS_MAX 120 /* of real time */
-#define SEEDS_DEFAULT 160
+#define SEEDS_DEFAULT 240
 #define LINE_MAX_BYTES 512
 #define CHILDREN_MAX 16
 
@@ -41,7 +41,8 @@ static const SimProfile profiles[] = {
         { .name = "hasty", .n_nodes = 5, .n_boot = 3, .membership = true, .hasty = true, .min_voters = 3 },
         { .name = "forgetful", .n_nodes = 5, .n_boot = 5, .forgetful = true },
         { .name = "steady", .n_nodes = 3, .n_boot = 3, .reorder = true, .steady = true },
-        { .name = "exile", .n_nodes = 4, .n_boot = 4, .membership = true, .exile = true, .min_voters = 3 },
+        { .name = "exile", .n_nodes = 4, .n_boot = 4, .story = sim_story_exile },
+        { .name = "schism", .n_nodes = 5, .n_boot = 4, .story = sim_story_schism },
         { .name = "down", .n_nodes = 3, .n_boot = 3, .minority_down = true, .forgetful = true },
         { .name = "shrink", .n_nodes = 4, .n_boot = 1, .membership = true, .shrink = true, .min_voters = 1 },
         { .name = "members-down",
@@ -203,13 +204,22 @@ static unsigned run(uint64_t from, uint64_t to, bool until_one_fails) {
 
 /* Where each was seen to show. Those that are not here are kept as theory: no life has shown them. */
 static const struct {
-        ConsensusRule rule;
+        const char *name;
+        unsigned off;
         const char *profile;
-        uint64_t from, to, msec;
+        uint64_t seeds; /* from 1 on; the first one that fails ends it */
 } mutations[] = {
-        { CONSENSUS_RULE_VOTE, "three", 1, 100, LIFE_MSEC },
-        { CONSENSUS_RULE_EARLY, "three", 1, 20, LIFE_MSEC },
-        { CONSENSUS_RULE_APPLY, "three", 1, 20, LIFE_MSEC },
+        { "vote", 1U << CONSENSUS_RULE_VOTE, "forgetful", 60 },
+        { "early", 1U << CONSENSUS_RULE_EARLY, "shrink", 20 },
+        { "ownterm", 1U << CONSENSUS_RULE_OWNTERM, "schism", 20 },
+        { "split", 1U << CONSENSUS_RULE_SPLIT, "hasty", 20 },
+        { "apply", 1U << CONSENSUS_RULE_APPLY, "three", 20 },
+        { "bump", 1U << CONSENSUS_RULE_BUMP, "grow", 20 },
+        { "trim and reject", 1U << CONSENSUS_RULE_TRIM | 1U << CONSENSUS_RULE_REJECT, "steady", 150 },
+        { "prevote", 1U << CONSENSUS_RULE_PREVOTE, "down", 300 },
+        { "first", 1U << CONSENSUS_RULE_FIRST, "grow", 100 },
+        { "last", 1U << CONSENSUS_RULE_LAST, "shrink", 40 },
+        { "disrupt", 1U << CONSENSUS_RULE_DISRUPT, "exile", 100 },
 };
 
 static const SimProfile *profile_by_name(const char *name) {
@@ -226,10 +236,12 @@ static unsigned run_mutations(void) {
                 unsigned found;
 
                 arg_profile = profile_by_name(mutations[i].profile);
-                arg_msec = mutations[i].msec;
-                sim_rules_off = 1U << mutations[i].rule;
-                found = run(mutations[i].from, mutations[i].to, true);
-                printf("%s: %s\n", rule_names[mutations[i].rule], found ? "noticed" : "NOT noticed");
+                sim_rules_off = mutations[i].off;
+                found = run(1, mutations[i].seeds, true);
+                printf("%s: %s in the lives of '%s'\n",
+                       mutations[i].name,
+                       found ? "noticed" : "NOT noticed",
+                       mutations[i].profile);
                 missed += found == 0;
         }
         return missed;

@@ -4,6 +4,7 @@
  * Simulator: a cluster of peers that run the daemon's own consensus code on a machine made of a seed.
  *
  *   life.c      one life: what happens to the cluster, and what its clients and administrators want
+ *   story.c     faults that chance would not find
  *   node.c      a peer: start, crash, submits
  *   network.c   messages between peers: lost, late, twice, in another order, one way only
  *   check.c     what must hold after every step and at the end
@@ -36,8 +37,8 @@ typedef struct SimProfile {
         bool reorder, membership, hasty, minority_down, shrink;
         bool forgetful; /* who votes crashes soon after */
         bool steady;    /* few crashes, no snapshots */
-        bool exile;     /* one that was to lead is cut off and removed */
         unsigned min_voters;
+        void (*story)(void); /* in each millisecond, instead of chance's faults */
 } SimProfile;
 
 typedef struct SimNode {
@@ -66,6 +67,12 @@ extern SimCounts sim_counts;
 void sim_trace(const char *format, ...) _printf_(1, 2);
 _Noreturn void sim_finish(SimOutcome outcome, const char *format, ...) _printf_(2, 3);
 _Noreturn void sim_live(uint64_t seed, const char *folder);
+
+int sim_change(SimNode *leader, ConsensusChangeKind kind, const SimNode *target, ConsensusRole role);
+
+/* story.c */
+void sim_story_exile(void);
+void sim_story_schism(void);
 
 /* node.c */
 void sim_node_init(unsigned i, const char *folder);
