@@ -1,9 +1,11 @@
+#include <errno.h>
 #include <glib.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "daemon/consensus/engine.h"
 #include "daemon/consensus/message.h"
+#include "tests/lib/fault.h"
 #include "tests/unit/consensus/help.h"
 
 static ConsensusPayload *members(void) {
@@ -196,11 +198,38 @@ static void test_hostile(void) {
         samples_free(all);
 }
 
+static void test_out_of_memory(void) {
+        GArray *all = samples();
+
+        for (guint i = 0; i < all->len; i++) {
+                _cleanup_(str_done) Str bytes = {};
+                int r;
+
+                g_assert_cmpint(consensus_message_encode(&g_array_index(all, ConsensusMessage, i), &bytes),
+                                ==,
+                                0);
+                FOREACH_FAULT {
+                        _cleanup_(str_done) Str again = {};
+                        ConsensusMessage back = {};
+
+                        r = consensus_message_decode(bytes.data, bytes.len, &back);
+                        g_assert_true(r == 0 || r == -ENOMEM);
+                        if (r == 0) {
+                                r = consensus_message_encode(&back, &again);
+                                g_assert_true(r == 0 || r == -ENOMEM);
+                        }
+                        consensus_message_done(&back);
+                }
+        }
+        samples_free(all);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/consensus/message/round-trip", test_round_trip);
         g_test_add_func("/consensus/message/frozen", test_frozen);
         g_test_add_func("/consensus/message/cut", test_cut);
         g_test_add_func("/consensus/message/hostile", test_hostile);
+        g_test_add_func("/consensus/message/out-of-memory", test_out_of_memory);
         return g_test_run();
 }
