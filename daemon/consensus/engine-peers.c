@@ -167,7 +167,7 @@ int consensus_engine_take_messages(EngineTurn *turn, const struct raft_update *u
         int r;
 
         r = messages_reserve(&to->messages, to->n_messages, update->messages.n);
-        if (r == 0)
+        if (r == 0 && wait)
                 r = messages_reserve(&engine->held, engine->n_held, update->messages.n);
         if (r < 0)
                 return r;
