@@ -71,7 +71,7 @@ static int fill_message(const ConsensusLog *log, ConsensusMessage *message) {
         if (!message->append.entries)
                 return -ENOMEM;
 
-        for (; message->append.n < n && bytes < CONSENSUS_MESSAGE_BYTES_MAX; message->append.n++) {
+        for (; message->append.n < n; message->append.n++) {
                 ConsensusEntry *entry = &message->append.entries[message->append.n];
                 uint64_t index = message->append.previous_index + 1 + message->append.n;
 
@@ -81,6 +81,10 @@ static int fill_message(const ConsensusLog *log, ConsensusMessage *message) {
                 if (r < 0)
                         return r;
                 bytes += entry->payload->size;
+                if (message->append.n > 0 && bytes > CONSENSUS_MESSAGE_BYTES_MAX) {
+                        consensus_entry_done(entry);
+                        break;
+                }
         }
         return 0;
 }

@@ -24,8 +24,9 @@
 
 #define CONSENSUS_MESSAGE_FORMAT 1
 #define CONSENSUS_MESSAGE_ENTRIES_MAX 8192
-/* The payloads of one message; the first entry goes in any case. */
-#define CONSENSUS_MESSAGE_BYTES_MAX (4 * 1024 * 1024)
+/* The payloads of one message; the first entry goes in any case. With all that is around them they fit into
+ * a note of the links, 2 MiB. */
+#define CONSENSUS_MESSAGE_BYTES_MAX (1792 * 1024)
 #define CONSENSUS_INDEX_MAX (UINT64_MAX >> 2) /* of what a message may say of indexes and terms */
 
 typedef struct ConsensusConfiguration { /* the members as of an index */
