@@ -186,6 +186,28 @@ static const JsonField pin_fields[] = {
         JSON_END,
 };
 
+static const char *const pin_option_modes[] = { "recursive", "direct", NULL };
+
+static const JsonField pin_options_fields[] = {
+        { "replication_factor_min", JSON_INT, offsetof(Pin, replication_factor_min) },
+        { "replication_factor_max", JSON_INT, offsetof(Pin, replication_factor_max) },
+        { "name", JSON_STRING, offsetof(Pin, name) },
+        { "mode", JSON_ENUM, offsetof(Pin, mode), .names = pin_option_modes },
+        { "shard_size", JSON_UINT, offsetof(Pin, shard_size) },
+        { "user_allocations", JSON_TYPE, offsetof(Pin, user_allocations), .type = &peer_id_list_json },
+        { "expire_at", JSON_TIME, offsetof(Pin, expire_at) },
+        { "metadata", JSON_MAP, offsetof(Pin, metadata) },
+        { "pin_update", JSON_TYPE, offsetof(Pin, pin_update), .type = &cid_json },
+        { "origins", JSON_TYPE, offsetof(Pin, origins), .type = &multiaddr_list_json },
+        JSON_END,
+};
+
+const JsonShape pin_options_shape = {
+        .name = "pin options",
+        .size = sizeof(Pin),
+        .fields = pin_options_fields,
+};
+
 const JsonShape pin_shape = {
         .name = "pin",
         .size = sizeof(Pin),

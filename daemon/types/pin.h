@@ -65,6 +65,7 @@ typedef struct Pin {
 } Pin;
 
 extern const JsonShape pin_shape;
+extern const JsonShape pin_options_shape; /* the keys that a request may set; the mode is one of the two */
 
 void pin_done(Pin *pin);
 int pin_copy(Pin *to, const Pin *from);     /* deep; frees what TO held */
