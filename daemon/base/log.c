@@ -154,6 +154,28 @@ int log_set_levels(const char *text) {
         return 0;
 }
 
+static const char *level_to_syslog(int level) {
+        return level == LOG_ERR ? "err" : level_to_string(level);
+}
+
+int log_get_levels(char **ret) {
+        Str text = {};
+        char *taken;
+
+        (void) str_append(&text, level_to_syslog(log_levels.level));
+        for (size_t i = 0; i < log_levels.n_components; i++)
+                (void) str_appendf(
+                                &text,
+                                ",%s:%s",
+                                log_levels.components[i].name,
+                                level_to_syslog(log_levels.components[i].level));
+        taken = str_take(&text);
+        if (!taken)
+                return -ENOMEM;
+        *ret = taken;
+        return 0;
+}
+
 /* ---- writing */
 
 bool log_is_to_journal(void) {
