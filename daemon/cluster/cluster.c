@@ -12,12 +12,14 @@
 static void cluster_changed(Cluster *cluster) {
         if (cluster->options.changed && !cluster->is_closing)
                 cluster->options.changed(cluster->options.userdata);
+        cluster_tell_changed(cluster);
 }
 
 static void cluster_maybe_ready(Cluster *cluster) {
         if (cluster->is_ready || !cluster->consensus_ready || !ipfs_is_reachable(cluster->ipfs))
                 return;
         cluster->is_ready = true;
+        cluster_changed(cluster);
         cluster->options.ready(cluster->options.userdata);
 }
 
@@ -42,6 +44,7 @@ static void cluster_on_reachable(bool reachable, void *userdata) {
 
 static void cluster_on_changed(const Cid *cid, void *userdata) {
         cluster_list_note(userdata, cid);
+        cluster_tell_status(userdata, cid);
         cluster_changed(userdata);
 }
 
@@ -59,8 +62,10 @@ static int cluster_apply(Cluster *cluster, const ConsensusOp *op, const Cid *cid
         Pin pin = {};
         int r;
 
-        if (op->kind == CONSENSUS_UNPIN)
+        if (op->kind == CONSENSUS_UNPIN) {
+                cluster_tell_pin_removed(cluster, cid);
                 return tracker_untrack(cluster->tracker, cid);
+        }
         if (op->kind != CONSENSUS_PIN)
                 return 0;
 
@@ -68,6 +73,7 @@ static int cluster_apply(Cluster *cluster, const ConsensusOp *op, const Cid *cid
         if (r < 0)
                 return r;
         cluster_expiry_applied(cluster, &pin);
+        cluster_tell_pin_added(cluster, &pin);
         r = tracker_track(cluster->tracker, &pin);
         pin_done(&pin);
         return r;
@@ -112,6 +118,7 @@ static void cluster_on_leader(const PeerId *leader, void *userdata) {
                 log_info("The leader is %s.", peer_id_format(leader, text));
         else
                 log_warning("There is no leader.");
+        cluster_tell_leader(userdata, leader);
         cluster_changed(userdata);
 }
 
@@ -135,7 +142,7 @@ static void cluster_on_metric(const Metric *metric, void *userdata) {
                 log_warning_errno(r, "Failed to keep metric '%s', ignoring: %m", metric->name);
 }
 
-static void cluster_on_alert(const Alert *alert, void *userdata _unused_) {
+static void cluster_on_alert(const Alert *alert, void *userdata) {
         char text[PEER_ID_TEXT_MAX], peer[LOG_FIELD_MAX], metric[LOG_FIELD_MAX];
 
         (void) peer_id_format(&alert->metric.peer, text);
@@ -146,6 +153,7 @@ static void cluster_on_alert(const Alert *alert, void *userdata _unused_) {
                    "Metric '%s' of peer %s has expired.",
                    alert->metric.name,
                    text);
+        cluster_tell_alert(userdata, alert);
 }
 
 static uint64_t cluster_count_pins(void *userdata) {
@@ -306,6 +314,7 @@ int cluster_new(Cluster **ret, sd_event *event, const ClusterOptions *options, E
         list_init(&cluster->calls);
         list_init(&cluster->lists);
         list_init(&cluster->imports);
+        list_init(&cluster->watches);
 
         r = cluster_open_ipfs(cluster, reterr);
         if (r >= 0)
@@ -339,6 +348,7 @@ Cluster *cluster_free(Cluster *cluster) {
         assert(list_is_empty(&cluster->calls));
         assert(list_is_empty(&cluster->lists));
         assert(list_is_empty(&cluster->imports));
+        assert(list_is_empty(&cluster->watches));
 
         cluster_expiry_stop(cluster);
         metrics_informer_free(cluster->informer);
@@ -370,6 +380,10 @@ int cluster_close(Cluster *cluster) {
 
 const PeerId *cluster_self(const Cluster *cluster) {
         return &cluster->identity->id;
+}
+
+const char *cluster_peername(const Cluster *cluster) {
+        return cluster->config->cluster.peername;
 }
 
 bool cluster_is_ready(const Cluster *cluster) {

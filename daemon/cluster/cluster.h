@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/base/list.h"
 #include "daemon/config/config.h"
 #include "daemon/config/identity.h"
 #include "daemon/types/connect-graph.h"
@@ -59,20 +60,47 @@ Cluster *cluster_free(Cluster *cluster); /* the same holds */
 DEFINE_CLEANUP(Cluster *, cluster_free);
 
 const PeerId *cluster_self(const Cluster *cluster);
+const char *cluster_peername(const Cluster *cluster);
 bool cluster_is_ready(const Cluster *cluster);
 
 /* What is known without asking anybody. */
 typedef struct ClusterSummary {
+        bool is_ready;   /* cluster_is_ready() */
         bool is_serving; /* there was a leader once, and what was committed is applied */
         bool is_leader;
         bool is_complete; /* n_queued and n_errors are: the pins were compared with Kubo's */
         bool ipfs_is_reachable;
         PeerId leader; /* not set: none */
+        size_t n_peers;
         uint64_t n_pins, applied_index;
         uint64_t n_queued; /* pins and unpins that wait or are under way here */
         uint64_t n_errors; /* those that failed, and wait for another attempt */
 } ClusterSummary;
 void cluster_summary(const Cluster *cluster, ClusterSummary *ret);
+
+/* News for who watches. From the loop, never from inside a call; what is given is borrowed. A watch may end
+ * in its own handler, no other. Handlers may be NULL. */
+typedef struct ClusterEvents {
+        void (*changed)(void *userdata);                              /* as in ClusterOptions */
+        void (*leader_changed)(const PeerId *leader, void *userdata); /* not set: none */
+        void (*alert_raised)(const Alert *alert, void *userdata);
+        /* Only while the watch has per_pin set. A start tells the last entries of the log again. INFO has
+         * status, error and times. */
+        void (*pin_added)(const Pin *pin, void *userdata);
+        void (*pin_removed)(const Cid *cid, void *userdata);
+        void (*status_changed)(const Cid *cid, const PinInfo *info, void *userdata);
+} ClusterEvents;
+
+typedef struct ClusterWatch {
+        List link;
+        const ClusterEvents *events;
+        void *userdata;
+        bool per_pin; /* may be changed at any time */
+} ClusterWatch;
+
+/* WATCH must be ended before the cluster is. */
+void cluster_watch(Cluster *cluster, ClusterWatch *watch);
+void cluster_unwatch(ClusterWatch *watch); /* may be called again */
 
 ClusterCall *cluster_call_unref(ClusterCall *call);
 DEFINE_CLEANUP(ClusterCall *, cluster_call_unref);

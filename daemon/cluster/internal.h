@@ -56,6 +56,7 @@ struct Cluster {
         size_t n_lists;
         List imports;
         size_t n_imports;
+        List watches;
 };
 
 /* One question. Each kind is a flow (its file has the table); what is under way is a slot in here. */
@@ -124,6 +125,14 @@ void cluster_list_note(Cluster *cluster, const Cid *cid);
 void cluster_list_stop_all(Cluster *cluster);
 /* import.c */
 void cluster_import_stop_all(Cluster *cluster);
+
+/* watch.c */
+void cluster_tell_changed(Cluster *cluster);
+void cluster_tell_leader(Cluster *cluster, const PeerId *leader);
+void cluster_tell_alert(Cluster *cluster, const Alert *alert);
+void cluster_tell_pin_added(Cluster *cluster, const Pin *pin);
+void cluster_tell_pin_removed(Cluster *cluster, const Cid *cid);
+void cluster_tell_status(Cluster *cluster, const Cid *cid);
 
 /* expiry.c */
 int cluster_expiry_start(Cluster *cluster);
