@@ -25,6 +25,8 @@ static int writer_spend(VariantWriter *writer, size_t n) {
 static int writer_text(VariantWriter *writer, const char *text) {
         int r;
 
+        if (!text) /* null in a list */
+                text = "";
         r = writer_spend(writer, strlen(text));
         return r < 0 ? r : variant_append_text(writer->message, text);
 }
@@ -393,16 +395,13 @@ static int read_value(sd_bus_message *from, unsigned depth, json_object **ret) {
 
 static int check_keys(const JsonShape *shape, json_object *object, JsonProblem *problem) {
         json_object_object_foreach(object, key, value) {
+                (void) value;
                 if (shape_find(shape, key))
                         continue;
-                *problem = (JsonProblem){ .expected = "a key that is known" };
+                *problem = (JsonProblem){};
                 (void) snprintf(problem->field, sizeof(problem->field), "%.100s", key);
                 problem->field[str_utf8_cut(problem->field, 100)] = '\0';
-                (void) snprintf(problem->value,
-                                sizeof(problem->value),
-                                "%.64s",
-                                json_type_to_name(json_object_get_type(value)));
-                return -EBADMSG;
+                return -ENOENT;
         }
         return 0;
 }

@@ -22,7 +22,7 @@ int variant_append(sd_bus_message *to, const JsonShape *shape, const void *from,
 /* Append a text, with what is no UTF-8 in it as U+FFFD: the bus cuts off who sends such. */
 int variant_append_text(sd_bus_message *to, const char *text);
 
-/* Fill the zeroed struct at TO from the a{sv} that FROM stands at; what is absent stays. STRICT: a key that
- * SHAPE does not know is an error. RETERR as for json_read(). Errors: those of json_read(); -EBADMSG too for
- * types that have no JSON form. */
+/* Fill the zeroed struct at TO from the a{sv} that FROM stands at; what is absent stays. RETERR as for
+ * json_read(). Errors: those of json_read(); -EBADMSG too for types that have no JSON form; -ENOENT, if
+ * STRICT, for a key that SHAPE does not know. */
 int variant_read(sd_bus_message *from, const JsonShape *shape, void *to, bool strict, JsonProblem *reterr);
