@@ -1,0 +1,39 @@
+#pragma once
+
+/* Every name of the D-Bus service, spelled once. The members of the interfaces stand in their vtables and in
+ * the *.xml. */
+
+#define BUS_NAME "org.ipfs.Cluster" /* with an instance: BUS_NAME ".<instance>" */
+
+#define BUS_PATH "/org/ipfs/Cluster"
+#define BUS_PEER_PATH BUS_PATH "/peer" /* <this>/<encoded peer ID> */
+#define BUS_LOG_PATH "/org/freedesktop/LogControl1"
+
+#define BUS_INTERFACE "org.ipfs.Cluster"
+#define BUS_PEER_INTERFACE "org.ipfs.Cluster.Peer"
+#define BUS_LOG_INTERFACE "org.freedesktop.LogControl1"
+
+/* Errors: the names are those of types/error.c. What polkit refuses has the well-known names. */
+#define BUS_ERROR_PREFIX "org.ipfs.Cluster.Error."
+
+/* polkit actions (org.ipfs.Cluster.policy.in). Reading needs none. */
+#define BUS_ACTION_PIN "org.ipfs.Cluster.pin"
+#define BUS_ACTION_UNPIN "org.ipfs.Cluster.unpin"
+#define BUS_ACTION_RECOVER "org.ipfs.Cluster.recover"
+#define BUS_ACTION_MANAGE_PEERS "org.ipfs.Cluster.manage-peers"
+#define BUS_ACTION_COLLECT_GARBAGE "org.ipfs.Cluster.collect-garbage"
+#define BUS_ACTION_RELOAD "org.ipfs.Cluster.reload"
+
+#define BUS_POLKIT_NAME "org.freedesktop.PolicyKit1"
+#define BUS_POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
+#define BUS_POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
+
+#define BUS_PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
+
+#define BUS_DAEMON_NAME "org.freedesktop.DBus"
+#define BUS_DAEMON_PATH "/org/freedesktop/DBus"
+#define BUS_DAEMON_INTERFACE "org.freedesktop.DBus"
+
+#define BUS_LOCAL_NAME "org.freedesktop.DBus.Local"
+#define BUS_LOCAL_PATH "/org/freedesktop/DBus/Local"
+#define BUS_LOCAL_INTERFACE "org.freedesktop.DBus.Local"

@@ -1,0 +1,247 @@
+/*
+ * What is told without being asked: PropertiesChanged, at most once in BUS_CHANGES_USEC whatever happens,
+ * and signals. Those of single pins go out while anybody is subscribed.
+ */
+
+#include <string.h>
+
+#include "daemon/base/log.h"
+#include "daemon/base/variant.h"
+#include "dbus/internal.h"
+
+#define PROPERTIES_MAX 16
+
+/* ---- one signal */
+
+/* A bus that is slow, or stands, must not make us grow: then signals are lost, and that is said once. */
+static bool may_emit(Bus *bus) {
+        uint64_t n = 0;
+
+        if (!bus->has_name || sd_bus_get_n_queued_write(bus->connection, &n) < 0)
+                return false;
+        if (n < BUS_SIGNALS_QUEUED_MAX) {
+                if (bus->n_lost_signals > 0)
+                        log_notice("%llu signals were lost while the bus was slow.",
+                                   (unsigned long long) bus->n_lost_signals);
+                bus->n_lost_signals = 0;
+                return true;
+        }
+        if (bus->n_lost_signals++ == 0)
+                log_warning("The bus takes no more signals for now: some are lost.");
+        return false;
+}
+
+static void emit(Bus *bus, const char *member, const char *const *texts) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *signal = NULL;
+        int r;
+
+        if (!may_emit(bus))
+                return;
+        r = sd_bus_message_new_signal(bus->connection, &signal, BUS_PATH, BUS_INTERFACE, member);
+        for (; *texts && r >= 0; texts++)
+                r = variant_append_text(signal, *texts);
+        if (r >= 0)
+                r = sd_bus_send(bus->connection, signal, NULL);
+        if (r < 0)
+                log_debug_errno(r, "Failed to send the signal %s: %m", member);
+}
+
+#define EMIT(bus, member, ...) emit(bus, member, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void signals_on_pin_added(const Pin *pin, void *userdata) {
+        char cid[CID_TEXT_MAX];
+
+        EMIT(userdata, "PinAdded", cid_format(&pin->cid, cid), pin->name ? pin->name : "");
+}
+
+static void signals_on_pin_removed(const Cid *cid, void *userdata) {
+        char text[CID_TEXT_MAX];
+
+        EMIT(userdata, "PinRemoved", cid_format(cid, text));
+}
+
+static void signals_on_status(const Cid *cid, const PinInfo *info, void *userdata) {
+        char text[CID_TEXT_MAX], peer[PEER_ID_TEXT_MAX];
+        Bus *bus = userdata;
+
+        EMIT(bus,
+             "PinStatusChanged",
+             cid_format(cid, text),
+             peer_id_format(cluster_self(bus->cluster), peer),
+             pin_status_to_string((PinStatus) info->status),
+             info->error ? info->error : "");
+}
+
+static void signals_on_leader(const PeerId *leader, void *userdata) {
+        char text[PEER_ID_TEXT_MAX];
+
+        EMIT(userdata, "LeaderChanged", peer_id_format(leader, text));
+}
+
+static void signals_on_alert(const Alert *alert, void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *signal = NULL;
+        Bus *bus = userdata;
+        int r;
+
+        if (!may_emit(bus))
+                return;
+        r = sd_bus_message_new_signal(bus->connection, &signal, BUS_PATH, BUS_INTERFACE, "AlertRaised");
+        if (r >= 0)
+                r = variant_append(signal, &alert_shape, alert, NULL);
+        if (r >= 0)
+                r = sd_bus_send(bus->connection, signal, NULL);
+        if (r < 0)
+                log_debug_errno(r, "Failed to send an alert as a signal: %m");
+}
+
+/* ---- properties */
+
+static size_t changed_properties(
+                const ClusterSummary *before, const ClusterSummary *now, const char *names[]) {
+        const struct {
+                const char *name;
+                bool is_changed;
+        } properties[] = {
+                { "State", strcmp(bus_manager_state(before), bus_manager_state(now)) != 0 },
+                { "Leader", !peer_id_equal(&before->leader, &now->leader) },
+                { "Ready", before->is_ready != now->is_ready },
+                { "IpfsReachable", before->ipfs_is_reachable != now->ipfs_is_reachable },
+                { "NPeers", before->n_peers != now->n_peers },
+                { "NQueued", before->n_queued != now->n_queued },
+                { "NErrors", before->n_errors != now->n_errors },
+                { "NPins", before->n_pins != now->n_pins },
+                { "AppliedIndex", before->applied_index != now->applied_index },
+        };
+        size_t n = 0;
+
+        static_assert(ELEMENTSOF(properties) < PROPERTIES_MAX, "names[] has room for all and NULL");
+        for (size_t i = 0; i < ELEMENTSOF(properties); i++)
+                if (properties[i].is_changed)
+                        names[n++] = properties[i].name;
+        names[n] = NULL;
+        return n;
+}
+
+static void emit_changes(Bus *bus, const ClusterSummary *now) {
+        const char *names[PROPERTIES_MAX];
+        int r = 0;
+
+        if (changed_properties(&bus->told, now, names) > 0)
+                r = sd_bus_emit_properties_changed_strv(
+                                bus->connection, BUS_PATH, BUS_INTERFACE, (char **) names);
+        if (r >= 0 && strcmp(bus_manager_state(&bus->told), bus_manager_state(now)) != 0)
+                r = sd_bus_emit_properties_changed(
+                                bus->connection, bus->peer_path, BUS_PEER_INTERFACE, "Role", NULL);
+        if (r < 0)
+                log_debug_errno(r, "Failed to tell the bus what has changed: %m");
+}
+
+static int signals_on_changes(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        Bus *bus = userdata;
+        ClusterSummary now;
+
+        if (!bus->has_name)
+                return 0;
+        cluster_summary(bus->cluster, &now);
+        if (now.ipfs_is_reachable != bus->told.ipfs_is_reachable)
+                bus_peers_refresh(bus);
+        emit_changes(bus, &now);
+        bus->told = now;
+        return 0;
+}
+
+/* The timer is left alone when it runs already: news may come a hundred thousand times a second. */
+static void signals_on_changed(void *userdata) {
+        Bus *bus = userdata;
+        int enabled, r;
+
+        if (!bus->has_name ||
+            (sd_event_source_get_enabled(bus->changes, &enabled) >= 0 && enabled != SD_EVENT_OFF))
+                return;
+        r = sd_event_source_set_time_relative(bus->changes, BUS_CHANGES_USEC);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(bus->changes, SD_EVENT_ONESHOT);
+        if (r < 0)
+                log_debug_errno(r, "Failed to plan what to tell the bus: %m");
+}
+
+/* ---- subscribers */
+
+static int signals_on_nobody(sd_bus_track *track _unused_, void *userdata) {
+        Bus *bus = userdata;
+
+        bus->watch.per_pin = false;
+        return 1; /* 0 would make sd-bus call again, for ever */
+}
+
+void bus_signals_subscribe(BusCall *call) {
+        Bus *bus = call->bus;
+        int r;
+
+        if (sd_bus_track_count(bus->subscribers) >= BUS_SUBSCRIBERS_MAX) {
+                bus_call_fail(call, -EBUSY, NULL);
+                return;
+        }
+        r = sd_bus_track_add_sender(bus->subscribers, call->message);
+        if (r < 0) {
+                bus_call_fail(call, r, NULL);
+                return;
+        }
+        bus->watch.per_pin = true;
+        bus_call_reply(call, NULL);
+}
+
+void bus_signals_unsubscribe(BusCall *call) {
+        Bus *bus = call->bus;
+
+        if (sd_bus_track_count_sender(bus->subscribers, call->message) <= 0) {
+                bus_call_fail(call,
+                              -ENOENT,
+                              &(Error){ .code = ERROR_NOT_FOUND,
+                                        .message = (char *) "you are not subscribed" });
+                return;
+        }
+        (void) sd_bus_track_remove_sender(bus->subscribers, call->message);
+        bus_call_reply(call, NULL);
+}
+
+/* ---- life */
+
+static const ClusterEvents signals_events = {
+        .changed = signals_on_changed,
+        .leader_changed = signals_on_leader,
+        .alert_raised = signals_on_alert,
+        .pin_added = signals_on_pin_added,
+        .pin_removed = signals_on_pin_removed,
+        .status_changed = signals_on_status,
+};
+
+int bus_signals_new(Bus *bus) {
+        int r;
+
+        r = sd_event_add_time_relative(
+                        bus->event, &bus->changes, CLOCK_MONOTONIC, 0, 0, signals_on_changes, bus);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(bus->changes, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        bus->watch = (ClusterWatch){ .events = &signals_events, .userdata = bus };
+        cluster_watch(bus->cluster, &bus->watch);
+        return 0;
+}
+
+int bus_signals_connect(Bus *bus) {
+        return sd_bus_track_new(bus->connection, &bus->subscribers, signals_on_nobody, bus);
+}
+
+void bus_signals_disconnect(Bus *bus) {
+        bus->watch.per_pin = false;
+        bus->subscribers = sd_bus_track_unref(bus->subscribers);
+        (void) sd_event_source_set_enabled(bus->changes, SD_EVENT_OFF);
+}
+
+void bus_signals_free(Bus *bus) {
+        if (bus->changes)
+                cluster_unwatch(&bus->watch);
+        bus->changes = sd_event_source_disable_unref(bus->changes);
+}
