@@ -33,6 +33,8 @@ typedef struct Arguments {
 
         const char *bootstrap; /* daemon */
         bool upgrade, leave, stats, tracing, no_trust;
+        bool user;            /* on the session bus */
+        const char *instance; /* its name on the bus; NULL: without */
 
         const char *file;        /* state export, state import */
         const char *allocations; /* state import */

@@ -158,6 +158,9 @@ static const CommandOption daemon_options[] = {
           COMMAND_FLAG,
           AT(no_trust),
           "do not trust bootstrap peers (only for \"crdt\" consensus)" },
+        /* not in the help, which is that of the Go program */
+        { "user", NULL, COMMAND_FLAG, AT(user) },
+        { "instance", NULL, COMMAND_TEXT, AT(instance) },
         ROWS_END,
 };
 

@@ -22,6 +22,7 @@
 #include "daemon/rest/api.h"
 #include "daemon/service-status.h"
 #include "daemon/types/multiaddr.h"
+#include "dbus/bus.h"
 
 #define SERVICE_STATE_MODE 0700
 
@@ -48,6 +49,7 @@ typedef struct Service {
         sd_event_source *extend; /* until the peer serves */
         Cluster *cluster;
         RestApi *rest;
+        Bus *bus;
         ServiceStatus status;
         bool stopping, was_idle;
         sd_event_source *drain; /* looks whether the requests under way have ended */
@@ -56,6 +58,7 @@ typedef struct Service {
 
 static void service_done(Service *service) {
         service_status_deinit(&service->status);
+        bus_free(service->bus);
         rest_api_free(service->rest);
         cluster_free(service->cluster);
         sd_event_source_disable_unref(service->drain);
@@ -100,6 +103,7 @@ static void service_watch_impatience(void) {
 static int service_close(Service *service) {
         int r;
 
+        service->bus = bus_free(service->bus);
         service->rest = rest_api_free(service->rest);
         r = cluster_close(TAKE_PTR(service->cluster));
         if (r < 0)
@@ -121,7 +125,7 @@ static uint64_t service_now(const Service *service) {
 static int service_on_drain(sd_event_source *source, uint64_t usec _unused_, void *userdata) {
         Service *service = userdata;
         uint64_t now = service_now(service);
-        bool is_idle = !service->rest || rest_api_is_idle(service->rest);
+        bool is_idle = (!service->rest || rest_api_is_idle(service->rest)) && bus_is_idle(service->bus);
 
         /* twice: the last answer may still be on its way to the kernel */
         if ((is_idle && service->was_idle) || now >= service->cancel_until)
@@ -375,6 +379,22 @@ static int service_open_rest(Service *service) {
         return service_fail("creating REST API component", &error, EXIT_FAILURE, NULL);
 }
 
+/* That there is no bus is no error: it is waited for. */
+static int service_open_bus(Service *service) {
+        Error error = {};
+
+        if (bus_new(&service->bus,
+                    service->event,
+                    &(BusOptions){
+                                    .cluster = service->cluster,
+                                    .is_user = service->arguments->user,
+                                    .instance = service->arguments->instance,
+                    },
+                    &error) >= 0)
+                return 0;
+        return service_fail("creating D-Bus component", &error, EXIT_FAILURE, NULL);
+}
+
 static int service_open(Service *service) {
         Error error = {};
         int r;
@@ -419,7 +439,8 @@ static int service_open(Service *service) {
         r = service_status_init(&service->status, service->event, service->cluster);
         if (r < 0)
                 return service_fail_errno("starting", r, "event loop");
-        return service_open_rest(service);
+        r = service_open_rest(service);
+        return r == 0 ? service_open_bus(service) : r;
 }
 
 /* Nothing here uses select(2), for which the soft limit is low. */
