@@ -89,7 +89,8 @@ static int ask_polkit(BusCall *call) {
                         question,
                         authz_on_polkit,
                         call,
-                        is_interactive ? BUS_AUTHZ_INTERACTIVE_TIMEOUT : BUS_AUTHZ_TIMEOUT);
+                        is_interactive ? call->bus->patience.authz_interactive_usec
+                                       : call->bus->patience.authz_usec);
 }
 
 static int authz_on_user(sd_bus_message *answer, void *userdata, sd_bus_error *reterr _unused_) {

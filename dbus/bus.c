@@ -104,7 +104,7 @@ static int bus_watch_end(Bus *bus) {
 /* The objects are there before the name is. */
 static int bus_connect(Bus *bus) {
         int (*const steps[])(Bus * bus) = {
-                bus_open, bus_watch_end, bus_manager_add, bus_peers_add, bus_log_add, bus_signals_connect,
+                bus_open, bus_watch_end, bus_manager_add, bus_peers_add, bus_log_add,
         };
         int r = 0;
 
@@ -188,10 +188,15 @@ int bus_new(Bus **ret, sd_event *event, const BusOptions *options, Error *reterr
                 .options = *options,
                 .cluster = options->cluster,
                 .delay = BUS_CONNECT_DELAY_MIN,
+                .patience = { BUS_AUTHZ_TIMEOUT,
+                              BUS_AUTHZ_INTERACTIVE_TIMEOUT,
+                              BUS_CURSOR_USEC,
+                              BUS_PIPE_STALL_USEC },
         };
         list_init(&bus->calls);
         list_init(&bus->pipes);
         list_init(&bus->cursors);
+        list_init(&bus->subscribers);
         r = bus_prepare(bus);
         if (r < 0)
                 return error_set_errno(reterr, r, "bus: %m");

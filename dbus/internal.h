@@ -43,8 +43,14 @@ typedef struct BusCursor BusCursor;
 typedef struct BusPipe BusPipe;
 typedef struct BusMethod BusMethod;
 
+/* How long is waited: constants, but for tests. */
+typedef struct BusPatience {
+        uint64_t authz_usec, authz_interactive_usec, cursor_usec, pipe_usec;
+} BusPatience;
+
 struct Bus {
         sd_event *event;
+        BusPatience patience;
         BusOptions options;
         Cluster *cluster;
         char *name;
@@ -62,7 +68,8 @@ struct Bus {
         uint64_t last_cursor;
 
         ClusterWatch watch;
-        sd_bus_track *subscribers;
+        List subscribers;
+        size_t n_subscribers;
         uint64_t n_lost_signals;
         sd_event_source *changes;
         ClusterSummary told; /* what the last PropertiesChanged left readers with */
@@ -166,7 +173,6 @@ const char *bus_manager_state(const ClusterSummary *summary);
 
 /* signals.c */
 int bus_signals_new(Bus *bus);
-int bus_signals_connect(Bus *bus);
 void bus_signals_disconnect(Bus *bus);
 void bus_signals_free(Bus *bus);
 void bus_signals_subscribe(BusCall *call);

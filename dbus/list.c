@@ -2,7 +2,7 @@
  * Lists in replies: all peers, or one page of the pins.
  *
  * A page is gathered in slices. The list behind the pages of a reader (a cursor) is one view of the pinset:
- * it waits for the next page for BUS_CURSOR_USEC, and each page can be asked for once.
+ * it waits for the next page for a minute, and each page can be asked for once.
  */
 
 #include <inttypes.h>
@@ -107,7 +107,7 @@ static int page_end(BusCall *call) {
                 bus_cursor_free(cursor);
                 return 0;
         }
-        r = sd_event_source_set_time_relative(cursor->expiry, BUS_CURSOR_USEC);
+        r = sd_event_source_set_time_relative(cursor->expiry, cursor->bus->patience.cursor_usec);
         return r < 0 ? r : sd_event_source_set_enabled(cursor->expiry, SD_EVENT_ONESHOT);
 }
 
@@ -220,7 +220,7 @@ static int cursor_open(BusCursor *cursor, Error *reterr) {
                         bus->event,
                         &cursor->expiry,
                         CLOCK_MONOTONIC,
-                        BUS_CURSOR_USEC,
+                        bus->patience.cursor_usec,
                         0,
                         cursor_on_expiry,
                         cursor);

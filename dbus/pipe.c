@@ -132,7 +132,7 @@ static int pipe_on_stall(sd_event_source *source, uint64_t usec _unused_, void *
         bool is_stuck = pipe->at < pipe->buffer.len && pipe->n_written == pipe->n_written_before;
 
         pipe->n_written_before = pipe->n_written;
-        if (is_stuck || sd_event_source_set_time_relative(source, BUS_PIPE_STALL_USEC) < 0 ||
+        if (is_stuck || sd_event_source_set_time_relative(source, pipe->bus->patience.pipe_usec) < 0 ||
             sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) < 0) {
                 log_debug("A pipe of %s was given up: nothing is read from it.", pipe->sender->name);
                 bus_pipe_free(pipe);
@@ -169,7 +169,7 @@ static int pipe_watch(BusPipe *pipe) {
                                 event,
                                 &pipe->stall,
                                 CLOCK_MONOTONIC,
-                                BUS_PIPE_STALL_USEC,
+                                pipe->bus->patience.pipe_usec,
                                 0,
                                 pipe_on_stall,
                                 pipe);

@@ -165,43 +165,132 @@ static void signals_on_changed(void *userdata) {
                 log_debug_errno(r, "Failed to plan what to tell the bus: %m");
 }
 
-/* ---- subscribers */
+/* ---- subscribers. Not by sd_bus_track: that waits for the bus when a name is added. */
 
-static int signals_on_nobody(sd_bus_track *track _unused_, void *userdata) {
-        Bus *bus = userdata;
+typedef struct Subscriber {
+        List link;
+        Bus *bus;
+        char *name;
+        sd_bus_slot *match, *check;
+} Subscriber;
 
-        bus->watch.per_pin = false;
-        return 1; /* 0 would make sd-bus call again, for ever */
+static Subscriber *subscriber_free(Subscriber *subscriber) {
+        Bus *bus;
+
+        if (!subscriber)
+                return NULL;
+        bus = subscriber->bus;
+        list_remove(&subscriber->link);
+        bus->n_subscribers--;
+        bus->watch.per_pin = bus->n_subscribers > 0;
+        sd_bus_slot_unref(subscriber->match);
+        sd_bus_slot_unref(subscriber->check);
+        free(subscriber->name);
+        free(subscriber);
+        return NULL;
+}
+
+static Subscriber *subscriber_find(Bus *bus, const char *name) {
+        LIST_FOREACH (subscriber, &bus->subscribers, Subscriber, link)
+                if (strcmp(subscriber->name, name) == 0)
+                        return subscriber;
+        return NULL;
+}
+
+static int subscriber_on_owner(sd_bus_message *message, void *userdata, sd_bus_error *reterr _unused_) {
+        const char *name, *before, *now;
+
+        if (sd_bus_message_read(message, "sss", &name, &before, &now) > 0 && *now == '\0')
+                subscriber_free(userdata);
+        return 0;
+}
+
+/* It may have left before the bus knew that we watch it. */
+static int subscriber_on_check(sd_bus_message *answer, void *userdata, sd_bus_error *reterr _unused_) {
+        Subscriber *subscriber = userdata;
+
+        subscriber->check = sd_bus_slot_unref(subscriber->check);
+        if (sd_bus_message_is_method_error(answer, NULL))
+                subscriber_free(subscriber);
+        return 0;
+}
+
+static int subscriber_watch(Subscriber *subscriber) {
+        sd_bus *connection = subscriber->bus->connection;
+        _cleanup_(str_done) Str match = {};
+        int r;
+
+        r = str_appendf(&match,
+                        "type='signal',sender='" BUS_DAEMON_NAME "',path='" BUS_DAEMON_PATH
+                        "',interface='" BUS_DAEMON_INTERFACE "',member='NameOwnerChanged',arg0='%s'",
+                        subscriber->name);
+        if (r >= 0)
+                r = sd_bus_add_match_async(
+                                connection,
+                                &subscriber->match,
+                                match.data,
+                                subscriber_on_owner,
+                                NULL,
+                                subscriber);
+        if (r < 0)
+                return r;
+        return sd_bus_call_method_async(
+                        connection,
+                        &subscriber->check,
+                        BUS_DAEMON_NAME,
+                        BUS_DAEMON_PATH,
+                        BUS_DAEMON_INTERFACE,
+                        "GetNameOwner",
+                        subscriber_on_check,
+                        subscriber,
+                        "s",
+                        subscriber->name);
+}
+
+static int subscriber_add(Bus *bus, const char *name) {
+        Subscriber *subscriber;
+        int r;
+
+        if (bus->n_subscribers >= BUS_SUBSCRIBERS_MAX)
+                return -EBUSY;
+        subscriber = calloc(1, sizeof(Subscriber));
+        if (!subscriber)
+                return -ENOMEM;
+        *subscriber = (Subscriber){ .bus = bus };
+        list_append(&bus->subscribers, &subscriber->link);
+        bus->n_subscribers++;
+        bus->watch.per_pin = true;
+
+        r = str_copy(&subscriber->name, name);
+        if (r >= 0)
+                r = subscriber_watch(subscriber);
+        if (r < 0)
+                subscriber_free(subscriber);
+        return r;
 }
 
 void bus_signals_subscribe(BusCall *call) {
         Bus *bus = call->bus;
-        int r;
+        int r = 0;
 
-        if (sd_bus_track_count(bus->subscribers) >= BUS_SUBSCRIBERS_MAX) {
-                bus_call_fail(call, -EBUSY, NULL);
-                return;
-        }
-        r = sd_bus_track_add_sender(bus->subscribers, call->message);
-        if (r < 0) {
+        if (!subscriber_find(bus, call->sender->name))
+                r = subscriber_add(bus, call->sender->name);
+        if (r < 0)
                 bus_call_fail(call, r, NULL);
-                return;
-        }
-        bus->watch.per_pin = true;
-        bus_call_reply(call, NULL);
+        else
+                bus_call_reply(call, NULL);
 }
 
 void bus_signals_unsubscribe(BusCall *call) {
-        Bus *bus = call->bus;
+        static const Error not_subscribed = { .code = ERROR_NOT_FOUND,
+                                              .message = (char *) "you are not subscribed" };
+        Subscriber *subscriber = subscriber_find(call->bus, call->sender->name);
 
-        if (sd_bus_track_count_sender(bus->subscribers, call->message) <= 0) {
-                bus_call_fail(call,
-                              -ENOENT,
-                              &(Error){ .code = ERROR_NOT_FOUND,
-                                        .message = (char *) "you are not subscribed" });
+        if (!subscriber) {
+                bus_call_fail(call, -ENOENT, &not_subscribed);
                 return;
         }
-        (void) sd_bus_track_remove_sender(bus->subscribers, call->message);
+        subscriber_free(subscriber);
         bus_call_reply(call, NULL);
 }
 
@@ -230,13 +319,9 @@ int bus_signals_new(Bus *bus) {
         return 0;
 }
 
-int bus_signals_connect(Bus *bus) {
-        return sd_bus_track_new(bus->connection, &bus->subscribers, signals_on_nobody, bus);
-}
-
 void bus_signals_disconnect(Bus *bus) {
-        bus->watch.per_pin = false;
-        bus->subscribers = sd_bus_track_unref(bus->subscribers);
+        LIST_FOREACH (subscriber, &bus->subscribers, Subscriber, link)
+                subscriber_free(subscriber);
         (void) sd_event_source_set_enabled(bus->changes, SD_EVENT_OFF);
 }
 
