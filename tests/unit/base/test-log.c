@@ -298,6 +298,29 @@ static void test_out_of_memory(void) {
         g_assert_cmpint(log_set_levels("info"), ==, 0);
 }
 
+static void test_told(void) {
+        static const char *const cases[] = {
+                "debug", "err", "crit", "info,net:debug", "notice,a:err,b:emerg"
+        };
+        char *text;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_assert_cmpint(log_set_levels(cases[i]), ==, 0);
+                g_assert_cmpint(log_get_levels(&text), ==, 0);
+                g_assert_cmpstr(text, ==, cases[i]);
+                g_assert_cmpint(log_set_levels(text), ==, 0); /* it is taken again */
+                free(text);
+        }
+        g_assert_cmpint(log_set_levels("error"), ==, 0);
+        FOREACH_FAULT {
+                text = NULL;
+                g_assert_cmpint(log_get_levels(&text), ==, fault_fired() ? -ENOMEM : 0);
+                g_assert_cmpstr(text, ==, fault_fired() ? NULL : "err");
+                free(text);
+        }
+        g_assert_cmpint(log_set_levels("info"), ==, 0);
+}
+
 int main(int argc, char **argv) {
         g_unsetenv("JOURNAL_STREAM");
         g_test_init(&argc, &argv, NULL);
@@ -313,5 +336,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/base/log/levels", test_levels);
         g_test_add_func("/base/log/many-components", test_many_components);
         g_test_add_func("/base/log/out-of-memory", test_out_of_memory);
+        g_test_add_func("/base/log/told", test_told);
         return g_test_run();
 }

@@ -275,6 +275,35 @@ static void test_import_bad(void) {
         }
 }
 
+/* The options alone: no other key, and a mode that is none is an error. */
+static void test_options_shape(void) {
+        static const char text[] =
+                        "{\"name\":\"n\",\"mode\":\"direct\",\"cid\":\"no CID\",\"metadata\":{\"a\":\"b\"}}";
+        static const char wild[] = "{\"mode\":\"wild\"}";
+        JsonProblem problem;
+        Pin pin = {};
+
+        g_assert_cmpint(json_read_text(&pin_options_shape, text, strlen(text), &pin, NULL), ==, 0);
+        g_assert_cmpstr(pin.name, ==, "n");
+        g_assert_cmpint(pin.mode, ==, PIN_MODE_DIRECT);
+        g_assert_cmpuint(pin.metadata.n, ==, 1);
+        g_assert_false(cid_is_defined(&pin.cid));
+        pin_done(&pin);
+        g_assert_cmpint(json_read_text(&pin_options_shape, wild, strlen(wild), &pin, &problem),
+                        ==,
+                        -EBADMSG);
+        g_assert_cmpstr(problem.field, ==, "mode");
+
+        for (const JsonField *field = pin_options_shape.fields; field->key; field++) {
+                const JsonField *whole = pin_shape.fields;
+
+                while (whole->key && strcmp(whole->key, field->key) != 0)
+                        whole++;
+                g_assert_cmpstr(whole->key, ==, field->key);
+                g_assert_cmpuint(whole->offset, ==, field->offset);
+        }
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/types/pin/type", test_type);
@@ -289,5 +318,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/types/pin/json-bad-with-field", test_json_bad);
         g_test_add_func("/types/pin/import", test_import);
         g_test_add_func("/types/pin/import-bad-with-words", test_import_bad);
+        g_test_add_func("/types/pin/options-shape", test_options_shape);
         return g_test_run();
 }
