@@ -144,6 +144,13 @@ void harness_open(Harness *harness) {
                         ==,
                         0);
         PEER_UNTIL(&harness->peer, harness->bus->has_name);
+        /* until then statuses are not known for sure */
+        PEER_UNTIL(&harness->peer, ({
+                ClusterSummary summary;
+
+                cluster_summary(harness->peer.cluster, &summary);
+                summary.is_complete;
+        }));
 }
 
 void harness_close(Harness *harness) {
