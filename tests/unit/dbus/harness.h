@@ -43,7 +43,7 @@ typedef struct Harness {
         StrList signals;       /* "Member arg arg" */
 } Harness;
 
-void harness_open(Harness *harness); /* until the service has its name */
+void harness_open(Harness *harness); /* until the service has its name, and knows all statuses */
 void harness_close(Harness *harness);
 void harness_cut(Harness *harness); /* the bus is gone */
 void harness_leave(Harness *harness, const char *sender);

@@ -103,12 +103,6 @@ static void test_list_that_waits(void) {
         HarnessCall call;
 
         harness_open(&harness);
-        PEER_UNTIL(&harness.peer, ({
-                ClusterSummary summary;
-
-                cluster_summary(harness.peer.cluster, &summary);
-                summary.is_complete;
-        }));
         harness.bus->patience.pipe_usec = USEC_PER_MSEC;
         fake_kubo_plan(harness.peer.kubo, "pin/ls", NULL, &(FakeAnswer){ .fault = FAKE_SILENCE });
         harness_send(&harness, &call, ALICE, "SyncAll", NULL);
