@@ -139,15 +139,14 @@ static void test_properties(void) {
 }
 
 static void test_states(void) {
-        static const PeerId peer = { .size = 1 };
         static const struct {
                 ClusterSummary summary;
                 const char *state;
         } cases[] = {
                 { {}, "starting" },
                 { { .is_serving = true }, "no-leader" },
-                { { .is_serving = true, .leader = peer }, "follower" },
-                { { .is_serving = true, .is_leader = true, .leader = peer }, "leader" },
+                { { .is_serving = true, .leader.size = 1 }, "follower" },
+                { { .is_serving = true, .is_leader = true, .leader.size = 1 }, "leader" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
