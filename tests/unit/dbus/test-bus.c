@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "tests/lib/fault.h"
 #include "tests/unit/dbus/harness.h"
 
 #define HELLO "QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX"
@@ -134,6 +135,22 @@ static void test_instances(void) {
         peer_close(&peer);
 }
 
+static void test_out_of_memory(void) {
+        Peer peer;
+
+        peer_open(&peer);
+        FOREACH_FAULT {
+                const BusOptions options = { .cluster = peer.cluster, .instance = "one" };
+                Bus *bus = NULL;
+                int r;
+
+                r = bus_new(&bus, peer.event, &options, NULL);
+                g_assert_cmpint(r, ==, fault_fired() ? -ENOMEM : 0);
+                bus_free(bus);
+        }
+        peer_close(&peer);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/dbus/bus/comes-back", test_comes_back);
@@ -142,5 +159,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/dbus/bus/name-is-taken", test_name_is_taken);
         g_test_add_func("/dbus/bus/loss-drops-what-is-under-way", test_loss_drops_what_is_under_way);
         g_test_add_func("/dbus/bus/instances", test_instances);
+        g_test_add_func("/dbus/bus/out-of-memory", test_out_of_memory);
         return g_test_run();
 }

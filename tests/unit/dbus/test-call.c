@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "tests/lib/fault.h"
 #include "tests/unit/dbus/harness.h"
 
 #define HELLO "QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX"
@@ -124,6 +125,38 @@ static void test_stopping(void) {
         harness_close(&harness);
 }
 
+/* Without memory there is an error, or the answer: never nothing, and nothing stays behind. */
+static void test_out_of_memory(void) {
+        static const struct {
+                const char *member, *types;
+        } cases[] = {
+                { "GetPin", "s" }, { "ListPins", "su" }, { "StreamPins", "s" }, { "ListMetrics", NULL }
+        };
+        char cid[CID_TEXT_MAX];
+
+        harness_open(&harness);
+        peer_fill(&harness.peer, 1, 3, "x");
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const char *argument = cases[i].member[0] == 'G' ? peer_cid_text(1, cid) : "";
+
+                g_test_message("%s", cases[i].member);
+                FOREACH_FAULT {
+                        HarnessCall call;
+
+                        harness_send(&harness, &call, ALICE, cases[i].member, cases[i].types, argument, 10);
+                        harness_wait(&harness, &call);
+                        if (sd_bus_message_is_method_error(call.reply, NULL) > 0)
+                                g_assert_cmpint(sd_bus_message_is_method_error(
+                                                                call.reply, BUS_ERROR_PREFIX "NoMemory"),
+                                                >,
+                                                0);
+                        harness_call_done(&call);
+                }
+        }
+        PEER_UNTIL(&harness.peer, map_size(harness.bus->senders) == 0);
+        harness_close(&harness);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/dbus/call/wrong-types", test_wrong_types);
@@ -132,5 +165,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/dbus/call/too-big", test_too_big);
         g_test_add_func("/dbus/call/no-reply-wanted", test_no_reply_wanted);
         g_test_add_func("/dbus/call/stopping", test_stopping);
+        g_test_add_func("/dbus/call/out-of-memory", test_out_of_memory);
         return g_test_run();
 }

@@ -92,6 +92,46 @@ static void test_rows(void) {
         harness_close(&harness);
 }
 
+/* ---- what the bus and polkit read */
+
+static char *read_source(const char *name) {
+        g_autofree char *path = g_test_build_filename(G_TEST_DIST, "dbus", name, NULL);
+        char *text = NULL;
+
+        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+        return text;
+}
+
+static void test_policy(void) {
+        static const char *const actions[] = {
+                BUS_ACTION_PIN,          BUS_ACTION_UNPIN,           BUS_ACTION_RECOVER,
+                BUS_ACTION_MANAGE_PEERS, BUS_ACTION_COLLECT_GARBAGE, BUS_ACTION_RELOAD,
+        };
+        static const char *const interfaces[] = {
+                BUS_INTERFACE, BUS_PEER_INTERFACE, BUS_LOG_INTERFACE, BUS_PROPERTIES_INTERFACE
+        };
+        g_autofree char *policy = read_source("org.ipfs.Cluster.policy.in"),
+                        *conf = read_source("org.ipfs.Cluster.conf"),
+                        *activation = read_source("org.ipfs.Cluster.service.in");
+        g_auto(GStrv) parts = g_strsplit(policy, "<action id=", -1);
+
+        g_assert_cmpuint(g_strv_length(parts) - 1, ==, ELEMENTSOF(actions));
+        for (size_t i = 0; i < ELEMENTSOF(actions); i++) {
+                g_autofree char *head = g_strdup_printf("<action id=\"%s\">", actions[i]);
+
+                harness_assert_has(policy, head);
+                harness_assert_has(parts[i + 1], "org.freedesktop.policykit.owner\">unix-user:@USER@<");
+                harness_assert_has(parts[i + 1], "<allow_any>auth_admin</allow_any>");
+        }
+        for (size_t i = 0; i < ELEMENTSOF(interfaces); i++) {
+                g_autofree char *rule = g_strdup_printf("send_interface=\"%s\"/>", interfaces[i]);
+
+                harness_assert_has(conf, rule);
+        }
+        harness_assert_has(conf, "own_prefix=\"" BUS_NAME "\"");
+        harness_assert_has(activation, "\nName=" BUS_NAME "\n");
+}
+
 /* ---- properties */
 
 static void assert_property(const char *name, const char *value) {
@@ -157,6 +197,7 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/dbus/manager-object/xml", test_xml);
         g_test_add_func("/dbus/manager-object/rows", test_rows);
+        g_test_add_func("/dbus/manager-object/policy", test_policy);
         g_test_add_func("/dbus/manager-object/properties", test_properties);
         g_test_add_func("/dbus/manager-object/states", test_states);
         return g_test_run();
