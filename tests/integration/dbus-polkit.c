@@ -12,6 +12,7 @@
 #include <libglib-testing/dbus-queue.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,7 +22,6 @@
 #define HELLO "QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX"
 #define PATIENCE_MSEC 60000
 #define TESTER_UID 1000u
-#define SKIPPED 77
 
 /* ---- polkit's interface, and one that answers something else */
 
@@ -78,7 +78,7 @@ static void become_another(gpointer data G_GNUC_UNUSED) {
         unsigned user = geteuid();
 
         if (!become(user + 1, user))
-                _exit(SKIPPED);
+                _exit(EXIT_FAILURE);
 }
 
 static gboolean can_become_another(void) {
@@ -463,15 +463,17 @@ static void test_stream(Fixture *f, gconstpointer data G_GNUC_UNUSED) {
         g_assert_true(g_str_has_suffix(buffer, "}\n{\"end\":1}\n"));
 }
 
+/* With TAP, Meson takes any other status for an error. */
+static int skip(const char *why) {
+        (void) printf("1..0 # SKIP %s\n", why);
+        return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv) {
-        if (geteuid() == 0 && !become(TESTER_UID, 0)) {
-                puts("1..0 # SKIP there are no user namespaces here");
-                return SKIPPED;
-        }
-        if (!can_become_another()) {
-                puts("1..0 # SKIP there are no user namespaces within user namespaces here");
-                return SKIPPED;
-        }
+        if (geteuid() == 0 && !become(TESTER_UID, 0))
+                return skip("there are no user namespaces here");
+        if (!can_become_another())
+                return skip("there are no user namespaces within user namespaces here");
         g_test_init(&argc, &argv, NULL);
         g_test_add("/integration/dbus-polkit/allowed", Fixture, &authority, set_up, test_allowed, tear_down);
         g_test_add("/integration/dbus-polkit/denied", Fixture, &authority, set_up, test_denied, tear_down);
