@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "daemon/base/hash.h"
+#include "daemon/base/le.h"
 #include "daemon/consensus/engine-private.h"
-#include "daemon/consensus/wire.h"
 
 /* H1: event codes and the ownership of their memory differ between releases that share one SONAME. */
 #if RAFT_VERSION_NUMBER != 2200 && RAFT_VERSION_NUMBER != 2201
@@ -107,7 +107,7 @@ static bool members_are_whole(const uint8_t *at, size_t size) {
 
         if (size < 9 || size % 8 != 0 || at[0] != 1)
                 return false;
-        n = consensus_wire_get64(at + 1);
+        n = le_get64(at + 1);
         if (n == 0 || n > CONSENSUS_MEMBERS_MAX)
                 return false;
 
@@ -203,7 +203,7 @@ uint64_t consensus_raft_id(const PeerId *peer) {
         uint64_t id;
 
         hash_sha256(peer->bytes, peer->size, digest);
-        id = consensus_wire_get64(digest);
+        id = le_get64(digest);
         return id != 0 ? id : 1;
 }
 

@@ -63,7 +63,8 @@ int consensus_log_compact(ConsensusLog *log, uint64_t from);
 /* The entry with a reference of its own, from memory or disk. Errors: -EBADMSG, -EIO. */
 int consensus_log_get(const ConsensusLog *log, uint64_t index, ConsensusEntry *ret);
 
-/* FROM and what follows stay in memory for now: no plan takes them. UINT64_MAX: everything may be written.
+/* FROM and what follows stay in memory until the next call: no plan takes them. UINT64_MAX: everything may
+ * be written.
  */
 void consensus_log_hold(ConsensusLog *log, uint64_t from);
 

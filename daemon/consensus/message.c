@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "daemon/base/le.h"
 #include "daemon/consensus/engine.h"
-#include "daemon/consensus/wire.h"
 
 #define FLAG_DISRUPT 1
 #define FLAG_GRANTED 1
@@ -24,7 +24,7 @@ const char *consensus_message_type_to_string(ConsensusMessageType type) {
 static int put64(Str *to, uint64_t value) {
         uint8_t bytes[8];
 
-        consensus_wire_put64(bytes, value);
+        le_put64(bytes, value);
         return str_append_bytes(to, bytes, sizeof(bytes));
 }
 
@@ -121,7 +121,7 @@ static const uint8_t *get_bytes(Reader *reader, uint64_t n) {
 static uint64_t get64(Reader *reader) {
         const uint8_t *at = get_bytes(reader, 8);
 
-        return at ? consensus_wire_get64(at) : 0;
+        return at ? le_get64(at) : 0;
 }
 
 /* An index or a term: far from where sums would overflow. */

@@ -7,10 +7,10 @@
 
 #include "daemon/base/file.h"
 #include "daemon/base/hash.h"
+#include "daemon/base/le.h"
 #include "daemon/base/log.h"
 #include "daemon/base/macro.h"
 #include "daemon/consensus/segment.h"
-#include "daemon/consensus/wire.h"
 
 #define META_MAGIC "clstmeta"
 #define META_CHECKED_FROM 12 /* the checksum covers what follows it */
@@ -34,17 +34,16 @@ static const char *const meta_names[] = { "meta-a", "meta-b" };
 void consensus_meta_encode(const ConsensusMeta *meta, uint8_t bytes[static CONSENSUS_META_SIZE]) {
         memset(bytes, 0, CONSENSUS_META_SIZE);
         memcpy(bytes, META_MAGIC, META_AT_CRC);
-        consensus_wire_put32(bytes + META_AT_FORMAT, CONSENSUS_META_FORMAT);
-        consensus_wire_put64(bytes + META_AT_SEQUENCE, meta->sequence);
+        le_put32(bytes + META_AT_FORMAT, CONSENSUS_META_FORMAT);
+        le_put64(bytes + META_AT_SEQUENCE, meta->sequence);
         memcpy(bytes + META_AT_CLUSTER, meta->cluster_id, STATE_CLUSTER_ID_SIZE);
-        consensus_wire_put64(bytes + META_AT_RAFT_ID, meta->raft_id);
-        consensus_wire_put64(bytes + META_AT_TERM, meta->term);
-        consensus_wire_put64(bytes + META_AT_VOTE, meta->vote);
-        consensus_wire_put64(bytes + META_AT_PEER_SIZE, meta->peer.size);
+        le_put64(bytes + META_AT_RAFT_ID, meta->raft_id);
+        le_put64(bytes + META_AT_TERM, meta->term);
+        le_put64(bytes + META_AT_VOTE, meta->vote);
+        le_put64(bytes + META_AT_PEER_SIZE, meta->peer.size);
         memcpy(bytes + META_AT_PEER, meta->peer.bytes, meta->peer.size);
-        consensus_wire_put32(
-                        bytes + META_AT_CRC,
-                        hash_crc32c(0, bytes + META_CHECKED_FROM, CONSENSUS_META_SIZE - META_CHECKED_FROM));
+        le_put32(bytes + META_AT_CRC,
+                 hash_crc32c(0, bytes + META_CHECKED_FROM, CONSENSUS_META_SIZE - META_CHECKED_FROM));
 }
 
 int consensus_meta_decode(const void *bytes, size_t n, ConsensusMeta *ret) {
@@ -54,18 +53,17 @@ int consensus_meta_decode(const void *bytes, size_t n, ConsensusMeta *ret) {
 
         if (n != CONSENSUS_META_SIZE || memcmp(at, META_MAGIC, META_AT_CRC) != 0)
                 return -EBADMSG;
-        if (hash_crc32c(0, at + META_CHECKED_FROM, n - META_CHECKED_FROM) !=
-            consensus_wire_get32(at + META_AT_CRC))
+        if (hash_crc32c(0, at + META_CHECKED_FROM, n - META_CHECKED_FROM) != le_get32(at + META_AT_CRC))
                 return -EBADMSG;
-        if (consensus_wire_get32(at + META_AT_FORMAT) != CONSENSUS_META_FORMAT)
+        if (le_get32(at + META_AT_FORMAT) != CONSENSUS_META_FORMAT)
                 return 1;
 
-        meta.sequence = consensus_wire_get64(at + META_AT_SEQUENCE);
+        meta.sequence = le_get64(at + META_AT_SEQUENCE);
         memcpy(meta.cluster_id, at + META_AT_CLUSTER, STATE_CLUSTER_ID_SIZE);
-        meta.raft_id = consensus_wire_get64(at + META_AT_RAFT_ID);
-        meta.term = consensus_wire_get64(at + META_AT_TERM);
-        meta.vote = consensus_wire_get64(at + META_AT_VOTE);
-        peer_size = consensus_wire_get64(at + META_AT_PEER_SIZE);
+        meta.raft_id = le_get64(at + META_AT_RAFT_ID);
+        meta.term = le_get64(at + META_AT_TERM);
+        meta.vote = le_get64(at + META_AT_VOTE);
+        peer_size = le_get64(at + META_AT_PEER_SIZE);
         if (meta.raft_id == 0 || peer_size > PEER_ID_BYTES_MAX)
                 return -EBADMSG;
         if (peer_id_from_bytes(at + META_AT_PEER, (size_t) peer_size, &meta.peer) < 0)

@@ -9,7 +9,7 @@
 
 #include "daemon/base/file.h"
 #include "daemon/base/hash.h"
-#include "daemon/consensus/wire.h"
+#include "daemon/base/le.h"
 
 #define SEGMENT_MAGIC "clstrlog"
 #define SEGMENT_PREFIX "log-"
@@ -40,15 +40,15 @@ enum { /* offsets in a record */
 void consensus_record_encode(const ConsensusEntry *entry, uint64_t write_first, uint8_t *to) {
         size_t length = entry->payload->size, size = consensus_record_size(length);
 
-        consensus_wire_put32(to + RECORD_AT_LENGTH, (uint32_t) length);
-        consensus_wire_put64(to + RECORD_AT_INDEX, entry->index);
-        consensus_wire_put64(to + RECORD_AT_TERM, entry->term);
-        consensus_wire_put64(to + RECORD_AT_WRITE, write_first);
-        consensus_wire_put32(to + RECORD_AT_TYPE, (uint32_t) entry->type);
-        consensus_wire_put32(to + RECORD_AT_ZERO, 0);
+        le_put32(to + RECORD_AT_LENGTH, (uint32_t) length);
+        le_put64(to + RECORD_AT_INDEX, entry->index);
+        le_put64(to + RECORD_AT_TERM, entry->term);
+        le_put64(to + RECORD_AT_WRITE, write_first);
+        le_put32(to + RECORD_AT_TYPE, (uint32_t) entry->type);
+        le_put32(to + RECORD_AT_ZERO, 0);
         memcpy(to + CONSENSUS_RECORD_HEADER, entry->payload->bytes, length);
         memset(to + CONSENSUS_RECORD_HEADER + length, 0, size - CONSENSUS_RECORD_HEADER - length);
-        consensus_wire_put32(to, hash_crc32c(0, to + RECORD_AT_LENGTH, size - RECORD_AT_LENGTH));
+        le_put32(to, hash_crc32c(0, to + RECORD_AT_LENGTH, size - RECORD_AT_LENGTH));
 }
 
 ssize_t consensus_record_decode(const void *bytes, size_t n, ConsensusRecord *ret) {
@@ -59,20 +59,20 @@ ssize_t consensus_record_decode(const void *bytes, size_t n, ConsensusRecord *re
         if (n < CONSENSUS_RECORD_HEADER)
                 return -EBADMSG;
 
-        length = consensus_wire_get32(at + RECORD_AT_LENGTH);
-        type = consensus_wire_get32(at + RECORD_AT_TYPE);
+        length = le_get32(at + RECORD_AT_LENGTH);
+        type = le_get32(at + RECORD_AT_TYPE);
         size = consensus_record_size(length);
         if (length > CONSENSUS_ENTRY_SIZE_MAX || size > n)
                 return -EBADMSG;
         if (type < CONSENSUS_ENTRY_COMMAND || type > CONSENSUS_ENTRY_CHANGE)
                 return -EBADMSG;
-        if (hash_crc32c(0, at + RECORD_AT_LENGTH, size - RECORD_AT_LENGTH) != consensus_wire_get32(at))
+        if (hash_crc32c(0, at + RECORD_AT_LENGTH, size - RECORD_AT_LENGTH) != le_get32(at))
                 return -EBADMSG;
 
         *ret = (ConsensusRecord){
-                .index = consensus_wire_get64(at + RECORD_AT_INDEX),
-                .term = consensus_wire_get64(at + RECORD_AT_TERM),
-                .write_first = consensus_wire_get64(at + RECORD_AT_WRITE),
+                .index = le_get64(at + RECORD_AT_INDEX),
+                .term = le_get64(at + RECORD_AT_TERM),
+                .write_first = le_get64(at + RECORD_AT_WRITE),
                 .type = (ConsensusEntryType) type,
                 .length = length,
                 .payload = at + CONSENSUS_RECORD_HEADER,
@@ -182,16 +182,13 @@ static void header_encode(
 
         memset(bytes, 0, CONSENSUS_SEGMENT_HEADER);
         memcpy(bytes, SEGMENT_MAGIC, SEGMENT_AT_CRC);
-        consensus_wire_put32(bytes + SEGMENT_AT_FORMAT, CONSENSUS_SEGMENT_FORMAT);
+        le_put32(bytes + SEGMENT_AT_FORMAT, CONSENSUS_SEGMENT_FORMAT);
         memcpy(bytes + SEGMENT_AT_CLUSTER, cluster_id, STATE_CLUSTER_ID_SIZE);
-        consensus_wire_put64(bytes + SEGMENT_AT_FIRST, segment->first);
-        consensus_wire_put64(bytes + SEGMENT_AT_TERM, segment->previous_term);
-        consensus_wire_put64(bytes + SEGMENT_AT_SIZE, segment->size);
-        consensus_wire_put32(
-                        bytes + SEGMENT_AT_CRC,
-                        hash_crc32c(0,
-                                    bytes + SEGMENT_AT_FORMAT,
-                                    CONSENSUS_SEGMENT_HEADER - SEGMENT_AT_FORMAT));
+        le_put64(bytes + SEGMENT_AT_FIRST, segment->first);
+        le_put64(bytes + SEGMENT_AT_TERM, segment->previous_term);
+        le_put64(bytes + SEGMENT_AT_SIZE, segment->size);
+        le_put32(bytes + SEGMENT_AT_CRC,
+                 hash_crc32c(0, bytes + SEGMENT_AT_FORMAT, CONSENSUS_SEGMENT_HEADER - SEGMENT_AT_FORMAT));
 }
 
 static int copy_records(int from_fd, int to_fd, size_t keep) {
@@ -321,9 +318,9 @@ static int header_check(
         if (size < CONSENSUS_SEGMENT_HEADER || memcmp(bytes, SEGMENT_MAGIC, SEGMENT_AT_CRC) != 0)
                 return segment_refuse(scan, segment, 0, reterr, "this is no segment of a log");
         if (hash_crc32c(0, bytes + SEGMENT_AT_FORMAT, CONSENSUS_SEGMENT_HEADER - SEGMENT_AT_FORMAT) !=
-            consensus_wire_get32(bytes + SEGMENT_AT_CRC))
+            le_get32(bytes + SEGMENT_AT_CRC))
                 return segment_refuse(scan, segment, 0, reterr, "the checksum of the header does not match");
-        if (consensus_wire_get32(bytes + SEGMENT_AT_FORMAT) != CONSENSUS_SEGMENT_FORMAT)
+        if (le_get32(bytes + SEGMENT_AT_FORMAT) != CONSENSUS_SEGMENT_FORMAT)
                 return segment_refuse(
                                 scan,
                                 segment,
@@ -333,23 +330,23 @@ static int header_check(
         if (memcmp(bytes + SEGMENT_AT_CLUSTER, scan->cluster_id, STATE_CLUSTER_ID_SIZE) != 0)
                 return segment_refuse(
                                 scan, segment, SEGMENT_AT_CLUSTER, reterr, "the log of another cluster");
-        if (consensus_wire_get64(bytes + SEGMENT_AT_FIRST) != segment->first)
+        if (le_get64(bytes + SEGMENT_AT_FIRST) != segment->first)
                 return segment_refuse(
                                 scan,
                                 segment,
                                 SEGMENT_AT_FIRST,
                                 reterr,
                                 "the name and the first index differ");
-        if (consensus_wire_get64(bytes + SEGMENT_AT_SIZE) != size)
+        if (le_get64(bytes + SEGMENT_AT_SIZE) != size)
                 return segment_refuse(
                                 scan,
                                 segment,
                                 size,
                                 reterr,
                                 "the file ends here, but has to have %" PRIu64 " bytes",
-                                consensus_wire_get64(bytes + SEGMENT_AT_SIZE));
+                                le_get64(bytes + SEGMENT_AT_SIZE));
 
-        segment->previous_term = consensus_wire_get64(bytes + SEGMENT_AT_TERM);
+        segment->previous_term = le_get64(bytes + SEGMENT_AT_TERM);
         segment->size = (uint32_t) size;
         return 0;
 }
@@ -363,7 +360,7 @@ static bool later_write_follows(const uint8_t *bytes, size_t from, size_t size, 
         ConsensusRecord record;
 
         for (size_t at = from; at + CONSENSUS_RECORD_HEADER <= size; at += 8) {
-                if (consensus_wire_get64(bytes + at + RECORD_AT_WRITE) <= expected)
+                if (le_get64(bytes + at + RECORD_AT_WRITE) <= expected)
                         continue; /* the cheap half of the question */
                 if (consensus_record_decode(bytes + at, size - at, &record) > 0)
                         return true;

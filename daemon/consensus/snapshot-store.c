@@ -9,8 +9,8 @@
 
 #include "daemon/base/file.h"
 #include "daemon/base/hash.h"
+#include "daemon/base/le.h"
 #include "daemon/consensus/segment.h"
-#include "daemon/consensus/wire.h"
 #include "daemon/state/snapshot.h"
 
 #define SNAPSHOT_MAGIC "clstsnap"
@@ -57,15 +57,15 @@ int consensus_snapshot_encode(
         uint8_t bytes[CONSENSUS_SNAPSHOT_HEADER] = SNAPSHOT_MAGIC;
         uint32_t crc;
 
-        consensus_wire_put32(bytes + SNAPSHOT_AT_FORMAT, CONSENSUS_SNAPSHOT_FORMAT);
+        le_put32(bytes + SNAPSHOT_AT_FORMAT, CONSENSUS_SNAPSHOT_FORMAT);
         memcpy(bytes + SNAPSHOT_AT_CLUSTER, cluster_id, STATE_CLUSTER_ID_SIZE);
-        consensus_wire_put64(bytes + SNAPSHOT_AT_INDEX, head->index);
-        consensus_wire_put64(bytes + SNAPSHOT_AT_TERM, head->term);
-        consensus_wire_put64(bytes + SNAPSHOT_AT_MEMBERS_INDEX, head->configuration.index);
-        consensus_wire_put64(bytes + SNAPSHOT_AT_LENGTH, members->size);
+        le_put64(bytes + SNAPSHOT_AT_INDEX, head->index);
+        le_put64(bytes + SNAPSHOT_AT_TERM, head->term);
+        le_put64(bytes + SNAPSHOT_AT_MEMBERS_INDEX, head->configuration.index);
+        le_put64(bytes + SNAPSHOT_AT_LENGTH, members->size);
 
         crc = hash_crc32c(0, bytes + SNAPSHOT_AT_FORMAT, sizeof(bytes) - SNAPSHOT_AT_FORMAT);
-        consensus_wire_put32(bytes + SNAPSHOT_AT_CRC, hash_crc32c(crc, members->bytes, members->size));
+        le_put32(bytes + SNAPSHOT_AT_CRC, hash_crc32c(crc, members->bytes, members->size));
 
         (void) str_append_bytes(to, bytes, sizeof(bytes));
         return str_append_bytes(to, members->bytes, members->size);
@@ -84,17 +84,17 @@ int consensus_snapshot_decode(
         if (n < CONSENSUS_SNAPSHOT_HEADER || memcmp(at, SNAPSHOT_MAGIC, SNAPSHOT_AT_CRC) != 0)
                 return -EBADMSG;
         if (hash_crc32c(0, at + SNAPSHOT_AT_FORMAT, n - SNAPSHOT_AT_FORMAT) !=
-            consensus_wire_get32(at + SNAPSHOT_AT_CRC))
+            le_get32(at + SNAPSHOT_AT_CRC))
                 return -EBADMSG;
-        if (consensus_wire_get32(at + SNAPSHOT_AT_FORMAT) != CONSENSUS_SNAPSHOT_FORMAT)
+        if (le_get32(at + SNAPSHOT_AT_FORMAT) != CONSENSUS_SNAPSHOT_FORMAT)
                 return 1;
-        if (consensus_wire_get64(at + SNAPSHOT_AT_LENGTH) != n - CONSENSUS_SNAPSHOT_HEADER)
+        if (le_get64(at + SNAPSHOT_AT_LENGTH) != n - CONSENSUS_SNAPSHOT_HEADER)
                 return -EBADMSG;
 
         head = (ConsensusSnapshotHead){
-                .index = consensus_wire_get64(at + SNAPSHOT_AT_INDEX),
-                .term = consensus_wire_get64(at + SNAPSHOT_AT_TERM),
-                .configuration.index = consensus_wire_get64(at + SNAPSHOT_AT_MEMBERS_INDEX),
+                .index = le_get64(at + SNAPSHOT_AT_INDEX),
+                .term = le_get64(at + SNAPSHOT_AT_TERM),
+                .configuration.index = le_get64(at + SNAPSHOT_AT_MEMBERS_INDEX),
         };
         r = consensus_payload_new(
                         &head.configuration.members,

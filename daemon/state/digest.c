@@ -1,6 +1,7 @@
 #include "daemon/state/digest.h"
 
 #include "daemon/base/hash.h"
+#include "daemon/base/le.h"
 
 static StateDigest digest_of(const StateRecord *record) {
         uint8_t bytes[STATE_RECORD_MAX], hash[HASH_SHA256_SIZE];
@@ -39,5 +40,5 @@ void state_digest_write(const StateDigest *digest, uint8_t bytes[static STATE_DI
 }
 
 void state_digest_read(StateDigest *digest, const uint8_t bytes[static STATE_DIGEST_SIZE]) {
-        *digest = (StateDigest){ .low = state_load_u64(bytes), .high = state_load_u64(bytes + 8) };
+        *digest = (StateDigest){ .low = le_get64(bytes), .high = le_get64(bytes + 8) };
 }

@@ -1,6 +1,7 @@
 #include "daemon/state/meta.h"
 
 #include "daemon/base/hash.h"
+#include "daemon/base/le.h"
 
 #define META_FORMAT 1
 #define META_CLUSTER_ID 4
@@ -45,13 +46,13 @@ int state_meta_load(Store *store, StateMeta *ret) {
                 return r;
 
         at = (const uint8_t *) bytes.data;
-        if (bytes.len != META_SIZE || state_load_u32(at) != META_FORMAT ||
-            state_load_u32(at + META_CHECKSUM) != hash_crc32c(0, at, META_CHECKSUM))
+        if (bytes.len != META_SIZE || le_get32(at) != META_FORMAT ||
+            le_get32(at + META_CHECKSUM) != hash_crc32c(0, at, META_CHECKSUM))
                 return 0;
 
         *ret = (StateMeta){
-                .index = state_load_u64(at + META_INDEX),
-                .count = state_load_u64(at + META_COUNT),
+                .index = le_get64(at + META_INDEX),
+                .count = le_get64(at + META_COUNT),
         };
         memcpy(ret->cluster_id, at + META_CLUSTER_ID, sizeof(ret->cluster_id));
         state_digest_read(&ret->digest, at + META_DIGEST);

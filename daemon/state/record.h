@@ -2,10 +2,9 @@
 
 /* What the files of this folder hand to each other: a record, and integers as they stand in files. */
 
-#include <endian.h>
 #include <stdint.h>
-#include <string.h>
 
+#include "daemon/base/le.h"
 #include "daemon/base/str.h"
 #include "daemon/types/cid.h"
 #include "daemon/types/pin.h"
@@ -21,25 +20,15 @@ typedef struct StateRecord {
 } StateRecord;
 
 static inline void state_append_u32(Str *to, uint32_t value) {
-        value = htole32(value);
-        (void) str_append_bytes(to, &value, sizeof(value));
+        uint8_t bytes[sizeof(value)];
+
+        le_put32(bytes, value);
+        (void) str_append_bytes(to, bytes, sizeof(bytes));
 }
 
 static inline void state_append_u64(Str *to, uint64_t value) {
-        value = htole64(value);
-        (void) str_append_bytes(to, &value, sizeof(value));
-}
+        uint8_t bytes[sizeof(value)];
 
-static inline uint32_t state_load_u32(const void *bytes) {
-        uint32_t value;
-
-        memcpy(&value, bytes, sizeof(value));
-        return le32toh(value);
-}
-
-static inline uint64_t state_load_u64(const void *bytes) {
-        uint64_t value;
-
-        memcpy(&value, bytes, sizeof(value));
-        return le64toh(value);
+        le_put64(bytes, value);
+        (void) str_append_bytes(to, bytes, sizeof(bytes));
 }

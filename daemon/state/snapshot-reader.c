@@ -5,6 +5,7 @@
 
 #include "daemon/base/file.h"
 #include "daemon/base/hash.h"
+#include "daemon/base/le.h"
 #include "daemon/state/snapshot-format.h"
 
 typedef struct SnapshotReader {
@@ -60,7 +61,7 @@ static int reader_read(SnapshotReader *reader, size_t n, const char *part) {
 
 /* The part in hand has N bytes, the last four are the checksum. */
 static int reader_check(const SnapshotReader *reader, size_t n, const char *part) {
-        uint32_t expected = state_load_u32(reader->part + n - SNAPSHOT_WORD);
+        uint32_t expected = le_get32(reader->part + n - SNAPSHOT_WORD);
         uint32_t found = hash_crc32c(0, reader->part, n - SNAPSHOT_WORD);
 
         if (found == expected)
@@ -84,19 +85,19 @@ static int reader_read_header(SnapshotReader *reader, StateSnapshotHead *ret) {
 
         if (memcmp(part, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_SIZE) != 0)
                 return refuse(reader, 0, "it does not begin with '" SNAPSHOT_MAGIC "'");
-        if (state_load_u32(part + SNAPSHOT_HEAD_FORMAT) != SNAPSHOT_FORMAT)
+        if (le_get32(part + SNAPSHOT_HEAD_FORMAT) != SNAPSHOT_FORMAT)
                 return refuse(reader,
                               SNAPSHOT_HEAD_FORMAT,
                               "its format is %" PRIu32 ", this version knows %d",
-                              state_load_u32(part + SNAPSHOT_HEAD_FORMAT),
+                              le_get32(part + SNAPSHOT_HEAD_FORMAT),
                               SNAPSHOT_FORMAT);
         r = reader_check(reader, SNAPSHOT_HEAD_SIZE, "header");
         if (r < 0)
                 return r;
 
         *ret = (StateSnapshotHead){
-                .index = state_load_u64(part + SNAPSHOT_HEAD_INDEX),
-                .term = state_load_u64(part + SNAPSHOT_HEAD_TERM),
+                .index = le_get64(part + SNAPSHOT_HEAD_INDEX),
+                .term = le_get64(part + SNAPSHOT_HEAD_TERM),
         };
         memcpy(ret->cluster_id, part + SNAPSHOT_HEAD_CLUSTER_ID, sizeof(ret->cluster_id));
         reader->offset = SNAPSHOT_HEAD_SIZE;
@@ -116,8 +117,8 @@ static int reader_read_trailer(SnapshotReader *reader) {
         if (r < 0)
                 return r;
 
-        count = state_load_u64(part + SNAPSHOT_TAIL_COUNT);
-        length = state_load_u64(part + SNAPSHOT_TAIL_LENGTH);
+        count = le_get64(part + SNAPSHOT_TAIL_COUNT);
+        length = le_get64(part + SNAPSHOT_TAIL_LENGTH);
         state_digest_read(&digest, part + SNAPSHOT_TAIL_DIGEST);
 
         if (length != reader->offset + SNAPSHOT_TAIL_SIZE)
@@ -205,7 +206,7 @@ static int reader_read_block(SnapshotReader *reader) {
         if (r < 0)
                 return r;
 
-        length = state_load_u32(reader->part);
+        length = le_get32(reader->part);
         if (length == 0)
                 return 0;
         if (length > SNAPSHOT_RECORDS_MAX)

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "daemon/base/file.h"
+#include "daemon/base/le.h"
 
 #define SPOOL_CHUNK ((size_t) 64 * 1024)
 #define SPOOL_HEAD 8 /* sizes of key and value */
@@ -161,8 +162,8 @@ int state_spool_read(StateSpool *spool, StateRecord *ret) {
         r = spool_need(spool, SPOOL_HEAD);
         if (r <= 0)
                 return r;
-        key_size = state_load_u32(spool->in.data + spool->in_at);
-        value_size = state_load_u32(spool->in.data + spool->in_at + 4);
+        key_size = le_get32(spool->in.data + spool->in_at);
+        value_size = le_get32(spool->in.data + spool->in_at + 4);
 
         r = spool_need(spool, SPOOL_HEAD + key_size + value_size);
         if (r <= 0)

@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "daemon/base/hash.h"
+#include "daemon/base/le.h"
 #include "daemon/consensus/meta.h"
-#include "daemon/consensus/wire.h"
 
 #define CHECKED_FROM 12 /* the checksum stands before */
 
@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         memcpy(bytes, data, MIN(size, sizeof(bytes)));
         memcpy(bytes, "clstmeta", 8);
-        consensus_wire_put32(bytes + 8, hash_crc32c(0, bytes + CHECKED_FROM, sizeof(bytes) - CHECKED_FROM));
+        le_put32(bytes + 8, hash_crc32c(0, bytes + CHECKED_FROM, sizeof(bytes) - CHECKED_FROM));
         if (consensus_meta_decode(bytes, sizeof(bytes), &meta) != 0)
                 return 0;
         consensus_meta_encode(&meta, again);

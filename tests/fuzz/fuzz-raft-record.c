@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "daemon/base/hash.h"
+#include "daemon/base/le.h"
 #include "daemon/consensus/segment.h"
-#include "daemon/consensus/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -40,9 +40,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!bytes)
                 return 0;
         memcpy(bytes, data, size);
-        n = consensus_record_size(consensus_wire_get32(bytes + 4));
+        n = consensus_record_size(le_get32(bytes + 4));
         if (n <= size) {
-                consensus_wire_put32(bytes, hash_crc32c(0, bytes + 4, n - 4));
+                le_put32(bytes, hash_crc32c(0, bytes + 4, n - 4));
                 check(bytes, size);
         }
         free(bytes);
