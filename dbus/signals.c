@@ -27,7 +27,7 @@ static bool may_emit(Bus *bus) {
                 return true;
         }
         if (bus->n_lost_signals++ == 0)
-                log_warning("The bus takes no more signals for now: some are lost.");
+                log_warning("The bus takes no more signals at the moment: some are lost.");
         return false;
 }
 
