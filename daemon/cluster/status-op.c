@@ -102,6 +102,15 @@ static int status_build(ClusterCall *call, const PinInfo *info) {
         return r;
 }
 
+static int ask_tracker(ClusterCall *call, bool ask, TrackerDone done) {
+        int r;
+
+        r = cluster_call_may_ask(call);
+        if (r < 0)
+                return r;
+        return tracker_status(call->cluster->tracker, &call->tracker, &call->cid, ask, done, call);
+}
+
 static void status_on_known(
                 TrackerCall *tracker _unused_,
                 int r,
@@ -117,19 +126,7 @@ static void status_on_known(
 }
 
 static int status_ask(Flow *flow) {
-        ClusterCall *call = CLUSTER_CALL(flow);
-        int r;
-
-        r = cluster_call_may_ask(call);
-        if (r < 0)
-                return r;
-        return tracker_status(
-                        call->cluster->tracker,
-                        &call->tracker,
-                        &call->cid,
-                        call->ask,
-                        status_on_known,
-                        call);
+        return ask_tracker(CLUSTER_CALL(flow), CLUSTER_CALL(flow)->ask, status_on_known);
 }
 
 static void status_finish(Flow *flow, int result) {
@@ -216,19 +213,7 @@ static void recover_on_known(
 }
 
 static int recover_ask(Flow *flow) {
-        ClusterCall *call = CLUSTER_CALL(flow);
-        int r;
-
-        r = cluster_call_may_ask(call);
-        if (r < 0)
-                return r;
-        return tracker_status(
-                        call->cluster->tracker,
-                        &call->tracker,
-                        &call->cid,
-                        /* ask= */ true,
-                        recover_on_known,
-                        call);
+        return ask_tracker(CLUSTER_CALL(flow), /* ask= */ true, recover_on_known);
 }
 
 static const FlowState recover_states[] = {
