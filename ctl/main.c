@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "ctl/backend-http.h"
+#include "ctl/backend/http.h"
 #include "ctl/help.h"
 #include "ctl/verb.h"
 #include "daemon/types/version.h"

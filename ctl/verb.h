@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-#include "ctl/backend.h"
+#include "ctl/backend/backend.h"
 #include "ctl/flag.h"
 
 #define CTL_NAME "ipfs-cluster-ctl"

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "ctl/stream.h"
+#include "ctl/backend/stream.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

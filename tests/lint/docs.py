@@ -29,7 +29,7 @@ FAILED_WITH = re.compile(r'_fail\(\w+, (\d+)\)')
 # Where the exit statuses of a program are.
 STATUS_SOURCES = {
         'ipfs-cluster-service': ('daemon/*.[ch]', 'daemon/offline/*.[ch]', 'daemon/consensus/*.[ch]', 'daemon/cluster/*.[ch]'),
-        'ipfs-cluster-ctl': ('ctl/*.[ch]', 'daemon/types/error.c'),
+        'ipfs-cluster-ctl': ('ctl/*.[ch]', 'ctl/backend/*.[ch]', 'daemon/types/error.c'),
 }
 OPTION = re.compile(r'(?<![\w-])--?[a-z][a-z-]*')
 COMMAND = re.compile(r'^ {3,5}([a-z][a-z-]*)(?:, [a-z]+)?(?:  |$)', re.M)

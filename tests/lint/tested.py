@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """tested.py ROOT: every source file has its test file, every fuzz target its corpus.
 
-daemon/F/x.c is tested by tests/unit/F/test-x.c; ctl/x.c and dbus/x.c by tests/unit/ctl/ and tests/unit/dbus/.
+daemon/F/x.c is tested by tests/unit/F/test-x.c; ctl/F/x.c and dbus/x.c likewise by tests/unit/ctl/F/ and tests/unit/dbus/.
 untested.txt names the rest, each with its reason; a name that has a test, or is no file, may not stay there.
 """
 import os

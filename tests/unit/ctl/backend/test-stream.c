@@ -1,7 +1,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "ctl/stream.h"
+#include "ctl/backend/stream.h"
 #include "tests/lib/fault.h"
 
 /* Everything that comes out, separated by '|', when TEXT is fed in pieces of STEP; the first error, or 0, or
@@ -111,9 +111,9 @@ static void test_memory_short(void) {
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
-        g_test_add_func("/ctl/stream/objects-in-any-pieces", test_objects_in_any_pieces);
-        g_test_add_func("/ctl/stream/cut-body-is-not-whole", test_cut_body_is_not_whole);
-        g_test_add_func("/ctl/stream/object-is-bounded", test_object_is_bounded);
-        g_test_add_func("/ctl/stream/memory-short", test_memory_short);
+        g_test_add_func("/ctl/backend/stream/objects-in-any-pieces", test_objects_in_any_pieces);
+        g_test_add_func("/ctl/backend/stream/cut-body-is-not-whole", test_cut_body_is_not_whole);
+        g_test_add_func("/ctl/backend/stream/object-is-bounded", test_object_is_bounded);
+        g_test_add_func("/ctl/backend/stream/memory-short", test_memory_short);
         return g_test_run();
 }

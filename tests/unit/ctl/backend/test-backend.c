@@ -1,7 +1,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "ctl/backend.h"
+#include "ctl/backend/backend.h"
 #include "tests/lib/fault.h"
 
 static const struct {
@@ -131,12 +131,12 @@ static void test_failure(void) {
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
-        g_test_add_func("/ctl/backend/items-survive", test_items_survive);
-        g_test_add_func("/ctl/backend/bad-items-are-refused", test_bad_items_are_refused);
-        g_test_add_func("/ctl/backend/answer-of-the-function-is-passed-on",
+        g_test_add_func("/ctl/backend/backend/items-survive", test_items_survive);
+        g_test_add_func("/ctl/backend/backend/bad-items-are-refused", test_bad_items_are_refused);
+        g_test_add_func("/ctl/backend/backend/answer-of-the-function-is-passed-on",
                         test_answer_of_the_function_is_passed_on);
-        g_test_add_func("/ctl/backend/each-call-has-its-form", test_each_call_has_its_form);
-        g_test_add_func("/ctl/backend/memory-short", test_memory_short);
-        g_test_add_func("/ctl/backend/failure", test_failure);
+        g_test_add_func("/ctl/backend/backend/each-call-has-its-form", test_each_call_has_its_form);
+        g_test_add_func("/ctl/backend/backend/memory-short", test_memory_short);
+        g_test_add_func("/ctl/backend/backend/failure", test_failure);
         return g_test_run();
 }

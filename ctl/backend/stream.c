@@ -1,4 +1,4 @@
-#include "ctl/stream.h"
+#include "ctl/backend/stream.h"
 
 #include <string.h>
 

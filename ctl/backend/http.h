@@ -7,8 +7,8 @@
 
 #include <stdio.h>
 
-#include "ctl/backend.h"
-#include "ctl/host.h"
+#include "ctl/backend/backend.h"
+#include "ctl/backend/host.h"
 
 #define CTL_HTTP_BODY_MAX (64 * 1024 * 1024) /* of an answer that is one JSON value */
 #define CTL_HTTP_ERROR_MAX (1024 * 1024)     /* of the body of an error; the rest is dropped */

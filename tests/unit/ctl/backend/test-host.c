@@ -1,6 +1,6 @@
 #include <glib.h>
 
-#include "ctl/host.h"
+#include "ctl/backend/host.h"
 #include "tests/lib/fault.h"
 
 static char *describe(const CtlHosts *hosts) {
@@ -119,9 +119,9 @@ static void test_memory_short(void) {
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
-        g_test_add_func("/ctl/host/forms", test_forms);
-        g_test_add_func("/ctl/host/refusals", test_refusals);
-        g_test_add_func("/ctl/host/number-is-bounded", test_number_is_bounded);
-        g_test_add_func("/ctl/host/memory-short", test_memory_short);
+        g_test_add_func("/ctl/backend/host/forms", test_forms);
+        g_test_add_func("/ctl/backend/host/refusals", test_refusals);
+        g_test_add_func("/ctl/backend/host/number-is-bounded", test_number_is_bounded);
+        g_test_add_func("/ctl/backend/host/memory-short", test_memory_short);
         return g_test_run();
 }

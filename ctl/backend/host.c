@@ -1,4 +1,4 @@
-#include "ctl/host.h"
+#include "ctl/backend/host.h"
 
 #include <stdio.h>
 #include <string.h>

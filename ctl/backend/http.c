@@ -1,4 +1,4 @@
-#include "ctl/backend-http.h"
+#include "ctl/backend/http.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <time.h>
 
-#include "ctl/stream.h"
+#include "ctl/backend/stream.h"
 #include "daemon/base/percent.h"
 #include "daemon/base/time.h"
 #include "daemon/types/pin-options.h"

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "ctl/backend-http.h"
+#include "ctl/backend/http.h"
 #include "daemon/base/time.h"
 #include "daemon/types/pin-info.h"
 
@@ -432,18 +432,18 @@ static void test_debug_tells_requests_and_bodies(void) {
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
-        g_test_add_func("/ctl/backend-http/requests", test_requests);
-        g_test_add_func("/ctl/backend-http/body-and-credentials", test_body_and_credentials);
-        g_test_add_func("/ctl/backend-http/answers", test_answers);
-        g_test_add_func("/ctl/backend-http/items-before-a-failure-are-handed-out",
+        g_test_add_func("/ctl/backend/http/requests", test_requests);
+        g_test_add_func("/ctl/backend/http/body-and-credentials", test_body_and_credentials);
+        g_test_add_func("/ctl/backend/http/answers", test_answers);
+        g_test_add_func("/ctl/backend/http/items-before-a-failure-are-handed-out",
                         test_items_before_a_failure_are_handed_out);
-        g_test_add_func("/ctl/backend-http/next-host-when-there-is-no-answer",
+        g_test_add_func("/ctl/backend/http/next-host-when-there-is-no-answer",
                         test_next_host_when_there_is_no_answer);
-        g_test_add_func("/ctl/backend-http/an-error-is-an-answer", test_an_error_is_an_answer);
-        g_test_add_func("/ctl/backend-http/nobody-answers", test_nobody_answers);
-        g_test_add_func("/ctl/backend-http/socket-file", test_socket_file);
-        g_test_add_func("/ctl/backend-http/deadline-and-cancel", test_deadline_and_cancel);
-        g_test_add_func("/ctl/backend-http/debug-tells-requests-and-bodies",
+        g_test_add_func("/ctl/backend/http/an-error-is-an-answer", test_an_error_is_an_answer);
+        g_test_add_func("/ctl/backend/http/nobody-answers", test_nobody_answers);
+        g_test_add_func("/ctl/backend/http/socket-file", test_socket_file);
+        g_test_add_func("/ctl/backend/http/deadline-and-cancel", test_deadline_and_cancel);
+        g_test_add_func("/ctl/backend/http/debug-tells-requests-and-bodies",
                         test_debug_tells_requests_and_bodies);
         return g_test_run();
 }

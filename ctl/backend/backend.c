@@ -1,4 +1,4 @@
-#include "ctl/backend.h"
+#include "ctl/backend/backend.h"
 
 #include <stdarg.h>
 #include <stdio.h>
