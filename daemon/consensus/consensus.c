@@ -336,6 +336,10 @@ ConsensusCall *consensus_call_unref(ConsensusCall *call) {
         return NULL;
 }
 
+uint64_t consensus_call_index(const ConsensusCall *call) {
+        return call->index;
+}
+
 /* ---- other peers */
 
 void consensus_receive(Consensus *c, const ConsensusMessage *message) {
@@ -397,6 +401,7 @@ void consensus_status(const Consensus *c, ConsensusStatus *ret) {
         *ret = (ConsensusStatus){
                 .ready = c->ready,
                 .is_leader = c->state == CONSENSUS_LEADER,
+                .raft_id = c->disk_state.meta.raft_id,
                 .term = c->term,
                 .last_index = consensus_log_last(c->disk_state.log),
                 .commit_index = c->commit,
@@ -421,6 +426,18 @@ int consensus_members(const Consensus *c, PeerIdList *ret) {
         }
         *ret = list;
         return 0;
+}
+
+const ConsensusMembers *consensus_member_table(const Consensus *c) {
+        return &c->disk_state.members;
+}
+
+const uint8_t *consensus_cluster_id(const Consensus *c) {
+        return c->disk_state.meta.cluster_id;
+}
+
+const ConsensusSnapshotStore *consensus_snapshots(const Consensus *c) {
+        return &c->store;
 }
 
 int consensus_snapshot(Consensus *c, void (*done)(int r, void *userdata), void *userdata) {

@@ -37,6 +37,8 @@ typedef struct Consensus Consensus;
 typedef struct ConsensusCall ConsensusCall;
 typedef struct ConsensusMessage ConsensusMessage; /* message.h */
 struct ConsensusChange;                           /* engine.h */
+struct ConsensusMembers;                          /* engine.h */
+struct ConsensusSnapshotStore;                    /* snapshot-store.h */
 
 typedef enum ConsensusOpKind {                      /* stored: never renumbered */
                                CONSENSUS_PIN = 1,   /* body: protobuf Pin */
@@ -62,6 +64,10 @@ typedef struct ConsensusEvents {
          */
         void (*ready)(void *userdata);
         void (*leader_changed)(const PeerId *leader, void *userdata); /* not set: none */
+        /* Everything up to APPLIED is in the pinset: after each turn, and after a snapshot was loaded. */
+        void (*progressed)(uint64_t applied, void *userdata);
+        /* Those of what is applied, consensus_member_table(). */
+        void (*members_changed)(void *userdata);
         /* MESSAGE is for the member MESSAGE->peer and may be lost. Also from inside a call: it is encoded or
          * copied, and nothing else is done. NULL: there is no link to anybody. */
         void (*send)(const ConsensusMessage *message, void *userdata);
@@ -78,6 +84,7 @@ typedef struct ConsensusOptions {
         /* A first start joins the cluster of this id (STATE_CLUSTER_ID_SIZE bytes): no vote, an empty log,
          * and whatever its leader sends. NULL: it founds one. */
         const uint8_t *join;
+        uint64_t join_raft_id; /* given by that leader */
         uint64_t heartbeat_timeout_usec;
         uint64_t election_timeout_usec;
         uint64_t snapshot_interval_usec;
@@ -115,6 +122,7 @@ int consensus_submit(
                 void *userdata,
                 Error *reterr);
 ConsensusCall *consensus_call_unref(ConsensusCall *call);
+uint64_t consensus_call_index(const ConsensusCall *call); /* of its entry; once DONE came with 0 */
 DEFINE_CLEANUP(ConsensusCall *, consensus_call_unref);
 
 /* A message came from the member MESSAGE->peer. What follows from it happens in the loop, but for SEND. One
@@ -134,13 +142,20 @@ StatePinset *consensus_pinset(Consensus *consensus); /* for reading; borrowed */
 typedef struct ConsensusStatus {
         bool ready;
         bool is_leader;
-        PeerId leader; /* not set: none */
+        PeerId leader;    /* not set: none */
+        uint64_t raft_id; /* of this peer */
         uint64_t term, last_index, commit_index, applied_index, snapshot_index;
         size_t n_pending;
         uint8_t cluster_id[STATE_CLUSTER_ID_SIZE];
 } ConsensusStatus;
 void consensus_status(const Consensus *consensus, ConsensusStatus *ret);
 int consensus_members(const Consensus *consensus, PeerIdList *ret);
+/* The same with Raft ids and roles; borrowed until the loop goes on. Empty: nobody has told this peer yet.
+ */
+const struct ConsensusMembers *consensus_member_table(const Consensus *consensus);
+const uint8_t *consensus_cluster_id(const Consensus *consensus);
+/* The folders of the snapshots; borrowed. */
+const struct ConsensusSnapshotStore *consensus_snapshots(const Consensus *consensus);
 
 /* Start a snapshot now if none is under way; for tests and tools. DONE may be NULL. */
 int consensus_snapshot(Consensus *consensus, void (*done)(int r, void *userdata), void *userdata);

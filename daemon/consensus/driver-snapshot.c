@@ -214,5 +214,9 @@ void consensus_driver_install_if_due(Consensus *c) {
         c->applied = c->commit = index;
         c->snapshot_bytes = consensus_snapshot_bytes(&c->store, index);
         log_debug("snapshot %" PRIu64 " of another peer installed", index);
-        (void) consensus_driver_feed(c, &input);
+        if (consensus_driver_feed(c, &input) != 0)
+                return;
+        if (c->events.members_changed && !c->closing)
+                c->events.members_changed(c->options.userdata);
+        consensus_driver_tell_progress(c);
 }

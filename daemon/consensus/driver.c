@@ -279,7 +279,10 @@ static int confirm_change(Consensus *c, const ConsensusEntry *entry) {
         }
         consensus_members_done(&c->disk_state.members);
         c->disk_state.members = members;
-        return consensus_driver_feed(c, &input);
+        r = consensus_driver_feed(c, &input);
+        if (r == 0 && c->events.members_changed && !c->closing)
+                c->events.members_changed(c->options.userdata);
+        return r;
 }
 
 /* Which entries are told of: those that this turn has put into the pinset. */
@@ -291,6 +294,11 @@ static void tell_turn(Consensus *c, const ApplyTurn *turn, uint64_t cached) {
                         tell_entry(c, &turn->entries[i]);
         if (last->type == CONSENSUS_ENTRY_CHANGE)
                 (void) confirm_change(c, last);
+}
+
+void consensus_driver_tell_progress(Consensus *c) {
+        if (!c->failed && !c->closing && c->events.progressed)
+                c->events.progressed(c->applied, c->options.userdata);
 }
 
 static void apply_some(Consensus *c) {
@@ -319,6 +327,7 @@ static void apply_some(Consensus *c) {
         }
         tell_turn(c, &turn, cached);
         consensus_log_release(c->disk_state.log, c->applied);
+        consensus_driver_tell_progress(c);
 }
 
 /* ---- going on */

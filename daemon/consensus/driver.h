@@ -67,6 +67,7 @@ int consensus_driver_feed(Consensus *consensus, const ConsensusInput *input); /*
 void consensus_driver_drain(Consensus *consensus);
 void consensus_driver_fail(Consensus *consensus, int exit_status, const Error *error);
 void consensus_driver_fail_errno(Consensus *consensus, int exit_status, int r, const char *what);
+void consensus_driver_tell_progress(Consensus *consensus);
 void consensus_driver_end_call(Consensus *consensus, ConsensusCall *call, int r, const Error *error);
 
 extern const ConsensusDiskEvents consensus_driver_disk_events;

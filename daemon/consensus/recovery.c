@@ -135,7 +135,8 @@ static int fill_joining_folder(
         };
         ConsensusMeta meta = {
                 .sequence = 1,
-                .raft_id = consensus_raft_id(&options->self),
+                .raft_id = options->join_raft_id > 0 ? options->join_raft_id
+                                                     : consensus_raft_id(&options->self),
                 .peer = options->self,
         };
         int r;

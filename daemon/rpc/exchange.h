@@ -50,6 +50,7 @@ struct RpcRequest {
         H2Stream *stream;
         PeerId peer_id;
         const RpcMethod *method; /* NULL: notes */
+        void *method_userdata;
         Str body;
         void (*closed)(RpcRequest *request, void *userdata);
         void *closed_userdata;

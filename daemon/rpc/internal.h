@@ -46,10 +46,16 @@ typedef struct RpcListener {
         bool is_paused; /* the system has no file descriptors left */
 } RpcListener;
 
+typedef struct RpcService {
+        const RpcMethod *methods;
+        void *userdata;
+} RpcService;
+
 struct Rpc {
         sd_event *event;
         sd_event_source *settling; /* runs once when it is switched on */
-        const RpcMethod *methods;
+        RpcService services[RPC_SERVICES_MAX];
+        size_t n_services;
         const RpcEvents *events;
         void *userdata;
         uint64_t dial_timeout_usec;

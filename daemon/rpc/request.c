@@ -194,10 +194,13 @@ void rpc_request_resume(RpcRequest *request) {
 
 /* ---- the beginning of a request */
 
-static const RpcMethod *find_method(const Rpc *rpc, const char *name) {
-        for (const RpcMethod *method = rpc->methods; method->name; method++)
-                if (strcmp(method->name, name) == 0)
-                        return method;
+static const RpcMethod *find_method(const Rpc *rpc, const char *name, void **ret_userdata) {
+        for (size_t i = 0; i < rpc->n_services; i++)
+                for (const RpcMethod *method = rpc->services[i].methods; method->name; method++)
+                        if (strcmp(method->name, name) == 0) {
+                                *ret_userdata = rpc->services[i].userdata;
+                                return method;
+                        }
         return NULL;
 }
 
@@ -234,9 +237,10 @@ static int check_path(H2Stream *stream, const char **ret_name, Error *reterr) {
 }
 
 /* *RET is NULL for notes. */
-static int admit(RpcLink *link, const char *name, const RpcMethod **ret, Error *reterr) {
+static int admit(
+                RpcLink *link, const char *name, const RpcMethod **ret, void **ret_userdata, Error *reterr) {
         bool is_notes = strncmp(name, RPC_NOTES_PATH, strlen(RPC_NOTES_PATH)) == 0;
-        const RpcMethod *method = is_notes ? NULL : find_method(link->rpc, name);
+        const RpcMethod *method = is_notes ? NULL : find_method(link->rpc, name, ret_userdata);
         char id[PEER_ID_TEXT_MAX];
 
         if (!is_notes && !method)
@@ -255,10 +259,11 @@ static int admit(RpcLink *link, const char *name, const RpcMethod **ret, Error *
 static void begin(RpcLink *link, H2Stream *stream) {
         _cleanup_(error_done) Error error = {};
         const RpcMethod *method = NULL;
+        void *userdata = NULL;
         const char *name = NULL;
         RpcRequest *request;
 
-        if (check_path(stream, &name, &error) < 0 || admit(link, name, &method, &error) < 0) {
+        if (check_path(stream, &name, &error) < 0 || admit(link, name, &method, &userdata, &error) < 0) {
                 rpc_refuse(link->rpc, link->source, error_message(&error));
                 (void) answer_error(link, stream, error.code, error_message(&error));
                 return;
@@ -270,6 +275,7 @@ static void begin(RpcLink *link, H2Stream *stream) {
                 return;
         }
         request->method = method;
+        request->method_userdata = userdata;
         if (!method)
                 rpc_note_begin(request, name);
 }
@@ -308,7 +314,7 @@ static void hand_out(RpcRequest *request) {
         request->body = (Str){};
         request->state = RPC_REQUEST_HANDED;
         request->rpc->n_handled++;
-        request->method->handle(request, body.data ?: "", body.len, request->rpc->userdata);
+        request->method->handle(request, body.data ?: "", body.len, request->method_userdata);
 }
 
 /* ---- its end */

@@ -128,7 +128,8 @@ static void init(Rpc *rpc, sd_event *event, const RpcOptions *options) {
 
         *rpc = (Rpc){
                 .event = sd_event_ref(event),
-                .methods = options->methods,
+                .services = { { options->methods, options->userdata } },
+                .n_services = 1,
                 .events = options->events,
                 .userdata = options->userdata,
                 .dial_timeout_usec = options->dial_timeout_usec,
@@ -206,6 +207,13 @@ Rpc *rpc_free(Rpc *rpc) {
         sd_event_unref(rpc->event);
         free(rpc);
         return NULL;
+}
+
+int rpc_serve(Rpc *rpc, const RpcMethod *methods, void *userdata) {
+        if (rpc->n_services == ELEMENTSOF(rpc->services))
+                return -ENOBUFS;
+        rpc->services[rpc->n_services++] = (RpcService){ methods, userdata };
+        return 0;
 }
 
 const PeerId *rpc_self(const Rpc *rpc) {

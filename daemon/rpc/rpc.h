@@ -83,14 +83,19 @@ typedef struct RpcOptions {
         uint64_t dial_timeout_usec; /* cluster.dial_peer_timeout, for each address */
         const RpcMethod *methods;   /* ends with an empty row; must outlive */
         const RpcEvents *events;    /* the same */
-        void *userdata;             /* of methods and events */
+        void *userdata;             /* of these methods and of events */
 } RpcOptions;
+
+#define RPC_SERVICES_MAX 4 /* tables of methods */
 
 int rpc_new(Rpc **ret, sd_event *event, const RpcOptions *options, Error *reterr);
 /* Waits for a name that is being resolved. No call may be left. Requests that are not answered end by their
  * closed() within; one without it must have been answered. */
 Rpc *rpc_free(Rpc *rpc);
 DEFINE_CLEANUP(Rpc *, rpc_free);
+
+/* More methods, of another owner; USERDATA is theirs. METHODS must outlive. Errors: -ENOBUFS. */
+int rpc_serve(Rpc *rpc, const RpcMethod *methods, void *userdata);
 
 const PeerId *rpc_self(const Rpc *rpc);
 

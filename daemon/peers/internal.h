@@ -1,0 +1,133 @@
+#pragma once
+
+/*
+ * Peers inside: the object, and what its files ask of each other.
+ *
+ *   peers.c           the object, notes and events handed on
+ *   transport.c       Raft's messages on the links
+ *   book.c            who is known, by which name, at which addresses; the peerstore; hello
+ *   submit.c          changes of the pinset, forwarded to the leader
+ *   snapshot-*.c      a snapshot for one who lacks too much of the log
+ *   digest.c          do we have the same pinset?
+ *   metrics.c         metrics on their way
+ *   roles.c           who should vote: a pure function
+ *   manager.c         the leader's side of changes of the members, and the way there
+ *   change.c join.c   adding, removing, joining
+ *   proof.c           of the cluster secret
+ *
+ * Methods on the links (trust): "submit", "change", "snapshot" (members); "join", "invite", "removed",
+ * "membership" (open: each says what it asks for).
+ */
+
+#include "daemon/base/list.h"
+#include "daemon/base/map.h"
+#include "daemon/peers/note.h"
+#include "daemon/peers/peers.h"
+
+typedef struct PeersFetch PeersFetch;
+typedef struct PeersDigests PeersDigests;
+typedef struct PeersManager PeersManager;
+typedef struct PeersManaged PeersManaged;
+
+typedef struct PeersEntry {
+        PeerId id;
+        uint64_t raft_id; /* that its last message came with; 0: none */
+        char *name;
+        StrList addresses;   /* canonical, with /p2p/ */
+        uint64_t seen_usec;  /* wall clock */
+        uint64_t lost_usec;  /* monotonic: since when it has no link; 0: it has one */
+        uint64_t told_index; /* what its last hello was true for */
+        PeerIdList told_members;
+} PeersEntry;
+
+struct Peers {
+        sd_event *event;
+        PeersOptions options; /* texts and lists are borrowed */
+        PeerId self;
+        Rpc *rpc;
+        Consensus *consensus; /* NULL before attach and after detach */
+        bool is_leaving;      /* events.leave was called */
+
+        Map *book;              /* bytes of the ID → PeersEntry */
+        sd_event_source *save;  /* the peerstore is written a moment after it has changed */
+        sd_event_source *watch; /* each watch_usec: links, whether this peer was removed */
+
+        List submits;
+        size_t n_submits, submit_bytes;
+        sd_event_source *retry;
+        uint64_t leaderless_usec; /* monotonic: since when there is no leader; 0: there is one */
+        uint64_t applied_index;
+
+        PeersFetch *fetch; /* at most one */
+        PeersDigests *digests;
+        PeersManager *manager;
+        List changes;
+};
+
+/* book.c. Addresses are multiaddrs with /p2p/; those of this peer, and what is no such, are passed over. */
+int peers_book_open(Peers *peers, Error *reterr);
+void peers_book_close(Peers *peers); /* writes what is not written yet */
+PeersEntry *peers_book_find(const Peers *peers, const PeerId *peer);
+int peers_book_get(Peers *peers, const PeerId *peer, PeersEntry **ret);
+int peers_book_learn(Peers *peers, const StrList *addresses); /* replaces those of each peer named */
+int peers_book_addresses(Peers *peers, StrList *ret);         /* of this peer and all members */
+void peers_hello_send(Peers *peers, const PeerId *to);        /* NULL: all members that are linked */
+void peers_hello_receive(Peers *peers, const PeerId *from, const void *bytes, size_t size);
+
+/* transport.c */
+void peers_transport_receive(Peers *peers, const PeerId *from, const void *bytes, size_t size);
+
+/* submit.c */
+void peers_submit_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
+void peers_submits_go_on(Peers *peers); /* there is a leader, or what is applied has changed */
+void peers_submits_stop(Peers *peers);
+
+/* metrics.c */
+void peers_metrics_receive(Peers *peers, const PeerId *from, const void *bytes, size_t size);
+
+/* snapshot-serve.c: streams "pins.dump" of a snapshot that the store has, from an offset on. */
+void peers_snapshot_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
+
+/* snapshot-fetch.c. INSTALL came from the member FROM: fetch its snapshot into raft/snapshot.received, check
+ * it whole, then consensus_receive(). Takes the content of MESSAGE. One at a time: what comes meanwhile is
+ * dropped (the leader repeats itself), unless it is for a newer snapshot. */
+void peers_fetch_begin(Peers *peers, const PeerId *from, ConsensusMessage *install);
+void peers_fetch_link_changed(Peers *peers, const PeerId *peer, bool up); /* resume */
+void peers_fetch_stop(Peers *peers);
+
+/* digest.c */
+int peers_digests_new(Peers *peers);
+void peers_digests_free(Peers *peers);
+void peers_digests_on_progress(Peers *peers, uint64_t applied_index);
+void peers_digests_receive(Peers *peers, const PeerId *from, const void *bytes, size_t size);
+
+/* manager.c. Do a change of the members wherever the leader is, step by step, asking again when that is
+ * lost; DONE comes within PEERS_MEMBERSHIP_TIMEOUT, from the loop. RAFT_ID is that of a peer that was added,
+ * always a fresh one: a member that asks again is removed first. INDEX is that of the entry. */
+typedef enum PeersChangeKind {
+        PEERS_ADD,
+        PEERS_REMOVE,
+} PeersChangeKind;
+typedef void (*PeersManagedDone)(
+                int r, const Error *error, uint64_t raft_id, uint64_t index, void *userdata);
+int peers_manager_new(Peers *peers);
+void peers_manager_free(Peers *peers);
+void peers_manager_go_on(Peers *peers); /* a leader, a member, a link or what is applied has changed */
+void peers_manager_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
+int peers_manage(
+                Peers *peers,
+                PeersManaged **ret,
+                PeersChangeKind kind,
+                const PeerId *peer,
+                PeersManagedDone done,
+                void *userdata);
+PeersManaged *peers_managed_unref(PeersManaged *managed);
+
+/* change.c */
+void peers_join_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
+void peers_invite_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
+void peers_removed_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
+void peers_membership_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
+void peers_change_on_watch(Peers *peers); /* alone and told to bootstrap; removed while away */
+void peers_change_on_progress(Peers *peers);
+void peers_changes_stop(Peers *peers);

@@ -1,0 +1,42 @@
+#pragma once
+
+/*
+ * Join: a peer without a raft folder asks a member of a cluster to be taken in, before it opens its
+ * consensus.
+ *
+ *   dial an address ──► "id" (a link) ──► "join" with proof ──► raft id, cluster id, addresses
+ *
+ * Each address is tried in turn, again and again, with back-off, until somebody takes this peer in (or says
+ * for certain that it does not: another secret, a refusal). The member that was asked has the leader add it,
+ * and answers with a proof of its own.
+ */
+
+#include "daemon/consensus/consensus.h"
+#include "daemon/types/error.h"
+
+typedef struct PeersJoin PeersJoin;
+
+typedef struct PeersJoined {
+        uint8_t cluster_id[STATE_CLUSTER_ID_SIZE];
+        uint64_t raft_id;
+        StrList addresses; /* of the members, with /p2p/ */
+} PeersJoined;
+
+typedef struct PeersJoinOptions {
+        const char *private_key;
+        const char *secret;
+        const char *peername;
+        const StrList *own_addresses; /* announced, with /p2p/ */
+        const StrList *addresses;     /* whom to ask; with or without /p2p/ */
+        uint64_t dial_timeout_usec;
+        /* From the loop, once. On 0, JOINED is given away. Errors: ERROR_FORBIDDEN, ERROR_REFUSED; what is
+         * not certain is tried again. */
+        void (*done)(int r, const Error *error, PeersJoined *joined, void *userdata);
+        void (*waiting)(const char *words, void *userdata); /* why it takes long; may be NULL */
+        void *userdata;
+} PeersJoinOptions;
+
+int peers_join_new(PeersJoin **ret, sd_event *event, const PeersJoinOptions *options, Error *reterr);
+PeersJoin *peers_join_free(PeersJoin *join);
+DEFINE_CLEANUP(PeersJoin *, peers_join_free);
+void peers_joined_done(PeersJoined *joined);

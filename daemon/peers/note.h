@@ -1,0 +1,28 @@
+#pragma once
+
+/*
+ * Notes: what members tell each other one-way. Little endian: kind (1), zero (7), cluster id (16), then
+ *
+ *   raft       Raft id of the sender and of the receiver (8 each), a ConsensusMessage
+ *   metrics    JSON array of metrics (types/metric.h), "expire" being what is left in nanoseconds
+ *   hello      JSON object (PeersHello)
+ *   digest     index (8), digest of the pinset as of it (STATE_DIGEST_SIZE)
+ *
+ * An unknown kind is of a newer release: ignored.
+ */
+
+#include "daemon/base/str.h"
+#include "daemon/rpc/rpc.h"
+#include "daemon/state/pinset.h"
+
+#define PEERS_NOTE_HEAD 24
+#define PEERS_NOTE_RAFT_HEAD (PEERS_NOTE_HEAD + 16)
+
+typedef enum PeersNoteKind { /* on the wire: never renumbered */
+                             PEERS_NOTE_RAFT = 1,
+                             PEERS_NOTE_METRICS = 2,
+                             PEERS_NOTE_HELLO = 3,
+                             PEERS_NOTE_DIGEST = 4,
+} PeersNoteKind;
+
+int peers_note_begin(Str *to, PeersNoteKind kind, const uint8_t cluster_id[static STATE_CLUSTER_ID_SIZE]);
