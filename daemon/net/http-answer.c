@@ -141,7 +141,21 @@ static void append_field(Str *text, const char *name, const char *value) {
         (void) str_append(text, "\r\n");
 }
 
-void http_answer_write(const HttpReply *reply, int fd) {
+void http_answer_end(int fd, gnutls_session_t tls) {
+        if (tls)
+                (void) gnutls_bye(tls, GNUTLS_SHUT_WR);
+        (void) shutdown(fd, SHUT_WR);
+}
+
+/* A fresh answer of this size fits into the socket's buffer: nothing was sent on it before. */
+static void write_text(const Str *text, int fd, gnutls_session_t tls) {
+        if (tls)
+                (void) gnutls_record_send(tls, text->data, text->len);
+        else
+                (void) send(fd, text->data, text->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void http_answer_write(const HttpReply *reply, int fd, gnutls_session_t tls) {
         _cleanup_(str_done) Str text = {};
 
         (void) str_appendf(
@@ -156,8 +170,7 @@ void http_answer_write(const HttpReply *reply, int fd) {
         (void) str_appendf(&text, "Connection: close\r\nContent-Length: %zu\r\n\r\n", reply->size);
         (void) str_append_bytes(&text, reply->body, reply->size);
 
-        /* A fresh answer of this size fits into the socket's buffer: nothing was sent on it before. */
         if (str_error(&text) >= 0)
-                (void) send(fd, text.data, text.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void) shutdown(fd, SHUT_WR);
+                write_text(&text, fd, tls);
+        http_answer_end(fd, tls);
 }

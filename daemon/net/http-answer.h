@@ -2,6 +2,7 @@
 
 /* An HttpReply in the form that libmicrohttpd sends, and in the form that is written past it. */
 
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 
 #include "daemon/net/http-server.h"
@@ -18,6 +19,7 @@ int http_answer_add_trailer(struct MHD_Response *response, const char *name, con
 /* A plain text that says the status, as the Go server answers a bad head. */
 HttpReply http_answer_refusal(unsigned status);
 
-/* Write REPLY to FD at once, as far as it takes it, and end the sending. For an answer at a moment when
- * libmicrohttpd takes none. */
-void http_answer_write(const HttpReply *reply, int fd);
+/* Write REPLY to FD (through TLS, if it is not NULL) at once, as far as it takes it, and end the sending.
+ * For an answer at a moment when libmicrohttpd takes none. */
+void http_answer_write(const HttpReply *reply, int fd, gnutls_session_t tls);
+void http_answer_end(int fd, gnutls_session_t tls); /* the sending only */

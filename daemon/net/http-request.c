@@ -49,6 +49,7 @@ struct HttpRequest {
 
         struct MHD_Response *response;
         unsigned status;
+        uint64_t n_bytes; /* of the answer's body */
         bool is_queued;
         HttpSource source; /* zero: a reply */
         void *source_userdata;
@@ -129,6 +130,7 @@ static void moved(void *userdata) {
 
 static enum MHD_Result queue_answer(HttpRequest *request) {
         request->is_queued = true;
+        http_server_limit_answer(request->connection, /* is_given= */ true);
         http_server_wait(request->connection, HTTP_WAIT_CLIENT);
         return MHD_queue_response(request->connection->mhd, request->status, request->response);
 }
@@ -147,6 +149,7 @@ static enum MHD_Result settle(HttpRequest *request) {
 static enum MHD_Result end_body(HttpRequest *request) {
         request->phase = HTTP_REQUEST_RECEIVED;
         request->is_in_body = false;
+        http_server_limit_answer(request->connection, /* is_given= */ false);
         request->sink.end(request, request->sink_userdata);
         return settle(request);
 }
@@ -166,6 +169,8 @@ static enum MHD_Result proceed(HttpRequest *request) {
 
 static enum MHD_Result ask_owner(HttpRequest *request) {
         request->phase = HTTP_REQUEST_ASKED;
+        if (!request->has_body)
+                http_server_limit_answer(request->connection, /* is_given= */ false);
         http_server_handle(server_of(request), request);
         return proceed(request);
 }
@@ -175,6 +180,7 @@ static enum MHD_Result refuse(HttpRequest *request, unsigned status) {
 
         request->phase = HTTP_REQUEST_ANSWERED;
         request->status = status;
+        request->n_bytes = reply.size;
         request->response = http_answer_new(&reply, moved, request);
         return request->response ? queue_answer(request) : MHD_NO;
 }
@@ -241,7 +247,7 @@ enum MHD_Result http_request_serve(
 static void linger(HttpRequest *request) {
         int fd = fcntl(request->connection->fd, F_DUPFD_CLOEXEC, 3);
 
-        (void) shutdown(request->connection->fd, SHUT_WR);
+        http_answer_end(request->connection->fd, http_server_tls(request->connection));
         if (fd >= 0)
                 http_server_linger(server_of(request), fd);
 }
@@ -253,6 +259,8 @@ void http_request_finish(HttpRequest *request, bool is_complete) {
         request->connection->request = NULL;
         if (is_refused || is_unread)
                 linger(request);
+        if (request->method)
+                http_server_finished(request->connection, request, request->status, request->n_bytes);
 
         if (request->source.closed)
                 request->source.closed(request, is_complete, request->source_userdata);
@@ -273,7 +281,7 @@ void http_request_refuse_raw(HttpRequest *request, unsigned status) {
                 return;
 
         request->phase = HTTP_REQUEST_CUT;
-        http_answer_write(&reply, request->connection->fd);
+        http_answer_write(&reply, request->connection->fd, http_server_tls(request->connection));
         linger(request);
 }
 
@@ -397,8 +405,10 @@ int http_request_reply(HttpRequest *request, const HttpReply *reply) {
         assert(request->phase > HTTP_REQUEST_HEAD && request->phase < HTTP_REQUEST_ANSWERED);
 
         request->closed = NULL;
+        request->n_bytes = reply->size;
         if (request->is_in_body) {
-                http_answer_write(reply, request->connection->fd);
+                request->status = reply->status;
+                http_answer_write(reply, request->connection->fd, http_server_tls(request->connection));
                 linger(request);
                 return cut(request, 0);
         }
@@ -423,8 +433,10 @@ static ssize_t pull(void *userdata, uint64_t position _unused_, char *buffer, si
         request->is_woken = false;
         http_server_wait(request->connection, HTTP_WAIT_CLIENT);
         n = request->source.pull(request, buffer, max, request->source_userdata);
-        if (n > 0)
+        if (n > 0) {
+                request->n_bytes += (uint64_t) n;
                 return n;
+        }
         if (n == HTTP_SOURCE_END)
                 return MHD_CONTENT_READER_END_OF_STREAM;
 

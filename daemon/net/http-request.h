@@ -9,6 +9,7 @@
  * does not wake the epoll descriptor of libmicrohttpd by itself.
  */
 
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 
 #include "daemon/base/list.h"
@@ -32,6 +33,7 @@ typedef struct HttpConnection {
         HttpRequest *request;
         HttpWait wait;
         uint64_t since_usec; /* when the wait began, or the last byte moved */
+        uint64_t until_usec; /* the end of what is under way, however fast it moves; UINT64_MAX: none */
         bool is_half_closed; /* the client has ended its sending */
         bool is_shut;        /* for reading, by us: to be done once */
 } HttpConnection;
@@ -56,5 +58,9 @@ size_t http_server_max_head(const HttpServer *server);
 void http_server_handle(HttpServer *server, HttpRequest *request);
 void http_server_kick(HttpServer *server);
 void http_server_wait(HttpConnection *connection, HttpWait wait);
+void http_server_limit_answer(HttpConnection *connection, bool is_given); /* else: no limit */
+void http_server_finished(
+                HttpConnection *connection, HttpRequest *request, unsigned status, uint64_t n_bytes);
+gnutls_session_t http_server_tls(const HttpConnection *connection); /* NULL: it has none */
 /* Keep the socket open until the client has read the answer, after libmicrohttpd closed it. */
 void http_server_linger(HttpServer *server, int fd);

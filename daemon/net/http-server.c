@@ -19,6 +19,7 @@
 #define HTTP_HEADER_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define HTTP_IDLE_TIMEOUT_USEC (120 * USEC_PER_SEC)
 #define HTTP_STALL_TIMEOUT_USEC (60 * USEC_PER_SEC)
+#define HTTP_TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 /* Cleared after each request, and kept by each connection that has had one: more costs both time and memory.
  * It must hold the largest head, and a block of a chunked body; a larger head only if that was asked for. */
@@ -72,7 +73,8 @@ static uint64_t timeout_of(const HttpServer *server, HttpWait wait) {
 static uint64_t deadline_of(const HttpConnection *connection) {
         uint64_t timeout = timeout_of(connection->server, connection->wait);
 
-        return timeout == UINT64_MAX ? UINT64_MAX : connection->since_usec + timeout;
+        return timeout == UINT64_MAX ? connection->until_usec
+                                     : MIN(connection->since_usec + timeout, connection->until_usec);
 }
 
 /* Only ever set to an earlier time: that costs a timerfd_settime(2), a sweep too many nothing. */
@@ -92,11 +94,23 @@ void http_server_wait(HttpConnection *connection, HttpWait wait) {
         arm_sweep(connection->server, deadline_of(connection));
 }
 
+/* From now on, whatever else is waited for; 0: no limit. */
+static void set_limit(HttpConnection *connection, uint64_t usec) {
+        connection->until_usec = usec == 0 ? UINT64_MAX : now(connection->server) + usec;
+        if (usec > 0)
+                arm_sweep(connection->server, connection->until_usec);
+}
+
+void http_server_limit_answer(HttpConnection *connection, bool is_given) {
+        set_limit(connection, is_given ? connection->server->options.write_timeout_usec : 0);
+}
+
 /* libmicrohttpd finds the socket closed, and ends the connection. */
 static void cut(HttpConnection *connection) {
         (void) shutdown(connection->fd, SHUT_RDWR);
         if (connection->request)
                 http_request_hang_up(connection->request, /* is_half= */ false);
+        set_limit(connection, 0);
         http_server_wait(connection, HTTP_WAIT_CLIENT);
 }
 
@@ -249,6 +263,7 @@ static void *open_connection(HttpServer *server, struct MHD_Connection *mhd) {
         server->n_connections++;
         if (watch_connection(connection) < 0)
                 (void) shutdown(fd, SHUT_RDWR);
+        set_limit(connection, server->options.read_timeout_usec);
         http_server_wait(connection, HTTP_WAIT_HEAD);
         return connection;
 }
@@ -291,8 +306,10 @@ static void *on_target(void *userdata _unused_, const char *target, struct MHD_C
                 return NULL;
 
         connection->server->has_moved = true;
-        if (connection->wait == HTTP_WAIT_IDLE)
+        if (connection->wait == HTTP_WAIT_IDLE) {
+                set_limit(connection, connection->server->options.read_timeout_usec);
                 http_server_wait(connection, HTTP_WAIT_HEAD);
+        }
         connection->request = http_request_new(connection, target);
         return connection->request;
 }
@@ -321,8 +338,10 @@ static void on_completed(
         if (*context)
                 http_request_finish(*context, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
         *context = NULL;
-        if (connection)
+        if (connection) {
+                set_limit(connection, 0);
                 http_server_wait(connection, HTTP_WAIT_IDLE);
+        }
 }
 
 /* libmicrohttpd 0.9.75 answers a bad Content-Length with two heads in a row. Its complaint comes before the
@@ -345,6 +364,21 @@ bool http_server_is_closing(const HttpServer *server) {
 
 size_t http_server_max_head(const HttpServer *server) {
         return server->options.max_header_bytes + HTTP_HEADER_SLACK;
+}
+
+gnutls_session_t http_server_tls(const HttpConnection *connection) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+                        connection->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+        return info ? info->tls_session : NULL;
+}
+
+void http_server_finished(
+                HttpConnection *connection, HttpRequest *request, unsigned status, uint64_t n_bytes) {
+        HttpServer *server = connection->server;
+
+        if (server->options.finished)
+                server->options.finished(request, status, n_bytes, server->options.userdata);
 }
 
 void http_server_handle(HttpServer *server, HttpRequest *request) {
@@ -372,8 +406,13 @@ static void set_defaults(HttpServerOptions *options) {
 }
 
 static uint64_t shortest_timeout(const HttpServerOptions *options) {
-        return MIN(MIN(options->header_timeout_usec, options->idle_timeout_usec),
-                   options->stall_timeout_usec);
+        uint64_t shortest = MIN(options->header_timeout_usec, options->idle_timeout_usec);
+
+        if (options->read_timeout_usec > 0)
+                shortest = MIN(shortest, options->read_timeout_usec);
+        if (options->write_timeout_usec > 0)
+                shortest = MIN(shortest, options->write_timeout_usec);
+        return MIN(shortest, options->stall_timeout_usec);
 }
 
 /* Accepted sockets inherit it: the end of a client whose host is gone is then found also while its
@@ -386,8 +425,17 @@ static void set_keepalive(int fd) {
 /* STRICT_FOR_CLIENT 0: what the strict mode refuses, http-head.c refuses too, with a proper answer. The
  * limit of connections is kept by may_connect(): libmicrohttpd would let further clients wait unseen. */
 static int start_daemon(HttpServer *server) {
+        struct MHD_OptionItem tls[] = {
+                { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *) server->options.certificate },
+                { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *) server->options.key },
+                { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *) HTTP_TLS_PRIORITIES },
+                { MHD_OPTION_END, 0, NULL },
+        };
+        bool is_tls = server->options.certificate != NULL;
+
         server->daemon = MHD_start_daemon(
-                        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+                        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+                                        (is_tls ? MHD_USE_TLS : 0),
                         /* port= */ 0,
                         may_connect,
                         server,
@@ -414,7 +462,10 @@ static int start_daemon(HttpServer *server) {
                         MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                         MAX(HTTP_CONNECTION_MEMORY,
                             HTTP_MEMORY_PER_HEADER_BYTE * http_server_max_head(server)),
+                        MHD_OPTION_ARRAY,
+                        is_tls ? tls : tls + ELEMENTSOF(tls) - 1,
                         MHD_OPTION_END);
+        server->options.certificate = server->options.key = NULL; /* borrowed for the call */
         return server->daemon ? 0 : -ENOMEM;
 }
 

@@ -13,8 +13,9 @@
  * Checked before HANDLE, and answered by the server itself: head too large (431), bad head (400), two
  * Content-Length or one beside Transfer-Encoding (400), Transfer-Encoding other than chunked (501), more
  * than max_connections, or few file descriptors left in the process (the connection is closed). A head that
- * takes longer than header_timeout, an idle connection, and a client that neither takes nor sends anything
- * for stall_timeout are cut. The time that the owner takes does not count.
+ * takes longer than header_timeout, an idle connection, a client that neither takes nor sends anything for
+ * stall_timeout, or takes longer than read_timeout or write_timeout, are cut. The time that the owner takes
+ * to answer does not count.
  *
  * Callbacks come from the loop, never from inside a call, except where a comment says so.
  */
@@ -39,7 +40,14 @@ typedef struct HttpServerOptions {
         uint64_t header_timeout_usec; /* 0: 5 s */
         uint64_t idle_timeout_usec;   /* 0: 2 min */
         uint64_t stall_timeout_usec;  /* 0: 1 min; a client that takes or sends nothing */
+        uint64_t read_timeout_usec;   /* 0: none; of all of a request, from its head on */
+        uint64_t write_timeout_usec;  /* 0: none; of all of an answer, since it was given */
+        const char *certificate; /* PEM, with its chain, for TLS 1.2 and 1.3; NULL: no TLS. Borrowed for */
+        const char *key;         /* the call, as its key; they must be usable, and belong together */
         void (*handle)(HttpRequest *request, void *userdata);
+        /* Of each request whose head was read, when it is over: for an access log. STATUS 0: it was not
+         * answered. N_BYTES were given of the body. May be NULL; nothing is to be asked of the request. */
+        void (*finished)(HttpRequest *request, unsigned status, uint64_t n_bytes, void *userdata);
         void *userdata; /* must outlive the server */
 } HttpServerOptions;
 

@@ -274,17 +274,25 @@ static void on_request(HttpRequest *request, void *userdata) {
         reply_text(request, 404, query->path);
 }
 
+static void on_finished(
+                HttpRequest *request G_GNUC_UNUSED, unsigned status, uint64_t n_bytes, void *userdata) {
+        g_string_append_printf(
+                        ((Serving *) userdata)->finished, "%u %" G_GUINT64_FORMAT "\n", status, n_bytes);
+}
+
 void serving_open(Serving *serving, const HttpServerOptions *options) {
         HttpServerOptions all = options ? *options : (HttpServerOptions){};
 
         *serving = (Serving){
                 .seen = g_string_new(NULL),
                 .body = g_string_new(NULL),
+                .finished = g_string_new(NULL),
                 .sink_takes = SIZE_MAX,
         };
         if (!options || options->fd <= 0)
                 all.fd = wire_listen(&serving->port);
         all.handle = on_request;
+        all.finished = on_finished;
         all.userdata = serving;
         g_assert_cmpint(sd_event_new(&serving->event), ==, 0);
         g_assert_cmpint(http_server_new(&serving->server, serving->event, &all), ==, 0);
@@ -299,6 +307,7 @@ void serving_close(Serving *serving) {
         sd_event_unref(serving->event);
         g_string_free(serving->seen, TRUE);
         g_string_free(serving->body, TRUE);
+        g_string_free(serving->finished, TRUE);
 }
 
 void serving_until(Serving *serving, const unsigned *counter, unsigned n) {

@@ -13,6 +13,7 @@ typedef struct Serving {
         bool is_complete;  /* the last source that was closed */
         HttpRequest *kept; /* of /keep and of whoever waits */
         GString *seen;     /* method, target, body of each request */
+        GString *finished; /* status and size of each */
         GString *body;     /* as a sink was fed */
         size_t sink_takes; /* how many more bytes it takes before it waits */
         bool source_waits;

@@ -127,7 +127,8 @@ static void test_write(void) {
                                         .body = "no",
                                         .size = 2,
                         },
-                        fds[0]);
+                        fds[0],
+                        NULL);
         n = recv(fds[1], text, sizeof(text) - 1, 0);
         g_assert_cmpint(n, >, 0);
         text[n] = 0;

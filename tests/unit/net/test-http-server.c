@@ -118,6 +118,92 @@ static void test_stalled_reader(const void *path) {
         serving_close(&serving);
 }
 
+/* Bytes move all the time, and it ends all the same: of a body, and of an answer. */
+static void test_whole_request_and_answer(const void *wire) {
+        HttpServerOptions options = long_timeouts;
+        gint64 deadline = g_get_monotonic_time() + WIRE_DEADLINE_USEC;
+        bool is_body = strstr(wire, "POST");
+        Serving serving;
+        int fd;
+
+        *(is_body ? &options.read_timeout_usec : &options.write_timeout_usec) = SHORT_USEC;
+        serving_open(&serving, &options);
+        fd = wire_connect(serving.port);
+        (void) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ 4096 }, sizeof(int));
+        wire_send_text(serving.event, fd, wire);
+        serving_until(&serving, &serving.n_handled, 1);
+        while (http_server_connections(serving.server) > 0) {
+                char c;
+
+                g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+                if (sd_event_run(serving.event, 1000) > 0)
+                        continue;
+                if (is_body)
+                        (void) send(fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+                else
+                        (void) recv(fd, &c, 1, MSG_DONTWAIT);
+        }
+        close(fd);
+        serves_on(&serving);
+        serving_close(&serving);
+}
+
+/* The limits end with what they are for: the owner has time, and so has the next request. */
+static void test_limits_end(void) {
+        HttpServerOptions options = long_timeouts;
+        g_autofree char *answer = NULL;
+        Serving serving;
+        gint64 end;
+        int fd;
+
+        options.read_timeout_usec = options.write_timeout_usec = PATIENT_USEC;
+        serving_open(&serving, &options);
+        fd = wire_connect(serving.port);
+        for (unsigned i = 0; i < 2; i++) {
+                g_free(answer);
+                wire_send_text(serving.event, fd, REQUEST("POST", "/sink") "Content-Length: 1\r\n\r\nx");
+                answer = wire_read(serving.event, fd, "got ");
+                g_assert_nonnull(answer);
+                for (end = g_get_monotonic_time() + PATIENT_USEC + SHORT_USEC; g_get_monotonic_time() < end;)
+                        g_assert_cmpint(sd_event_run(serving.event, 1000), >=, 0);
+        }
+        wire_send_text(serving.event, fd, GET("/keep"));
+        for (end = g_get_monotonic_time() + PATIENT_USEC + SHORT_USEC; g_get_monotonic_time() < end;)
+                g_assert_cmpint(sd_event_run(serving.event, 1000), >=, 0);
+        g_assert_cmpuint(serving.n_closed, ==, 0);
+        close(fd);
+        serving_close(&serving);
+}
+
+/* What an access log is told. */
+static void test_finished(void) {
+        static const struct {
+                const char *wire, *told;
+        } cases[] = {
+                { HELLO_LAST, "200 5\n" },
+                { REQUEST("GET", "/status?204") "Connection: close\r\n\r\n", "204 0\n" },
+                { REQUEST("GET", "/lines?2") "Connection: close\r\n\r\n", "200 44\n" },
+                { REQUEST("POST", "/early") "Content-Length: 9\r\n\r\n", "401 2\n" },
+                { REQUEST("POST", "/middle") "Content-Length: 9\r\n\r\nabc", "403 2\n" },
+                { REQUEST("POST", "/echo?1") "Content-Length: 9\r\n\r\nabc", "413 28\n" },
+                { "GET /hello HTTP/1.1\r\nConnection: close\r\n\r\n", "400 15\n" },
+                { GET("/hello") HELLO_LAST, "200 5\n200 5\n" },
+                { "nonsense\r\n\r\n", "" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *answer = NULL;
+                Serving serving;
+
+                serving_open(&serving, &long_timeouts);
+                answer = wire_exchange(serving.event, serving.port, cases[i].wire);
+                serving_free_server(&serving);
+                if (strcmp(serving.finished->str, cases[i].told) != 0)
+                        g_error("%s: %s", cases[i].wire, serving.finished->str);
+                serving_close(&serving);
+        }
+}
+
 /* A slow client is none that stalls: it takes a little now and then, for several times the time-out. */
 static void test_slow_reader(void) {
         HttpServerOptions options = long_timeouts;
@@ -452,6 +538,16 @@ int main(int argc, char **argv) {
                 g_test_add_data_func(path, timeouts + i, test_timeout);
         }
         g_test_add_func("/net/http-server/timeout/dripping-head", test_dripping_head);
+        g_test_add_data_func(
+                        "/net/http-server/timeout/whole-request",
+                        REQUEST("POST", "/sink") "Content-Length: 1000000\r\n\r\n",
+                        test_whole_request_and_answer);
+        g_test_add_data_func(
+                        "/net/http-server/timeout/whole-answer",
+                        GET("/endless"),
+                        test_whole_request_and_answer);
+        g_test_add_func("/net/http-server/timeout/limits-end", test_limits_end);
+        g_test_add_func("/net/http-server/finished", test_finished);
         g_test_add_data_func(
                         "/net/http-server/timeout/stalled-reader-of-a-stream",
                         "/endless",
