@@ -1,6 +1,7 @@
 #include "daemon/net/http-answer.h"
 
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "daemon/base/str.h"
@@ -134,11 +135,22 @@ HttpReply http_answer_refusal(unsigned status) {
         };
 }
 
-static void append_field(Str *text, const char *name, const char *value) {
+void http_answer_append_field(Str *text, const char *name, const char *value) {
         (void) str_appendf(text, "%s: ", name);
         for (; *value; value++)
                 (void) str_append_char(text, strchr("\t\r\n", *value) ? ' ' : *value);
         (void) str_append(text, "\r\n");
+}
+
+void http_answer_append_head(Str *text, const HttpReply *reply) {
+        (void) str_appendf(
+                        text, "HTTP/1.1 %u %s\r\n", reply->status, MHD_get_reason_phrase_for(reply->status));
+        if (reply->content_type)
+                http_answer_append_field(text, "Content-Type", reply->content_type);
+        for (size_t i = 0; i < reply->n_headers; i++)
+                if (strcasecmp(reply->headers[i].name, "Connection") != 0)
+                        http_answer_append_field(text, reply->headers[i].name, reply->headers[i].value);
+        http_answer_append_field(text, "Connection", "close");
 }
 
 void http_answer_end(int fd, gnutls_session_t tls) {
@@ -158,16 +170,8 @@ static void write_text(const Str *text, int fd, gnutls_session_t tls) {
 void http_answer_write(const HttpReply *reply, int fd, gnutls_session_t tls) {
         _cleanup_(str_done) Str text = {};
 
-        (void) str_appendf(
-                        &text,
-                        "HTTP/1.1 %u %s\r\n",
-                        reply->status,
-                        MHD_get_reason_phrase_for(reply->status));
-        if (reply->content_type)
-                append_field(&text, "Content-Type", reply->content_type);
-        for (size_t i = 0; i < reply->n_headers; i++)
-                append_field(&text, reply->headers[i].name, reply->headers[i].value);
-        (void) str_appendf(&text, "Connection: close\r\nContent-Length: %zu\r\n\r\n", reply->size);
+        http_answer_append_head(&text, reply);
+        (void) str_appendf(&text, "Content-Length: %zu\r\n\r\n", reply->size);
         (void) str_append_bytes(&text, reply->body, reply->size);
 
         if (str_error(&text) >= 0)

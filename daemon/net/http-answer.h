@@ -5,6 +5,7 @@
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
 
+#include "daemon/base/str.h"
 #include "daemon/net/http-server.h"
 
 /* A reply whose body is produced by READER, or, with READER NULL, the whole reply. NULL: out of memory.
@@ -18,6 +19,11 @@ int http_answer_add_trailer(struct MHD_Response *response, const char *name, con
 
 /* A plain text that says the status, as the Go server answers a bad head. */
 HttpReply http_answer_refusal(unsigned status);
+
+/* The head of REPLY, for an answer that ends its connection, all but how the body is framed and the empty
+ * line. Both tell a want of memory by the Str. */
+void http_answer_append_head(Str *text, const HttpReply *reply);
+void http_answer_append_field(Str *text, const char *name, const char *value);
 
 /* Write REPLY to FD (through TLS, if it is not NULL) at once, as far as it takes it, and end the sending.
  * For an answer at a moment when libmicrohttpd takes none. */

@@ -8,12 +8,15 @@
 #include <sys/socket.h>
 
 #include "daemon/net/http-answer.h"
+#include "daemon/net/http-duplex.h"
 #include "daemon/net/http-head.h"
 
 /*
  *   HEAD ──► ASKED ──► RECEIVING ──► RECEIVED ──► ANSWERED
  *                │          └──────► CUT   (answered past libmicrohttpd, or out of memory)
  *                └──────────────────────────────► ANSWERED
+ *
+ * An answer that streams beside the body leaves the phase as it is until it is over: then CUT.
  *
  * libmicrohttpd takes an answer in two states only: when the head was read, and when the body has ended. A
  * request without a body is handed to its owner in the second, because an answer in the first ends the
@@ -51,7 +54,9 @@ struct HttpRequest {
         unsigned status;
         uint64_t n_bytes; /* of the answer's body */
         bool is_queued;
-        HttpSource source; /* zero: a reply */
+        HttpDuplex *duplex;      /* an answer beside the body */
+        bool is_duplex_complete; /* all of it was handed to the kernel */
+        HttpSource source;       /* zero: a reply */
         void *source_userdata;
 
         void (*closed)(HttpRequest *request, void *userdata);
@@ -78,13 +83,19 @@ static HttpServer *server_of(const HttpRequest *request) {
         return request->connection->server;
 }
 
+/* While the connection is suspended: a client that does not take the answer keeps its owner waiting. */
+static HttpWait waits_for(const HttpRequest *request) {
+        return request->duplex && http_duplex_is_blocked(request->duplex) ? HTTP_WAIT_CLIENT
+                                                                          : HTTP_WAIT_OWNER;
+}
+
 static void suspend(HttpRequest *request) {
         if (request->is_woken || request->is_suspended)
                 return;
 
         request->is_suspended = true;
         MHD_suspend_connection(request->connection->mhd);
-        http_server_wait(request->connection, HTTP_WAIT_OWNER);
+        http_server_wait(request->connection, waits_for(request));
         if (request->connection->is_half_closed)
                 http_request_hang_up(request, /* is_half= */ true);
 }
@@ -105,7 +116,10 @@ bool http_request_is_suspended(const HttpRequest *request) {
 }
 
 void http_request_resume(HttpRequest *request) {
-        wake(request);
+        if (request->duplex)
+                http_duplex_resume(request->duplex);
+        if (!request->duplex || request->phase == HTTP_REQUEST_RECEIVING)
+                wake(request);
 }
 
 void http_request_hang_up(HttpRequest *request, bool is_half) {
@@ -149,8 +163,9 @@ static enum MHD_Result settle(HttpRequest *request) {
 static enum MHD_Result end_body(HttpRequest *request) {
         request->phase = HTTP_REQUEST_RECEIVED;
         request->is_in_body = false;
-        http_server_limit_answer(request->connection, /* is_given= */ false);
-        request->sink.end(request, request->sink_userdata);
+        http_server_limit_answer(request->connection, request->duplex != NULL);
+        if (!request->duplex || !http_duplex_is_over(request->duplex))
+                request->sink.end(request, request->sink_userdata);
         return settle(request);
 }
 
@@ -219,7 +234,10 @@ static enum MHD_Result feed(HttpRequest *request, const char *data, size_t *n) {
                 return MHD_NO;
 
         http_server_wait(request->connection, HTTP_WAIT_CLIENT);
-        taken = request->sink.feed(request, data, *n, request->sink_userdata);
+        if (request->duplex && http_duplex_is_over(request->duplex))
+                taken = *n;
+        else
+                taken = request->sink.feed(request, data, *n, request->sink_userdata);
 
         *n -= MIN(taken, *n);
         if (*n > 0 && request->phase == HTTP_REQUEST_RECEIVING)
@@ -262,8 +280,12 @@ void http_request_finish(HttpRequest *request, bool is_complete) {
         if (request->method)
                 http_server_finished(request->connection, request, request->status, request->n_bytes);
 
+        request->duplex = http_duplex_free(request->duplex);
         if (request->source.closed)
-                request->source.closed(request, is_complete, request->source_userdata);
+                request->source.closed(
+                                request,
+                                is_complete || request->is_duplex_complete,
+                                request->source_userdata);
         else if (request->closed)
                 request->closed(request, request->closed_userdata);
 
@@ -403,6 +425,7 @@ static int cut(HttpRequest *request, int r) {
 
 int http_request_reply(HttpRequest *request, const HttpReply *reply) {
         assert(request->phase > HTTP_REQUEST_HEAD && request->phase < HTTP_REQUEST_ANSWERED);
+        assert(!request->duplex);
 
         request->closed = NULL;
         request->n_bytes = reply->size;
@@ -457,27 +480,91 @@ static struct MHD_Response *streamed_answer(HttpRequest *request, const HttpRepl
         return http_answer_new_streamed(reply, pull, request);
 }
 
+/* ---- an answer beside the body */
+
+static ssize_t duplex_pull(char *buffer, size_t max, void *userdata) {
+        HttpRequest *request = userdata;
+        ssize_t n;
+
+        if (request->is_gone || http_server_is_closing(server_of(request)))
+                return HTTP_SOURCE_CUT;
+        n = request->source.pull(request, buffer, max, request->source_userdata);
+        request->n_bytes += n > 0 ? (uint64_t) n : 0;
+        return n;
+}
+
+static void duplex_moved(bool is_blocked, void *userdata) {
+        HttpRequest *request = userdata;
+
+        http_server_wait(
+                        request->connection,
+                        request->is_suspended && !is_blocked ? HTTP_WAIT_OWNER : HTTP_WAIT_CLIENT);
+}
+
+/* libmicrohttpd is told to close the connection; what is left of the body is not its business. */
+static void duplex_ended(bool complete, void *userdata) {
+        HttpRequest *request = userdata;
+
+        request->is_duplex_complete = complete;
+        if (complete)
+                linger(request);
+        request->phase = HTTP_REQUEST_CUT;
+        wake(request);
+}
+
+static const HttpDuplexEvents duplex_events = {
+        .pull = duplex_pull,
+        .moved = duplex_moved,
+        .ended = duplex_ended,
+};
+
+static int start_answer(HttpRequest *request, const HttpReply *reply) {
+        if (request->is_in_body)
+                return http_duplex_new(
+                                &request->duplex,
+                                http_server_event(server_of(request)),
+                                &(HttpDuplexOptions){
+                                                .fd = request->connection->fd,
+                                                .tls = http_server_tls(request->connection),
+                                                .is_http10 = request->is_http10,
+                                                .head = reply,
+                                },
+                                &duplex_events,
+                                request);
+
+        request->response = streamed_answer(request, reply);
+        return request->response ? 0 : -ENOMEM;
+}
+
 int http_request_stream(
                 HttpRequest *request, const HttpReply *reply, const HttpSource *source, void *userdata) {
+        int r;
+
         assert(request->phase > HTTP_REQUEST_HEAD && request->phase < HTTP_REQUEST_ANSWERED);
+        assert(!request->duplex);
 
         request->closed = NULL;
-        request->response = request->is_in_body ? NULL : streamed_answer(request, reply);
-        if (!request->response) {
+        r = start_answer(request, reply);
+        if (r < 0) {
                 source->closed(request, /* complete= */ false, userdata);
-                return cut(request, request->is_in_body ? -EBUSY : -ENOMEM);
+                return cut(request, r);
         }
 
         request->source = *source;
         request->source_userdata = userdata;
         request->status = reply->status;
+        if (request->duplex)
+                return 0;
+
         request->phase = HTTP_REQUEST_ANSWERED;
         wake(request);
         return 0;
 }
 
 int http_request_trailer(HttpRequest *request, const char *name, const char *value) {
-        assert(request->phase == HTTP_REQUEST_ANSWERED);
+        if (request->duplex)
+                return http_duplex_trailer(request->duplex, name, value);
 
+        assert(request->phase == HTTP_REQUEST_ANSWERED);
         return http_answer_add_trailer(request->response, name, value);
 }

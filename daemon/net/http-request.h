@@ -54,6 +54,7 @@ void http_request_refuse_raw(HttpRequest *request, unsigned status);
 /* ---- http-server.c, for http-request.c */
 
 bool http_server_is_closing(const HttpServer *server);
+sd_event *http_server_event(const HttpServer *server);
 size_t http_server_max_head(const HttpServer *server);
 void http_server_handle(HttpServer *server, HttpRequest *request);
 void http_server_kick(HttpServer *server);

@@ -362,6 +362,10 @@ bool http_server_is_closing(const HttpServer *server) {
         return server->is_closing;
 }
 
+sd_event *http_server_event(const HttpServer *server) {
+        return server->event;
+}
+
 size_t http_server_max_head(const HttpServer *server) {
         return server->options.max_header_bytes + HTTP_HEADER_SLACK;
 }

@@ -128,7 +128,11 @@ int http_request_receive(HttpRequest *request, const HttpSink *sink, void *userd
 int http_request_reply(HttpRequest *request, const HttpReply *reply);
 /* REPLY's body is ignored. The body goes out chunked (HTTP/1.0: until close); after HEAD there is none, and
  * pull() is not called. SOURCE->closed is called in any case, from inside this call when it fails. Errors:
- * -ENOMEM, -EBUSY (in the middle of the request's body); the connection is cut. */
+ * -ENOMEM; the connection is cut.
+ *
+ * In the middle of the request's body (called by its sink, or later) both go on beside each other: the sink
+ * is fed until the body ends or the source does. http_request_resume() is for both. The connection ends
+ * after the answer. */
 int http_request_stream(
                 HttpRequest *request, const HttpReply *reply, const HttpSource *source, void *userdata);
 /* A trailer field, sent after the last chunk; to be called before pull() answers HTTP_SOURCE_END. Its name

@@ -235,6 +235,88 @@ static void serve_later_lines(Serving *serving, HttpRequest *request, size_t n G
         g_assert_cmpint(sd_event_add_defer(serving->event, NULL, on_later_lines, serving), >=, 0);
 }
 
+/* ---- beside the body: what was fed comes back */
+
+typedef struct Echo {
+        Serving *serving;
+        size_t sent;
+        size_t end_at; /* SIZE_MAX: where the body ends */
+        bool has_ended;
+} Echo;
+
+static ssize_t echo_pull(HttpRequest *request, char *buffer, size_t max, void *userdata) {
+        Echo *echo = userdata;
+        size_t n = MIN(MIN(echo->serving->body->len, echo->end_at) - echo->sent, max);
+
+        echo->serving->n_pulled++;
+        if (n == 0 && (echo->has_ended || echo->sent == echo->end_at)) {
+                g_assert_cmpint(http_request_trailer(request, "X-Test", "a\nb"), ==, 0);
+                return HTTP_SOURCE_END;
+        }
+
+        memcpy(buffer, echo->serving->body->str + echo->sent, n);
+        echo->sent += n;
+        return (ssize_t) n;
+}
+
+static void echo_closed(HttpRequest *request, bool complete, void *userdata) {
+        Echo *echo = userdata;
+
+        echo->serving->n_source_closed++;
+        echo->serving->is_complete = complete;
+        if (echo->serving->kept == request)
+                echo->serving->kept = NULL;
+        g_free(echo);
+}
+
+static void start_echo(Echo *echo, HttpRequest *request) {
+        static const HttpHeader headers[] = { { "Connection", "close" }, { "Trailer", "X-Test" } };
+        static const HttpSource source = { .pull = echo_pull, .closed = echo_closed };
+
+        g_assert_cmpint(http_request_stream(
+                                        request,
+                                        &(HttpReply){
+                                                        .status = 200,
+                                                        .content_type = "text/plain",
+                                                        .headers = headers,
+                                                        .n_headers = G_N_ELEMENTS(headers),
+                                        },
+                                        &source,
+                                        echo),
+                        ==,
+                        0);
+}
+
+static size_t duplex_feed(HttpRequest *request, const char *data, size_t n, void *userdata) {
+        Echo *echo = userdata;
+        size_t taken = sink_feed(request, data, n, echo->serving);
+
+        if (echo->serving->n_fed == 1)
+                start_echo(echo, request);
+        else
+                http_request_resume(request);
+        return taken;
+}
+
+static void duplex_end(HttpRequest *request, void *userdata) {
+        Echo *echo = userdata;
+
+        echo->serving->n_ended++;
+        echo->has_ended = true;
+        if (echo->serving->n_fed == 0)
+                start_echo(echo, request);
+        else
+                http_request_resume(request);
+}
+
+static void serve_duplex(Serving *serving, HttpRequest *request, size_t n) {
+        static const HttpSink duplex = { .feed = duplex_feed, .end = duplex_end };
+        Echo *echo = g_new(Echo, 1);
+
+        *echo = (Echo){ .serving = serving, .end_at = n ?: SIZE_MAX };
+        g_assert_cmpint(http_request_receive(request, &duplex, echo), ==, 0);
+}
+
 /* ---- the server */
 
 static const struct {
@@ -248,7 +330,7 @@ static const struct {
         { "/early", serve_early },     { "/middle", serve_middle },
         { "/lines", serve_lines },     { "/wait", serve_wait },
         { "/cut", serve_cut },         { "/later-lines", serve_later_lines },
-        { "/endless", serve_endless },
+        { "/endless", serve_endless }, { "/duplex", serve_duplex },
 };
 
 static void on_request(HttpRequest *request, void *userdata) {

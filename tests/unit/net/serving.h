@@ -36,6 +36,7 @@ typedef struct Serving {
  *   /wait          a stream that waits while SOURCE_WAITS, then one line
  *   /cut           a stream that is cut after one line
  *   /endless       a stream without an end
+ *   /duplex?N      the body (or its first N bytes), as it comes, as far as SINK_TAKES; a trailer
  */
 void serving_open(Serving *serving, const HttpServerOptions *options);
 void serving_close(Serving *serving);
