@@ -103,14 +103,16 @@ void rpc_call_wait(RpcCall *call, RpcPeer *peer, bool first) {
         rpc_peer_move(peer);
 }
 
-static int on_deadline(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
-        RpcCall *call = userdata;
-        Rpc *rpc = call->rpc;
+static bool has_link(const RpcCall *call) {
+        return call->state != RPC_CALL_DIALLING && !(call->state == RPC_CALL_WAITING && !call->peer->link);
+}
+
+static void end_late(RpcCall *call, uint64_t usec) {
         char id[PEER_ID_TEXT_MAX], duration[TIME_TEXT_MAX];
         const char *words;
 
         (void) peer_id_format(&call->peer_id, id);
-        (void) duration_format((int64_t) call->timeout_usec, duration);
+        (void) duration_format((int64_t) usec, duration);
         words = call->state == RPC_CALL_WAITING && !call->peer->link ? call->peer->words : "";
         if (call->state == RPC_CALL_DIALLING)
                 rpc_call_end(call, ERROR_TIMEOUT, "the address has not answered within %s", duration);
@@ -123,8 +125,46 @@ static int on_deadline(sd_event_source *source _unused_, uint64_t usec _unused_,
                              words);
         else
                 rpc_call_end(call, ERROR_TIMEOUT, "peer %s has not answered within %s", id, duration);
-        rpc_settle(rpc);
+        rpc_settle(call->rpc);
+}
+
+static int on_deadline(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        end_late(userdata, ((RpcCall *) userdata)->timeout_usec);
         return 0;
+}
+
+static int set_timer(RpcCall *call, uint64_t usec, sd_event_time_handler_t handler) {
+        call->timer = sd_event_source_disable_unref(call->timer);
+        if (usec == UINT64_MAX)
+                return 0;
+        return sd_event_add_time_relative(
+                        call->rpc->event,
+                        &call->timer,
+                        CLOCK_MONOTONIC,
+                        usec,
+                        DEADLINE_ACCURACY,
+                        handler,
+                        call);
+}
+
+/* The rest of the time is for the answer. */
+static int on_link_deadline(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        RpcCall *call = userdata;
+        uint64_t rest = call->timeout_usec;
+
+        if (rest != UINT64_MAX)
+                rest -= call->link_timeout_usec;
+        if (!has_link(call) || set_timer(call, rest, on_deadline) < 0)
+                end_late(call, call->link_timeout_usec);
+        return 0;
+}
+
+static int set_deadline(RpcCall *call, uint64_t timeout_usec, uint64_t link_timeout_usec) {
+        call->timeout_usec = timeout_usec;
+        call->link_timeout_usec = link_timeout_usec;
+        if (link_timeout_usec > 0 && link_timeout_usec < timeout_usec)
+                return set_timer(call, link_timeout_usec, on_link_deadline);
+        return set_timer(call, timeout_usec, on_deadline);
 }
 
 /* ---- sending */
@@ -348,16 +388,7 @@ static int copy_options(RpcCall *call, const RpcCallOptions *options) {
         r = options->size <= RPC_BODY_MAX && options->size > 0
                             ? str_append_bytes(&call->request, options->body, options->size)
                             : 0;
-        if (r >= 0 && options->timeout_usec != UINT64_MAX)
-                r = sd_event_add_time_relative(
-                                call->rpc->event,
-                                &call->timer,
-                                CLOCK_MONOTONIC,
-                                options->timeout_usec,
-                                DEADLINE_ACCURACY,
-                                on_deadline,
-                                call);
-        return r;
+        return r < 0 ? r : set_deadline(call, options->timeout_usec, options->link_timeout_usec);
 }
 
 static int dial(RpcCall *call, const char *address, const PeerId *peer) {
@@ -419,7 +450,6 @@ int rpc_call(Rpc *rpc, RpcCall **ret, const RpcCallOptions *options) {
         call->rpc = rpc;
         call->handler = options->handler;
         call->userdata = options->userdata;
-        call->timeout_usec = options->timeout_usec;
         list_init(&call->link_of);
         list_init(&call->resumed);
         rpc->n_calls++;

@@ -32,6 +32,7 @@ struct RpcCall {
         int result;
         Error error;
         uint64_t timeout_usec;
+        uint64_t link_timeout_usec;
         sd_event_source *timer;
         List link_of, resumed;
 };

@@ -132,18 +132,18 @@ typedef struct RpcCallOptions {
         const void *body; /* copied */
         size_t size;
         uint64_t timeout_usec;         /* UINT64_MAX: none */
+        uint64_t link_timeout_usec;    /* to get a link, where there is none; 0: TIMEOUT_USEC alone counts */
         const RpcCallHandler *handler; /* must outlive */
         void *userdata;
 } RpcCallOptions;
 
 /* Ask. A call waits for a link, and for room on it. It ends with what the peer answered, or with
  *   ERROR_TIMEOUT    after TIMEOUT_USEC, whatever holds it up; a peer that is slow or dead delays no other;
- *   ERROR_CANCELED   the link was lost and the peer may have got the request; or the ADDRESS did not answer,
- *                    or it is another peer's. When the peer cannot have got it, the call waits for the next
- *                    link;
- *   ERROR_NOT_FOUND  there is no link and no address;
- *   ERROR_TOO_BIG, ERROR_BUSY  the request or the answer is beyond the limits above.
- * Errors: -ENOMEM; all others come by ON_DONE. */
+ * or when there is no link after LINK_TIMEOUT_USEC; ERROR_CANCELED   the link was lost and the peer may have
+ * got the request; or the ADDRESS did not answer, or it is another peer's. When the peer cannot have got it,
+ * the call waits for the next link; ERROR_NOT_FOUND  there is no link and no address; ERROR_TOO_BIG,
+ * ERROR_BUSY  the request or the answer is beyond the limits above. Errors: -ENOMEM; all others come by
+ * ON_DONE. */
 int rpc_call(Rpc *rpc, RpcCall **ret, const RpcCallOptions *options);
 /* Silence and cancel: the peer is told. */
 RpcCall *rpc_call_unref(RpcCall *call);

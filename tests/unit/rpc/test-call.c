@@ -126,6 +126,30 @@ static void test_deadline(Nodes *nodes, const void *data G_GNUC_UNUSED) {
         expect_end(&asked, ERROR_TIMEOUT, "was not reached within 30ms: /ip4/127.0.0.1/tcp/");
 }
 
+/* The time to get a link counts only until there is one. */
+static void test_link_deadline(Nodes *nodes, const void *data G_GNUC_UNUSED) {
+        Node *a = &nodes->node[0], *b = &nodes->node[1];
+        RpcCallOptions options = { .peer = &b->id,
+                                   .method = "keep",
+                                   .timeout_usec = 60 * USEC_PER_MSEC,
+                                   .link_timeout_usec = 20 * USEC_PER_MSEC };
+        Asked asked = {};
+
+        nodes_link(a, b);
+        asked_with(&asked, a, &options, false);
+        expect_end(&asked, ERROR_TIMEOUT, "has not answered within 60ms");
+        options.timeout_usec = UINT64_MAX;
+        asked_with(&asked, a, &options, false);
+        while (asked.call->timer)
+                g_assert_cmpint(sd_event_run(a->event, 100000), >=, 0);
+        g_assert_cmpuint(asked.n_done, ==, 0);
+        asked_done(&asked);
+
+        node_free_rpc(b);
+        asked_with(&asked, a, &options, false);
+        expect_end(&asked, ERROR_TIMEOUT, "was not reached within 20ms: /ip4/127.0.0.1/tcp/");
+}
+
 /* Nobody answers at an address that is listened at: the backlog takes the connection. */
 static void test_deadline_in_handshake(Nodes *nodes, const void *data G_GNUC_UNUSED) {
         Node *a = &nodes->node[0], *b = &nodes->node[1];
@@ -485,6 +509,7 @@ int main(int argc, char **argv) {
         ADD("/rpc/call/errors", test_errors);
         ADD("/rpc/call/no-address", test_no_address);
         ADD("/rpc/call/deadline", test_deadline);
+        ADD("/rpc/call/link-deadline", test_link_deadline);
         ADD("/rpc/call/deadline-in-handshake", test_deadline_in_handshake);
         ADD("/rpc/call/dropped", test_dropped);
         ADD("/rpc/call/many-dropped", test_many_dropped);
