@@ -239,6 +239,45 @@ int file_remove_tree(int dir_fd, const char *path) {
         return unlinkat(dir_fd, path, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+static int file_old_path(char **ret, const char *path, unsigned n) {
+        return asprintf(ret, "%s.old.%u", path, n) < 0 ? -ENOMEM : 0;
+}
+
+/* Move number N one up, or away when it is the last that is kept. */
+static int file_age(const char *path, unsigned n, unsigned keep) {
+        _cleanup_free_ char *from = NULL, *to = NULL;
+        int r;
+
+        r = file_old_path(&from, path, n);
+        if (r >= 0)
+                r = file_old_path(&to, path, n + 1);
+        if (r < 0)
+                return r;
+        if (n + 1 >= keep)
+                return file_remove_tree(AT_FDCWD, from);
+        return rename(from, to) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int file_put_aside(const char *from, const char *path, uint64_t keep) {
+        unsigned last = (unsigned) MIN(keep, (uint64_t) FILE_ASIDE_MAX);
+        _cleanup_free_ char *to = NULL;
+        int r = 0;
+
+        if (access(from, F_OK) < 0)
+                return errno == ENOENT ? 0 : -errno;
+
+        for (unsigned n = last; r >= 0 && n-- > 0;)
+                r = file_age(path, n, last);
+        if (r >= 0)
+                r = file_old_path(&to, path, 0);
+        if (r < 0)
+                return r;
+        if (rename(from, to) < 0)
+                return -errno;
+        r = file_sync_parent(AT_FDCWD, path);
+        return r < 0 ? r : 1;
+}
+
 static int file_make_dir(const char *path, mode_t mode) {
         struct stat st;
 

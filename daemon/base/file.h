@@ -6,6 +6,7 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* The whole content, NUL-terminated (the NUL is not counted). Errors: open(2)'s, -EFBIG (more than MAX
@@ -25,5 +26,9 @@ int file_read_at(
 int file_sync_dir(int dir_fd);
 int file_sync_parent(int dir_fd, const char *path); /* the folder that PATH lies in: after a rename */
 int file_remove_tree(int dir_fd, const char *path); /* recursive; 0 when it was not there */
-int file_make_dirs(const char *path, mode_t mode);  /* with its parents */
+/* Move FROM to <path>.old.0; the older ones move up, and what would be number KEEP goes. Answers 1, or 0
+ * when there is no FROM. */
+#define FILE_ASIDE_MAX 1000 /* more are not kept */
+int file_put_aside(const char *from, const char *path, uint64_t keep);
+int file_make_dirs(const char *path, mode_t mode);               /* with its parents */
 int file_join(char **ret, const char *folder, const char *name); /* NAME alone when it is absolute */

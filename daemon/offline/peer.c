@@ -1,8 +1,6 @@
 #include "daemon/offline/peer.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -71,39 +69,8 @@ int offline_peer_drop_caches(const OfflinePeer *peer) {
         return 0;
 }
 
-static int peer_backup_path(const OfflinePeer *peer, int64_t n, char **ret) {
-        return asprintf(ret, "%s.old.%jd", peer->raft_folder, (intmax_t) n) < 0 ? -ENOMEM : 0;
-}
-
-/* Move backup N one up, or away when it is the last that is kept. */
-static int peer_rotate(const OfflinePeer *peer, int64_t n) {
-        _cleanup_free_ char *from = NULL, *to = NULL;
-        int r;
-
-        r = peer_backup_path(peer, n, &from);
-        if (r >= 0)
-                r = peer_backup_path(peer, n + 1, &to);
-        if (r < 0)
-                return r;
-        if (n + 1 >= peer->config->raft.backups_rotate)
-                return file_remove_tree(AT_FDCWD, from);
-        return rename(from, to) < 0 && errno != ENOENT ? -errno : 0;
-}
-
 int offline_peer_back_up(const OfflinePeer *peer, const char *from) {
-        _cleanup_free_ char *to = NULL;
-        int r = 0;
+        int r = file_put_aside(from, peer->raft_folder, (uint64_t) peer->config->raft.backups_rotate);
 
-        if (access(from, F_OK) < 0)
-                return errno == ENOENT ? 0 : -errno;
-
-        for (int64_t n = peer->config->raft.backups_rotate - 1; r >= 0 && n >= 0; n--)
-                r = peer_rotate(peer, n);
-        if (r >= 0)
-                r = peer_backup_path(peer, 0, &to);
-        if (r < 0)
-                return r;
-        if (rename(from, to) < 0)
-                return -errno;
-        return file_sync_parent(AT_FDCWD, peer->raft_folder);
+        return MIN(r, 0);
 }

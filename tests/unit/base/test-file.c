@@ -171,6 +171,26 @@ static void test_sync_parent(Fixture *f, const void *data _unused_) {
         g_assert_cmpint(file_sync_parent(f->fd, "not/there"), ==, -ENOENT);
 }
 
+static void test_put_aside(Fixture *f, const void *data _unused_) {
+        g_autofree char *path = g_build_filename(f->path, "raft", NULL);
+        g_autofree char *name = g_build_filename(path, "name", NULL);
+
+        g_assert_cmpint(file_put_aside(path, path, 3), ==, 0); /* nothing is there */
+        for (int i = 0; i < 5; i++) {
+                g_autofree char *text = g_strdup_printf("%d", i);
+
+                g_assert_cmpint(file_make_dirs(path, 0700), ==, 0);
+                g_assert_cmpint(file_replace(AT_FDCWD, name, text, 1, 0600), ==, 0);
+                g_assert_cmpint(file_put_aside(path, path, i < 4 ? 3 : UINT64_MAX), ==, 1);
+                g_assert_cmpint(access(path, F_OK), <, 0);
+        }
+        assert_content(f->fd, "raft.old.0/name", "4");
+        assert_content(f->fd, "raft.old.1/name", "3");
+        assert_content(f->fd, "raft.old.2/name", "2");
+        assert_content(f->fd, "raft.old.3/name", "1"); /* with more room the fourth stayed */
+        g_assert_cmpint(faccessat(f->fd, "raft.old.4", F_OK, 0), <, 0);
+}
+
 static void test_join(void) {
         static const struct {
                 const char *folder, *name, *path;
@@ -223,6 +243,7 @@ int main(int argc, char **argv) {
         ADD("make-dirs", test_make_dirs);
         ADD("sync-dir", test_sync_dir);
         ADD("sync-parent", test_sync_parent);
+        ADD("put-aside", test_put_aside);
         ADD("out-of-memory", test_out_of_memory);
         g_test_add_func("/base/file/join", test_join);
         return g_test_run();
