@@ -25,9 +25,7 @@
 #define PEERS_SUBMIT_BYTES_MAX (64 * 1024 * 1024)
 #define PEERS_RETRY_USEC (100 * USEC_PER_MSEC)       /* a leader that refused or was lost is asked again */
 #define PEERS_ADDRESSES_MAX 32                       /* of one peer */
-#define PEERS_FOLDERS_MAX 6                          /* raft.old.N, consensus.raft.backups_rotate */
 #define PEERS_MEMBERSHIP_TIMEOUT (30 * USEC_PER_SEC) /* to add or to remove a peer */
-#define PEERS_JOIN_FILE "raft.join"                  /* the addresses of whom to join, one a line */
 
 typedef struct Peers Peers;
 typedef struct PeersSubmit PeersSubmit;
@@ -41,7 +39,7 @@ typedef struct PeersEvents {
         /* A member's link came up, or was lost. */
         void (*link_changed)(const PeerId *peer, bool up, void *userdata);
         /* The process has to end with EXIT_STATUS, and to move the raft folder aside after it has closed the
-         * consensus (peers_put_aside()): 0 when this peer was removed from its cluster, 75 to start again
+         * consensus (folder.h): 0 when this peer was removed from its cluster, 75 to start again
          * and join another one. WORDS say which. */
         void (*leave)(int exit_status, const char *words, void *userdata);
         /* The pinset of PEER and this one differ at INDEX (digests of STATE_DIGEST_SIZE bytes). */
@@ -145,8 +143,3 @@ int peers_add(Peers *peers,
 int peers_remove(Peers *peers, PeersChange **ret, const PeerId *peer, PeersChangeDone done, void *userdata);
 PeersChange *peers_change_unref(PeersChange *change);
 DEFINE_CLEANUP(PeersChange *, peers_change_unref);
-
-/* ---- before there is a consensus (join.h has the way in), and after it was closed */
-
-/* Move <raft folder> to <raft folder>.old.N, the oldest beyond KEEP go. Blocks. */
-int peers_put_aside(const char *raft_folder, unsigned keep, Error *reterr);

@@ -1,0 +1,146 @@
+#include "daemon/peers/body.h"
+
+#include <json-c/json.h>
+
+#include "daemon/base/multibase.h"
+#include "daemon/types/multiaddr.h"
+
+/* ---- bytes of a fixed size, as hex */
+
+static int read_hex(struct json_object *from, void *member, size_t size) {
+        size_t n;
+
+        if (!json_object_is_type(from, json_type_string))
+                return -EPROTOTYPE;
+        n = (size_t) json_object_get_string_len(from);
+        if (n != 2 * size)
+                return -EBADMSG;
+        return multibase_decode(MULTIBASE_16, json_object_get_string(from), n, member, size) ==
+                                               (ssize_t) size
+                               ? 0
+                               : -EBADMSG;
+}
+
+static int write_hex(const void *member, size_t size, Str *to) {
+        (void) str_append_char(to, '"');
+        (void) multibase_encode(MULTIBASE_16, member, size, to);
+        return str_append_char(to, '"');
+}
+
+static int read_proof(struct json_object *from, void *member) {
+        return read_hex(from, member, PEERS_PROOF_SIZE);
+}
+
+static int write_proof(const void *member, Str *to) {
+        return write_hex(member, PEERS_PROOF_SIZE, to);
+}
+
+static int read_cluster_id(struct json_object *from, void *member) {
+        return read_hex(from, member, STATE_CLUSTER_ID_SIZE);
+}
+
+static int write_cluster_id(const void *member, Str *to) {
+        return write_hex(member, STATE_CLUSTER_ID_SIZE, to);
+}
+
+static const JsonType proof_json = { "64 hex digits", read_proof, write_proof, NULL, NULL };
+static const JsonType cluster_id_json = { "32 hex digits", read_cluster_id, write_cluster_id, NULL, NULL };
+
+/* ---- the bodies */
+
+#define PROOF(struct_)                                                                                      \
+        { "proof", JSON_TYPE, offsetof(struct_, proof), JSON_REQUIRED, .type = &proof_json }
+#define CLUSTER_ID(struct_)                                                                                 \
+        { "cluster_id", JSON_TYPE, offsetof(struct_, cluster_id), JSON_REQUIRED, .type = &cluster_id_json }
+#define ADDRESSES(struct_, flags_)                                                                          \
+        { "addresses", JSON_TYPE, offsetof(struct_, addresses), flags_, .type = &multiaddr_list_json }
+#define RAFT_ID(struct_)                                                                                    \
+        { "raft_id", JSON_UINT, offsetof(struct_, raft_id), JSON_REQUIRED }
+#define SHAPE(name_, struct_, fields_)                                                                      \
+        { .name = name_, .size = sizeof(struct_), .fields = fields_ }
+
+static const JsonField join_fields[] = {
+        PROOF(PeersJoinBody),
+        { "only_ask", JSON_BOOL, offsetof(PeersJoinBody, only_ask), JSON_OMIT_EMPTY },
+        { "peername", JSON_STRING, offsetof(PeersJoinBody, peername), 0 },
+        ADDRESSES(PeersJoinBody, 0),
+        JSON_END,
+};
+const JsonShape peers_join_body_shape = SHAPE("join", PeersJoinBody, join_fields);
+
+static const JsonField joined_fields[] = {
+        PROOF(PeersJoinedBody),
+        CLUSTER_ID(PeersJoinedBody),
+        RAFT_ID(PeersJoinedBody),
+        { "index", JSON_UINT, offsetof(PeersJoinedBody, index), JSON_REQUIRED },
+        ADDRESSES(PeersJoinedBody, JSON_REQUIRED),
+        JSON_END,
+};
+const JsonShape peers_joined_body_shape = SHAPE("joined", PeersJoinedBody, joined_fields);
+
+static const JsonField invite_fields[] = {
+        PROOF(PeersInviteBody),
+        CLUSTER_ID(PeersInviteBody),
+        ADDRESSES(PeersInviteBody, JSON_REQUIRED),
+        JSON_END,
+};
+const JsonShape peers_invite_body_shape = SHAPE("invite", PeersInviteBody, invite_fields);
+
+static const JsonField invited_fields[] = {
+        { "is_member", JSON_BOOL, offsetof(PeersInvitedBody, is_member), JSON_REQUIRED },
+        JSON_END,
+};
+const JsonShape peers_invited_body_shape = SHAPE("invited", PeersInvitedBody, invited_fields);
+
+static const JsonField membership_fields[] = {
+        CLUSTER_ID(PeersMembershipBody),
+        RAFT_ID(PeersMembershipBody),
+        { "index", JSON_UINT, offsetof(PeersMembershipBody, index), JSON_OMIT_EMPTY },
+        JSON_END,
+};
+const JsonShape peers_membership_body_shape = SHAPE("membership", PeersMembershipBody, membership_fields);
+
+static const JsonField membership_answer_fields[] = {
+        { "index", JSON_UINT, offsetof(PeersMembershipAnswer, index), JSON_REQUIRED },
+        { "is_member", JSON_BOOL, offsetof(PeersMembershipAnswer, is_member), JSON_REQUIRED },
+        { "is_leader", JSON_BOOL, offsetof(PeersMembershipAnswer, is_leader), JSON_REQUIRED },
+        JSON_END,
+};
+const JsonShape peers_membership_answer_shape = SHAPE(
+                "membership answer", PeersMembershipAnswer, membership_answer_fields);
+
+int peers_body_read(
+                const JsonShape *shape,
+                const void *bytes,
+                size_t size,
+                size_t max,
+                void *to,
+                Error *reterr) {
+        JsonProblem problem;
+        int r;
+
+        if (size > max)
+                return error_set(
+                                reterr,
+                                ERROR_TOO_BIG,
+                                "%s: %zu bytes, expected at most %zu",
+                                shape->name,
+                                size,
+                                max);
+
+        r = json_read_text(shape, bytes, size, to, &problem);
+        if (r == -ENOMEM)
+                return error_set_errno(reterr, r, "%s: %m", shape->name);
+        if (r < 0 && problem.field[0] == '\0')
+                return error_set(reterr, ERROR_INVALID, "%s: expected a JSON object", shape->name);
+        if (r < 0)
+                return error_set(
+                                reterr,
+                                ERROR_INVALID,
+                                "%s: %s: '%s' is not allowed, expected %s",
+                                shape->name,
+                                problem.field,
+                                problem.value,
+                                problem.expected);
+        return 0;
+}

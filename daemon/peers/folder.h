@@ -1,0 +1,28 @@
+#pragma once
+
+/*
+ * What the state folder says of where this peer belongs:
+ *
+ *   raft/         it is a member of the cluster of this log
+ *   raft.join     it is to join a cluster: the addresses of whom to ask, one a line. Written before raft/ is
+ *                 put aside, and removed after there is a raft/ of the other cluster, so that a crash at any
+ *                 point leaves something to go on from
+ *   raft.old.N    what it was before, 0 being the newest
+ *
+ * Everything here blocks: it is for the start, the stop, and the moment at which a peer decides to leave.
+ */
+
+#include "daemon/base/str.h"
+#include "daemon/types/error.h"
+
+#define PEERS_JOIN_FILE "raft.join"
+
+/* Answers 1 and the addresses, 0 when there is no such file. Lines that are no multiaddrs are passed over.
+ */
+int peers_join_file_read(const char *state_folder, StrList *ret, Error *reterr);
+int peers_join_file_write(const char *state_folder, const StrList *addresses, Error *reterr);
+int peers_join_file_remove(const char *state_folder, Error *reterr);
+
+/* Move RAFT_FOLDER to <raft folder>.old.0; of the older ones KEEP are kept. Answers 1, or 0 when it is not
+ * there. */
+int peers_put_aside(const char *raft_folder, uint64_t keep, Error *reterr);
