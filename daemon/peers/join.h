@@ -4,15 +4,20 @@
  * Join: a peer without a raft folder asks a member of a cluster to be taken in, before it opens its
  * consensus.
  *
- *   dial an address ──► "id" (a link) ──► "join" with proof ──► raft id, cluster id, addresses
+ *   address ──► "join" with proof (proved.h) ──► Raft id, cluster id, addresses
+ *      ▲              │ no answer, or not now
+ *      └── back-off ──┘
  *
- * Each address is tried in turn, again and again, with back-off, until somebody takes this peer in (or says
- * for certain that it does not: another secret, a refusal). The member that was asked has the leader add it,
- * and answers with a proof of its own.
+ * Each address is tried in turn, again and again, until somebody takes this peer in, or says for certain
+ * that it does not: another secret, a refusal. The member that was asked has the leader add it, and answers
+ * with a proof of its own.
  */
 
 #include "daemon/consensus/consensus.h"
 #include "daemon/types/error.h"
+
+#define PEERS_JOIN_BACKOFF_MIN (500 * USEC_PER_MSEC) /* between rounds, doubled, ± 25 % */
+#define PEERS_JOIN_BACKOFF_MAX (30 * USEC_PER_SEC)
 
 typedef struct PeersJoin PeersJoin;
 
@@ -22,20 +27,22 @@ typedef struct PeersJoined {
         StrList addresses; /* of the members, with /p2p/ */
 } PeersJoined;
 
-typedef struct PeersJoinOptions {
+typedef struct PeersJoinOptions { /* all borrowed */
         const char *private_key;
         const char *secret;
         const char *peername;
         const StrList *own_addresses; /* announced, with /p2p/ */
-        const StrList *addresses;     /* whom to ask; with or without /p2p/ */
+        const StrList *addresses;     /* whom to ask, canonical, with or without /p2p/ */
         uint64_t dial_timeout_usec;
         /* From the loop, once. On 0, JOINED is given away. Errors: ERROR_FORBIDDEN, ERROR_REFUSED; what is
-         * not certain is tried again. */
+         * not certain is tried again. The join may be freed. */
         void (*done)(int r, const Error *error, PeersJoined *joined, void *userdata);
-        void (*waiting)(const char *words, void *userdata); /* why it takes long; may be NULL */
+        /* Why it takes long, after each attempt, from the loop; may be NULL. The join may not be freed. */
+        void (*waiting)(const char *words, void *userdata);
         void *userdata;
 } PeersJoinOptions;
 
+/* Errors: ERROR_INVALID (no address but those of this peer; the key), … */
 int peers_join_new(PeersJoin **ret, sd_event *event, const PeersJoinOptions *options, Error *reterr);
 PeersJoin *peers_join_free(PeersJoin *join);
 DEFINE_CLEANUP(PeersJoin *, peers_join_free);
