@@ -300,14 +300,15 @@ int tracker_status(
 
 /* ---- listed ---- */
 
-/* In the order in which they are looked at: what is under way, then each FIFO. */
+/* What is under way comes first, then each FIFO: source n is FIFO n - 1. */
+#define CURSOR_RUNNING 0
+
 struct TrackerCursor {
         Tracker *tracker;
         PinStatus filter;
         Cid *running; /* a copy of what was under way at the start */
-        size_t n_running, at;
-        unsigned fifo;
-        uint64_t number;
+        size_t n_running;
+        TrackerPosition position;
 };
 
 int tracker_cursor_new(TrackerCursor **ret, Tracker *tracker, PinStatus filter) {
@@ -336,6 +337,14 @@ TrackerCursor *tracker_cursor_free(TrackerCursor *cursor) {
         return NULL;
 }
 
+void tracker_cursor_seek(TrackerCursor *cursor, const TrackerPosition *position) {
+        cursor->position = *position;
+}
+
+TrackerPosition tracker_cursor_tell(const TrackerCursor *cursor) {
+        return cursor->position;
+}
+
 static bool cursor_takes(const TrackerCursor *cursor, const Cid *cid, const TrackerRecord *record) {
         const TrackerOperation *op = tracker_run_find(cursor->tracker, cid);
         PinStatus status = record->status;
@@ -345,40 +354,62 @@ static bool cursor_takes(const TrackerCursor *cursor, const Cid *cid, const Trac
         return pin_status_matches(status, cursor->filter);
 }
 
+/* There may be millions in a FIFO whose items FILTER does not take. */
+static bool cursor_may_take(const TrackerCursor *cursor, unsigned fifo) {
+        static const PinStatus statuses[_TRACKER_FIFO_N] = {
+                [TRACKER_FIFO_PRIORITY] = PIN_STATUS_PIN_QUEUED,
+                [TRACKER_FIFO_NORMAL] = PIN_STATUS_PIN_QUEUED,
+                [TRACKER_FIFO_UNPIN] = PIN_STATUS_UNPIN_QUEUED,
+                [TRACKER_FIFO_UNEXPECTED] = PIN_STATUS_UNEXPECTEDLY_UNPINNED,
+                [TRACKER_FIFO_DELAY... _TRACKER_FIFO_N - 1] = PIN_STATUS_PIN_ERROR | PIN_STATUS_UNPIN_ERROR,
+        };
+
+        return pin_status_matches(statuses[fifo], cursor->filter);
+}
+
 /* The next item of the present source: 1, 0 when the source is at its end, TRACKER_QUEUE_MORE. */
-static int cursor_step(TrackerCursor *cursor, Cid *ret_cid, TrackerRecord *ret) {
+static int cursor_look(TrackerCursor *cursor, Cid *ret_cid, TrackerRecord *ret) {
+        TrackerPosition *position = &cursor->position;
         TrackerQueue *queue = cursor->tracker->queue;
+        unsigned fifo = (unsigned) position->source - 1;
+        int r;
 
-        if (cursor->at < cursor->n_running) {
-                int r;
+        if (position->source != CURSOR_RUNNING)
+                return cursor_may_take(cursor, fifo)
+                                       ? tracker_queue_walk(queue, fifo, &position->number, ret_cid, ret)
+                                       : 0;
+        if (position->number >= cursor->n_running)
+                return 0;
+        *ret_cid = cursor->running[position->number++];
+        r = tracker_queue_get(queue, ret_cid, ret);
+        return r == 0 ? TRACKER_QUEUE_MORE : r;
+}
 
-                *ret_cid = cursor->running[cursor->at++];
-                r = tracker_queue_get(queue, ret_cid, ret);
-                return r == 0 ? TRACKER_QUEUE_MORE : r;
-        }
-        return tracker_queue_walk(queue, cursor->fifo, &cursor->number, ret_cid, ret);
+int tracker_cursor_step(TrackerCursor *cursor, Cid *ret) {
+        TrackerRecord record = {};
+        bool takes;
+        int r;
+
+        if (cursor->position.source > _TRACKER_FIFO_N)
+                return 0;
+        r = cursor_look(cursor, ret, &record);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                cursor->position = (TrackerPosition){ .source = cursor->position.source + 1 };
+        if (r != 1)
+                return TRACKER_CURSOR_MORE;
+
+        takes = cursor_takes(cursor, ret, &record);
+        tracker_record_done(&record);
+        return takes ? 1 : TRACKER_CURSOR_MORE;
 }
 
 int tracker_cursor_next(TrackerCursor *cursor, Cid *ret) {
-        while (cursor->fifo < _TRACKER_FIFO_N) {
-                TrackerRecord record = {};
-                bool takes;
-                int r;
+        int r;
 
-                r = cursor_step(cursor, ret, &record);
-                if (r < 0)
-                        return r;
-                if (r == 0) {
-                        cursor->fifo++;
-                        cursor->number = 0;
-                }
-                if (r != 1)
-                        continue;
-
-                takes = cursor_takes(cursor, ret, &record);
-                tracker_record_done(&record);
-                if (takes)
-                        return 1;
-        }
-        return 0;
+        do
+                r = tracker_cursor_step(cursor, ret);
+        while (r == TRACKER_CURSOR_MORE);
+        return r;
 }

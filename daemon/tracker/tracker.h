@@ -107,6 +107,17 @@ int tracker_recover(Tracker *tracker, const Cid *cid);
  * is told once; what begins or ends to be worked on may be told twice, or be passed over. */
 int tracker_cursor_new(TrackerCursor **ret, Tracker *tracker, PinStatus filter);
 int tracker_cursor_next(TrackerCursor *cursor, Cid *ret); /* 1, 0 at the end */
+/* The same, but looks at one item (or some that are gone) only: TRACKER_CURSOR_MORE when FILTER does not
+ * take it. */
+#define TRACKER_CURSOR_MORE 2
+int tracker_cursor_step(TrackerCursor *cursor, Cid *ret);
+/* Where a cursor is, so that another one can go on from there later. The beginning is all zeros; any other
+ * value is taken as well, and leads somewhere. */
+typedef struct TrackerPosition {
+        uint64_t source, number;
+} TrackerPosition;
+void tracker_cursor_seek(TrackerCursor *cursor, const TrackerPosition *position);
+TrackerPosition tracker_cursor_tell(const TrackerCursor *cursor);
 TrackerCursor *tracker_cursor_free(TrackerCursor *cursor);
 DEFINE_CLEANUP(TrackerCursor *, tracker_cursor_free);
 

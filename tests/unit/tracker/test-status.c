@@ -232,6 +232,62 @@ static void test_cursor(Whole *w, gconstpointer data _unused_) {
         g_assert_cmpuint(walk(w, PIN_STATUS_PINNED, seen, 40), ==, 0);
 }
 
+static void test_cursor_goes_on(Whole *w, gconstpointer data _unused_) {
+        TrackerPosition position = {};
+        bool seen[20] = {};
+        unsigned n = 0;
+        int r;
+
+        tracker_queue_set_recent_max(w->tracker->queue, 6);
+        fake_kubo_plan(w->kubo, "pin/add", NULL, &whole_hang);
+        for (uint32_t i = 0; i < 20; i++)
+                whole_add(w, i);
+        WHOLE_WAIT(w, whole_counts(w).pinning == 2);
+        do { /* a cursor for each step */
+                TrackerCursor *cursor;
+                Cid cid;
+
+                g_assert_cmpint(tracker_cursor_new(&cursor, w->tracker, 0), ==, 0);
+                tracker_cursor_seek(cursor, &position);
+                r = tracker_cursor_step(cursor, &cid);
+                position = tracker_cursor_tell(cursor);
+                tracker_cursor_free(cursor);
+                for (uint32_t i = 0; r == 1 && i < 20; i++) {
+                        const Cid other = item_cid(i);
+
+                        if (cid_equal(&cid, &other)) {
+                                g_assert_false(seen[i]);
+                                seen[i] = true;
+                                n++;
+                        }
+                }
+        } while (r != 0);
+        g_assert_cmpuint(n, ==, 20);
+}
+
+/* Another peer may send any position. */
+static void test_cursor_position(Whole *w, gconstpointer data _unused_) {
+        static const uint64_t values[] = {
+                0, 1, 2, 5, 12, 13, 14, UINT32_MAX, UINT64_C(1) << 32, UINT64_MAX
+        };
+
+        fake_kubo_plan(w->kubo, "pin/add", NULL, &whole_hang);
+        for (uint32_t i = 0; i < 20; i++)
+                whole_add(w, i);
+        for (size_t i = 0; i < ELEMENTSOF(values); i++)
+                for (size_t k = 0; k < ELEMENTSOF(values); k++) {
+                        _cleanup_(tracker_cursor_freep) TrackerCursor *cursor = NULL;
+                        unsigned n = 0;
+                        Cid cid;
+
+                        g_assert_cmpint(tracker_cursor_new(&cursor, w->tracker, 0), ==, 0);
+                        tracker_cursor_seek(cursor, &(TrackerPosition){ values[i], values[k] });
+                        while (tracker_cursor_next(cursor, &cid) == 1)
+                                n++;
+                        g_assert_cmpuint(n, <=, 20);
+                }
+}
+
 /* Recover while walking, as a recovery of all does: each is met, and it ends. */
 static void test_cursor_while_recovering(Whole *w, gconstpointer data _unused_) {
         _cleanup_(tracker_cursor_freep) TrackerCursor *cursor = NULL;
@@ -302,6 +358,8 @@ int main(int argc, char *argv[]) {
         TEST("stopped-meanwhile", test_stopped_meanwhile);
         TEST("cancel", test_cancel);
         TEST("cursor", test_cursor);
+        TEST("cursor-goes-on-where-another-was", test_cursor_goes_on);
+        TEST("cursor-at-any-position", test_cursor_position);
         TEST("cursor-while-recovering", test_cursor_while_recovering);
         TEST("fault", test_fault);
         return g_test_run();
