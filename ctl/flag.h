@@ -44,7 +44,10 @@ typedef struct CtlOptions {
         bool no_check_certificate;
         bool debug;
         bool force_http;
-        const char *host;
+        bool bus;
+        bool user_bus;
+        const char *host;     /* NULL: the default */
+        const char *instance; /* NULL: the only one */
         const char *secret;
         const char *encoding;
         const char *basic_auth;

@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "ctl/backend/http.h"
 #include "ctl/help.h"
+#include "ctl/road.h"
 #include "ctl/verb.h"
 #include "daemon/types/version.h"
 
@@ -80,27 +80,6 @@ static int check_globals(Ctl *ctl) {
         return 0;
 }
 
-static int open_backend(Ctl *ctl) {
-        const CtlOptions *options = &ctl->options;
-        CtlHttpOptions http = {
-                .credentials = options->basic_auth,
-                .timeout_sec = options->timeout_sec,
-                .skip_verify = options->no_check_certificate,
-                .debug = options->debug ? ctl->err : NULL,
-        };
-        bool https = (options->https || !str_is_empty(options->basic_auth)) && !options->force_http;
-        _cleanup_(error_done) Error error = {};
-        int r;
-
-        r = ctl_hosts_parse(options->host, https, &http.hosts, &error);
-        if (r < 0)
-                return ctl_verb_fail(ctl, "parsing host multiaddress", "%s", error_message(&error));
-        r = ctl_backend_http_new(&ctl->backend, &http, &error);
-        if (r < 0)
-                return ctl_verb_fail(ctl, "creating API client", "%s", error_message(&error));
-        return 0;
-}
-
 /* ---- the way to the verb */
 
 static int run_leaf(Ctl *ctl, const Place *place, CtlArguments *args) {
@@ -118,7 +97,7 @@ static int run_leaf(Ctl *ctl, const Place *place, CtlArguments *args) {
                 ctl_help_verb(ctl->out, place->verb, place->path);
                 return 0;
         }
-        r = place->verb->local ? 0 : open_backend(ctl);
+        r = place->verb->local ? 0 : ctl_road_open(ctl, place->verb->http);
         return r != 0 ? r : place->verb->run(ctl, args);
 }
 
@@ -168,10 +147,7 @@ static int run_group(Ctl *ctl, Place *place, CtlArguments *args) {
 int main(int argc, char **argv) {
         Ctl ctl = {
                 .root = &ctl_verb_root,
-                .options = { .host = CTL_HOST_DEFAULT,
-                             .encoding = "text",
-                             .mode = "recursive",
-                             .filter = "" },
+                .options = { .encoding = "text", .mode = "recursive", .filter = "" },
                 .out = stdout,
                 .err = stderr,
         };

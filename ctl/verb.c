@@ -73,6 +73,18 @@ static const CtlFlag root_flags[] = {
           CTL_FLAG_BOOL,
           offsetof(CtlOptions, force_http),
           "force HTTP. only valid when using BasicAuth" },
+        { { "bus" },
+          CTL_FLAG_BOOL,
+          offsetof(CtlOptions, bus),
+          "ask the peer of this host over the system bus" },
+        { { "user-bus" },
+          CTL_FLAG_BOOL,
+          offsetof(CtlOptions, user_bus),
+          "ask the user's own peer over the user's bus" },
+        { { "instance" },
+          CTL_FLAG_STRING,
+          offsetof(CtlOptions, instance),
+          "which of several peers on the bus: the instance of its unit" },
         { { "help", "h" }, CTL_FLAG_BOOL, offsetof(CtlOptions, help), "show help" },
         { { "version", "v" }, CTL_FLAG_BOOL, offsetof(CtlOptions, version), "print the version" },
         /* Read so that it can be refused with words. */
@@ -91,8 +103,10 @@ const CtlVerb ctl_verb_root = {
                        "specific one.\n"
                        "\n"
                        "ipfs-cluster-ctl uses the IPFS Cluster API to perform requests and\n"
-                       "display responses in a user-readable format. The location of the IPFS\n"
-                       "Cluster server is assumed to be " CTL_HOST_DEFAULT ", but can be configured\n"
+                       "display responses in a user-readable format. A peer that is a service of this\n"
+                       "host is asked over the system bus, unless an option of the HTTP API is given;\n"
+                       "otherwise the location of the IPFS Cluster server is assumed to be\n" CTL_HOST_DEFAULT
+                       ", but can be configured\n"
                        "with the --host option. If several multiaddresses are specified \n"
                        "(comma-separated), requests will be sent to the first one and fail-over \n"
                        "over to the others. This also works for dns-based addresses which resolve\n"

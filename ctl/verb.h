@@ -41,6 +41,7 @@ struct CtlVerb {
         int (*run)(Ctl *ctl, const CtlArguments *args);
         bool hidden; /* not listed by help */
         bool local;  /* does without a backend */
+        bool http;   /* needs the HTTP API, whatever road else is taken */
         bool raw;    /* flags are not read, so that any are taken */
 };
 

@@ -130,16 +130,6 @@ static int bus_on_retry(sd_event_source *source _unused_, uint64_t usec _unused_
 
 /* ---- life */
 
-/* What may stand in a bus name (and so in the name of the unit): letters, digits, _ and -, no digit first.
- */
-static bool instance_is_valid(const char *instance) {
-        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
-        size_t n = strlen(instance);
-
-        return n > 0 && n <= BUS_INSTANCE_MAX && strchr(letters, instance[0]) &&
-               strspn(instance, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_") == n;
-}
-
 static int bus_set_names(Bus *bus) {
         const char *instance = bus->options.instance;
         char self[PEER_ID_TEXT_MAX];
@@ -173,7 +163,7 @@ int bus_new(Bus **ret, sd_event *event, const BusOptions *options, Error *reterr
         _cleanup_(bus_freep) Bus *bus = NULL;
         int r;
 
-        if (options->instance && !instance_is_valid(options->instance))
+        if (options->instance && !bus_instance_is_valid(options->instance))
                 return error_set(
                                 reterr,
                                 ERROR_INVALID,

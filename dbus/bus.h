@@ -12,8 +12,6 @@
 
 #include "daemon/cluster/cluster.h"
 
-#define BUS_INSTANCE_MAX 64
-
 typedef struct Bus Bus;
 
 typedef struct BusOptions {

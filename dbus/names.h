@@ -1,9 +1,13 @@
 #pragma once
 
+#include <stdbool.h>
+#include <string.h>
+
 /* Every name of the D-Bus service, spelled once. The members of the interfaces stand in their vtables and in
  * the *.xml. */
 
 #define BUS_NAME "org.ipfs.Cluster" /* with an instance: BUS_NAME ".<instance>" */
+#define BUS_INSTANCE_MAX 64
 
 #define BUS_PATH "/org/ipfs/Cluster"
 #define BUS_PEER_PATH BUS_PATH "/peer" /* <this>/<encoded peer ID> */
@@ -30,6 +34,8 @@
 
 #define BUS_PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
 
+#define BUS_PING_INTERFACE "org.freedesktop.DBus.Peer" /* which every object has */
+
 #define BUS_DAEMON_NAME "org.freedesktop.DBus"
 #define BUS_DAEMON_PATH "/org/freedesktop/DBus"
 #define BUS_DAEMON_INTERFACE "org.freedesktop.DBus"
@@ -37,3 +43,13 @@
 #define BUS_LOCAL_NAME "org.freedesktop.DBus.Local"
 #define BUS_LOCAL_PATH "/org/freedesktop/DBus/Local"
 #define BUS_LOCAL_INTERFACE "org.freedesktop.DBus.Local"
+
+/* Whether TEXT may stand in a bus name (and so in the name of the unit): letters, digits, _ and -, no digit
+ * first. */
+static inline bool bus_instance_is_valid(const char *text) {
+        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+        size_t n = strlen(text);
+
+        return n > 0 && n <= BUS_INSTANCE_MAX && strchr(letters, text[0]) &&
+               strspn(text, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_") == n;
+}

@@ -114,13 +114,16 @@ static int check_origins(const StrList *origins, Error *reterr) {
 
 static int check_options(const Pin *pin, Error *reterr) {
         if (pin->name && strlen(pin->name) > PIN_NAME_MAX)
-                return error_set(reterr, ERROR_INVALID, "name: it is longer than %d bytes", PIN_NAME_MAX);
+                return error_set(
+                                reterr,
+                                ERROR_INVALID,
+                                "parameter name is longer than %d bytes",
+                                PIN_NAME_MAX);
         if (pin->metadata.n > PIN_METADATA_MAX)
                 return error_set(
                                 reterr,
                                 ERROR_INVALID,
-                                "metadata: %zu entries are given, at most %d are allowed",
-                                pin->metadata.n,
+                                "metadata has more than %d entries",
                                 PIN_METADATA_MAX);
         return check_origins(&pin->origins, reterr);
 }

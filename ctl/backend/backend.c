@@ -1,8 +1,10 @@
 #include "ctl/backend/backend.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/types/connect-graph.h"
 #include "daemon/types/metric.h"
@@ -159,7 +161,56 @@ int ctl_failure_set(CtlFailure *failure, int r, unsigned code, const char *forma
         return r;
 }
 
+int ctl_failure_set_answer(CtlFailure *failure, int r, unsigned code, const JsonProblem *problem) {
+        char text[CTL_ERRNO_WORDS_MAX];
+
+        if (r == -E2BIG)
+                return ctl_failure_set(failure, r, code, "the answer is larger than this program takes");
+        if (r == -ENOMEM)
+                return ctl_failure_set(failure, r, 0, "out of memory");
+        if (problem->field[0])
+                return ctl_failure_set(
+                                failure,
+                                r,
+                                code,
+                                "cannot read the answer: %s is %s, expected %s",
+                                problem->field,
+                                problem->value[0] ? problem->value : "absent",
+                                problem->expected);
+        if (r == -EBADMSG)
+                return ctl_failure_set(failure, r, code, "cannot read the answer: not the JSON expected");
+        return ctl_failure_set(failure, r, 0, "%s", ctl_errno_words(-r, text));
+}
+
 void ctl_failure_done(CtlFailure *failure) {
         free(failure->message);
         *failure = (CtlFailure){};
+}
+
+const char *ctl_errno_words(int error, char text[static CTL_ERRNO_WORDS_MAX]) {
+        const char *words = strerror_r(error, text, CTL_ERRNO_WORDS_MAX);
+
+        if (words != text)
+                (void) snprintf(text, CTL_ERRNO_WORDS_MAX, "%s", words);
+        text[0] = (char) tolower((unsigned char) text[0]);
+        return text;
+}
+
+void ctl_debug(FILE *to, const char *word, const char *text, size_t n) {
+        struct timespec now;
+        char stamp[32];
+        struct tm tm;
+
+        if (!to)
+                return;
+        clock_gettime(CLOCK_REALTIME, &now);
+        gmtime_r(&now.tv_sec, &tm);
+        strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
+        fprintf(to,
+                "%s.%03ldZ\tDEBUG\tapiclient\t%s: %.*s\n",
+                stamp,
+                now.tv_nsec / 1000000,
+                word,
+                (int) MIN(n, INT32_MAX),
+                text);
 }

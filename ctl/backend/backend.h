@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "daemon/types/pin.h"
 
@@ -48,6 +49,7 @@ typedef enum CtlForm {
 } CtlForm;
 
 #define CTL_VALUE_KEY "value"
+#define CTL_ERRNO_WORDS_MAX 128
 
 typedef struct CtlRequest {
         CtlCall call;
@@ -116,8 +118,17 @@ int ctl_call_deliver(
                 void *userdata,
                 JsonProblem *reterr);
 
+/* Each answers R. */
 int ctl_failure_set(CtlFailure *failure, int r, unsigned code, const char *format, ...) _printf_(4, 5);
+/* For an answer that is none: why it cannot be read or handed out. CODE is what the peer gave with it. */
+int ctl_failure_set_answer(CtlFailure *failure, int r, unsigned code, const JsonProblem *problem);
 void ctl_failure_done(CtlFailure *failure);
+
+/* "connection refused": the texts of Go are those of the C library, but for the capital. */
+const char *ctl_errno_words(int error, char text[static CTL_ERRNO_WORDS_MAX]);
+
+/* A line for --debug; TO may be NULL. */
+void ctl_debug(FILE *to, const char *word, const char *text, size_t n);
 
 /* Items that only this program knows as structs. */
 

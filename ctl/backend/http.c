@@ -5,7 +5,6 @@
 #include <dlfcn.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "ctl/backend/stream.h"
 #include "daemon/base/percent.h"
@@ -179,25 +178,6 @@ static int write_body(const CtlRequest *request, Str *to) {
 
 /* ---- what comes back */
 
-static void debug_line(FILE *to, const char *word, const char *text, size_t n) {
-        struct timespec now;
-        char stamp[32];
-        struct tm tm;
-
-        if (!to)
-                return;
-        clock_gettime(CLOCK_REALTIME, &now);
-        gmtime_r(&now.tv_sec, &tm);
-        strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-        fprintf(to,
-                "%s.%03ldZ\tDEBUG\tapiclient\t%s: %.*s\n",
-                stamp,
-                now.tv_nsec / 1000000,
-                word,
-                (int) MIN(n, INT32_MAX),
-                text);
-}
-
 static int transfer_take_objects(Transfer *t, const char *bytes, size_t n) {
         const char *text;
         size_t length;
@@ -229,7 +209,7 @@ static int transfer_take(Transfer *t, const char *bytes, size_t n) {
 static size_t transfer_on_body(char *bytes, size_t size, size_t n, void *userdata) {
         Transfer *t = userdata;
 
-        debug_line(t->http->options.debug, "Response body", bytes, size * n);
+        ctl_debug(t->http->options.debug, "Response body", bytes, size * n);
         t->r = transfer_take(t, bytes, size * n);
         return t->r < 0 ? 0 : size * n;
 }
@@ -271,23 +251,13 @@ static int transfer_on_progress(
 
 /* ---- how it failed */
 
-/* "connection refused": the texts of Go are those of the C library, but for the capital. */
-static const char *errno_words(int error, char text[static 128]) {
-        const char *words = strerror_r(error, text, 128);
-
-        if (words != text)
-                (void) snprintf(text, 128, "%s", words);
-        text[0] = tolower((unsigned char) text[0]);
-        return text;
-}
-
 static int fail_connect(Transfer *t, const CtlHost *host, Str *to) {
         long error = 0;
-        char text[128];
+        char text[CTL_ERRNO_WORDS_MAX];
 
         t->http->curl->easy_getinfo(t->http->handle, CURLINFO_OS_ERRNO, &error);
         (void) str_appendf(to, "dial %s %s: connect: ", host->socket_path ? "unix" : "tcp", host->dial);
-        return str_append(to, error ? errno_words(error, text) : t->text);
+        return str_append(to, error ? ctl_errno_words((int) error, text) : t->text);
 }
 
 static int fail_tls(Transfer *t, Str *to) {
@@ -390,25 +360,8 @@ static int fail_status(Transfer *t, CtlFailure *reterr) {
         return -EREMOTEIO;
 }
 
-/* An answer that is none. */
 static int fail_answer(Transfer *t, int r, CtlFailure *reterr) {
-        if (r == -E2BIG)
-                return ctl_failure_set(reterr, r, t->status, "the answer is larger than this program takes");
-        if (r == -ENOMEM)
-                return ctl_failure_set(reterr, r, 0, "out of memory");
-        if (t->problem.field[0])
-                return ctl_failure_set(
-                                reterr,
-                                r,
-                                t->status,
-                                "cannot read the answer: %s is %s, expected %s",
-                                t->problem.field,
-                                t->problem.value[0] ? t->problem.value : "absent",
-                                t->problem.expected);
-        if (r == -EBADMSG)
-                return ctl_failure_set(
-                                reterr, r, t->status, "cannot read the answer: not the JSON expected");
-        return ctl_failure_set(reterr, r, 0, "%s", errno_words(-r, (char[128]){}));
+        return ctl_failure_set_answer(reterr, r, t->status, &t->problem);
 }
 
 /* ---- one exchange */
@@ -504,7 +457,7 @@ static int transfer_run(Transfer *t, const CtlHost *host, CtlFailure *reterr) {
         r = str_append(&t->url, t->target.data);
         if (r < 0)
                 return fail_answer(t, r, reterr);
-        debug_line(t->http->options.debug, routes[t->request->call].method, t->url.data, t->url.len);
+        ctl_debug(t->http->options.debug, routes[t->request->call].method, t->url.data, t->url.len);
 
         t->text[0] = '\0';
         transfer_prepare(t, host);

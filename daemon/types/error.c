@@ -146,3 +146,10 @@ ErrorCode error_from_http_status(unsigned status) {
                                 return code;
         return status < 500 ? ERROR_INVALID : ERROR_INTERNAL;
 }
+
+ErrorCode error_from_bus_name(const char *name) {
+        for (ErrorCode code = ERROR_INVALID; code < _ERROR_N; code++)
+                if (strcmp(error_table[code].bus_name, name) == 0)
+                        return code;
+        return ERROR_INTERNAL;
+}

@@ -63,3 +63,4 @@ const char *error_bus_name(ErrorCode code); /* without the prefix */
 int error_exit_status(ErrorCode code);
 ErrorCode error_from_errno(int r); /* sign does not matter; ERROR_INTERNAL when nothing fits */
 ErrorCode error_from_http_status(unsigned status);
+ErrorCode error_from_bus_name(const char *name); /* without the prefix; ERROR_INTERNAL for an unknown one */

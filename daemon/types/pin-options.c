@@ -190,7 +190,7 @@ static int pin_options_read_metadata(Pin *pin, const PinOptionList *options, Err
                         return error_set(
                                         reterr,
                                         ERROR_INVALID,
-                                        "more than %d parameters meta-*",
+                                        "metadata has more than %d entries",
                                         PIN_METADATA_MAX);
                 if (str_map_set(&pin->metadata, key, option->value ? option->value : "") < 0)
                         return error_set_errno(reterr, -ENOMEM, "%m");

@@ -10,31 +10,18 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from cluster_test import PATIENCE, Skip, eventually, run  # noqa: E402
+from private_bus import DBusDaemon  # noqa: E402
 
 HELLO = 'QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX'
 OTHER = 'QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn'
 NAME, PATH = 'org.ipfs.Cluster', '/org/ipfs/Cluster'
 
 
-class PrivateBus:
+class PrivateBus(DBusDaemon):
         def __init__(self, bench):
-                for tool in ('dbus-daemon', 'busctl'):
-                        if not shutil.which(tool):
-                                raise Skip(f'no {tool} here')
-                self.address = f'unix:path={bench.folder}/bus'
-                self.process = None
-                self.start()
-
-        def start(self):
-                self.process = subprocess.Popen(['dbus-daemon', '--session', '--nofork', '--nosyslog', '--print-address', f'--address={self.address}'],
-                                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-                assert self.process.stdout.readline()
-                self.env = {'DBUS_SYSTEM_BUS_ADDRESS': self.address, 'DBUS_SESSION_BUS_ADDRESS': self.address}
-
-        def stop(self):
-                self.process.kill()
-                self.process.wait()
-                self.process.stdout.close()
+                if not shutil.which('busctl'):
+                        raise Skip('no busctl here')
+                super().__init__(bench.folder)
 
         def busctl(self, *arguments):
                 return subprocess.run(['busctl', '--json=short', *arguments], capture_output=True, text=True, timeout=PATIENCE,

@@ -80,7 +80,7 @@ static void test_big_options(void) {
         char *name = g_strnfill(PIN_NAME_MAX + 1, 'x');
 
         harness_open(&harness);
-        assert_call(CALL("Pin", "sa{sv}", cid_of(1), 1, "name", "s", name), "name: it is longer than");
+        assert_call(CALL("Pin", "sa{sv}", cid_of(1), 1, "name", "s", name), "parameter name is longer than");
         assert_call(CALL("Pin", "sa{sv}", cid_of(1), 1, "origins", "as", 1, "/ip4/127.0.0.1/tcp/1"),
                     "origins: '/ip4/127.0.0.1/tcp/1' has no peer ID");
         g_free(name);

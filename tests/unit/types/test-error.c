@@ -60,6 +60,10 @@ static void test_from(void) {
         g_assert_cmpint(error_from_http_status(418), ==, ERROR_INVALID);
         g_assert_cmpint(error_from_http_status(500), ==, ERROR_INTERNAL);
         g_assert_cmpint(error_from_http_status(502), ==, ERROR_INTERNAL);
+        for (ErrorCode code = ERROR_INVALID; code < _ERROR_N; code++)
+                g_assert_cmpint(error_from_bus_name(error_bus_name(code)), ==, code);
+        g_assert_cmpint(error_from_bus_name("None"), ==, ERROR_INTERNAL);
+        g_assert_cmpint(error_from_bus_name("Elsewhere"), ==, ERROR_INTERNAL);
 }
 
 static void test_set(void) {

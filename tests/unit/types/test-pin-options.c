@@ -264,7 +264,7 @@ static void test_bounds(void) {
         for (size_t i = 0; i <= PIN_METADATA_MAX; i++)
                 metadata[i] = (PinOption){ g_strdup_printf("meta-%zu", i), "v" };
         g_assert_cmpint(pin_options_read(&pin, metadata, PIN_METADATA_MAX + 1, NOW, &error), ==, -EINVAL);
-        g_assert_cmpstr(error_message(&error), ==, "more than 256 parameters meta-*");
+        g_assert_cmpstr(error_message(&error), ==, "metadata has more than 256 entries");
         error_done(&error);
         for (size_t i = 0; i <= PIN_METADATA_MAX; i++)
                 g_free((char *) metadata[i].key);

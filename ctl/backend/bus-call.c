@@ -1,0 +1,261 @@
+/* The calls as members of the bus: which, with what arguments, and how the reply becomes items. */
+
+#include "ctl/backend/bus-call.h"
+
+#include <string.h>
+
+#include "daemon/base/variant.h"
+#include "daemon/types/metric.h"
+#include "dbus/names.h"
+
+enum { /* arguments, in this order */
+       TAKES_SUBJECT = 1 << 0,
+       TAKES_FILTER = 1 << 1,
+       TAKES_OPTIONS = 1 << 2,
+       TAKES_LOCAL = 1 << 3,
+       TAKES_PROPERTY = 1 << 4,
+};
+
+/* ---- replies */
+
+static int take_dict_as(CtlBusCall *call, const JsonShape *shape, CtlItemFunc take, void *userdata) {
+        _cleanup_free_ void *item = calloc(1, shape->size);
+        JsonProblem problem = {};
+        int r;
+
+        if (!item)
+                return ctl_bus_fail(call, -ENOMEM);
+        r = variant_read(call->reply, shape, item, /* strict= */ false, &problem);
+        if (r < 0)
+                return ctl_bus_fail_answer(call, r == -ENOMEM ? r : -EBADMSG, &problem);
+        r = take(item, userdata);
+        json_done(shape, item);
+        return r < 0 ? ctl_bus_fail_answer(call, r, &(JsonProblem){}) : 0;
+}
+
+static int deliver(void *item, void *userdata) {
+        return ctl_bus_deliver(userdata, item);
+}
+
+/* a{sv} */
+static int take_dict(CtlBusCall *call) {
+        return take_dict_as(call, ctl_call_shape(call->request->call), deliver, call);
+}
+
+/* aa{sv} */
+static int take_dicts_as(CtlBusCall *call, const JsonShape *shape, CtlItemFunc take, void *userdata) {
+        int r;
+
+        r = sd_bus_message_enter_container(call->reply, 'a', "a{sv}");
+        if (r < 0)
+                return ctl_bus_fail_answer(call, -EBADMSG, &(JsonProblem){});
+        while ((r = sd_bus_message_at_end(call->reply, false)) == 0) {
+                r = take_dict_as(call, shape, take, userdata);
+                if (r < 0)
+                        return r;
+        }
+        return r < 0 ? ctl_bus_fail_answer(call, -EBADMSG, &(JsonProblem){}) : 0;
+}
+
+static int take_peers(CtlBusCall *call) {
+        return take_dicts_as(call, ctl_call_shape(call->request->call), deliver, call);
+}
+
+/* An answer that is one value is put together as the JSON text that HTTP has. */
+static int deliver_text(CtlBusCall *call, const Str *text) {
+        JsonProblem problem = {};
+        int r;
+
+        r = str_error(text);
+        if (r >= 0)
+                r = ctl_call_deliver(
+                                call->request->call,
+                                text->data,
+                                text->len,
+                                call->on_item,
+                                call->userdata,
+                                &problem);
+        return r < 0 ? ctl_bus_fail_answer(call, r, &problem) : 0;
+}
+
+typedef struct Elements {
+        const JsonShape *shape;
+        Str text;
+} Elements;
+
+static int element_append(void *item, void *userdata) {
+        Elements *elements = userdata;
+
+        (void) str_append_char(&elements->text, elements->text.len > 0 ? ',' : '[');
+        return json_write(elements->shape, item, &elements->text);
+}
+
+static int take_elements(CtlBusCall *call, const JsonShape *shape) {
+        Elements elements = { .shape = shape };
+        int r;
+
+        r = take_dicts_as(call, shape, element_append, &elements);
+        if (r >= 0) {
+                (void) str_append(&elements.text, elements.text.len > 0 ? "]" : "[]");
+                r = deliver_text(call, &elements.text);
+        }
+        str_done(&elements.text);
+        return r;
+}
+
+static int take_metrics(CtlBusCall *call) {
+        return take_elements(call, &metric_shape);
+}
+
+static int take_alerts(CtlBusCall *call) {
+        return take_elements(call, &alert_shape);
+}
+
+/* as */
+static int take_names(CtlBusCall *call) {
+        _cleanup_(str_done) Str text = {};
+        const char *name;
+        int r;
+
+        (void) str_append_char(&text, '[');
+        r = sd_bus_message_enter_container(call->reply, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read(call->reply, "s", &name)) > 0) {
+                (void) str_append(&text, text.len > 1 ? "," : "");
+                (void) json_write_string(&text, name);
+        }
+        if (r < 0)
+                return ctl_bus_fail_answer(call, -EBADMSG, &(JsonProblem){});
+        (void) str_append_char(&text, ']');
+        return deliver_text(call, &text);
+}
+
+/* The property is all that the object has. */
+static int take_version(CtlBusCall *call) {
+        _cleanup_(str_done) Str text = {};
+        const char *version;
+
+        if (sd_bus_message_read(call->reply, "v", "s", &version) <= 0)
+                return ctl_bus_fail_answer(call, -EBADMSG, &(JsonProblem){});
+        (void) str_append(&text, "{\"version\":");
+        (void) json_write_string(&text, version);
+        (void) str_append(&text, "}");
+        return deliver_text(call, &text);
+}
+
+/* The peers' protocol is one, so there is no bandwidth by protocol; that the peer is there is known now. */
+static int take_no_bandwidth(CtlBusCall *call) {
+        _cleanup_(str_done) Str text = {};
+
+        (void) str_append(&text, "{}");
+        return deliver_text(call, &text);
+}
+
+/* ---- the table */
+
+typedef struct Member {
+        const char *interface;
+        const char *name;
+        unsigned takes;
+        int (*take)(CtlBusCall *call); /* the reply; NULL: there is nothing in it */
+} Member;
+
+static const Member members[_CTL_CALL_N] = {
+        [CTL_CALL_ID] = { BUS_INTERFACE, "Id", 0, take_dict },
+        [CTL_CALL_VERSION] = { BUS_PROPERTIES_INTERFACE, "Get", TAKES_PROPERTY, take_version },
+        [CTL_CALL_PEERS] = { BUS_INTERFACE, "ListPeers", 0, take_peers },
+        [CTL_CALL_PEER_ADD] = { BUS_INTERFACE, "AddPeer", TAKES_SUBJECT, take_dict },
+        [CTL_CALL_PEER_REMOVE] = { BUS_INTERFACE, "RemovePeer", TAKES_SUBJECT, NULL },
+        [CTL_CALL_PIN] = { BUS_INTERFACE, "Pin", TAKES_SUBJECT | TAKES_OPTIONS, take_dict },
+        [CTL_CALL_UNPIN] = { BUS_INTERFACE, "Unpin", TAKES_SUBJECT, take_dict },
+        [CTL_CALL_ALLOCATION] = { BUS_INTERFACE, "GetPin", TAKES_SUBJECT, take_dict },
+        [CTL_CALL_ALLOCATIONS] = { BUS_INTERFACE, "StreamPins", TAKES_FILTER, ctl_bus_pipe_read },
+        [CTL_CALL_STATUS] = { BUS_INTERFACE, "GetStatus", TAKES_SUBJECT | TAKES_LOCAL, take_dict },
+        [CTL_CALL_STATUS_LIST] = { BUS_INTERFACE,
+                                   "StreamStatus",
+                                   TAKES_FILTER | TAKES_LOCAL,
+                                   ctl_bus_pipe_read },
+        [CTL_CALL_SYNC] = { BUS_INTERFACE, "Sync", TAKES_SUBJECT, take_dict },
+        [CTL_CALL_SYNC_ALL] = { BUS_INTERFACE, "SyncAll", 0, ctl_bus_pipe_read },
+        [CTL_CALL_RECOVER] = { BUS_INTERFACE, "Recover", TAKES_SUBJECT | TAKES_LOCAL, take_dict },
+        [CTL_CALL_RECOVER_ALL] = { BUS_INTERFACE, "RecoverAll", TAKES_LOCAL, ctl_bus_pipe_read },
+        [CTL_CALL_GC] = { BUS_INTERFACE, "CollectGarbage", TAKES_LOCAL, take_dict },
+        [CTL_CALL_GRAPH] = { BUS_INTERFACE, "GetConnectGraph", 0, take_dict },
+        [CTL_CALL_ALERTS] = { BUS_INTERFACE, "ListAlerts", 0, take_alerts },
+        [CTL_CALL_BANDWIDTH] = { BUS_PING_INTERFACE, "Ping", 0, take_no_bandwidth },
+        [CTL_CALL_METRIC_NAMES] = { BUS_INTERFACE, "ListMetrics", 0, take_names },
+        [CTL_CALL_METRICS] = { BUS_INTERFACE, "GetMetrics", TAKES_SUBJECT, take_metrics },
+};
+
+/* A pin that takes over what another has is a member of its own, which has the other one first. */
+static const Member update = { BUS_INTERFACE, "UpdatePin", TAKES_SUBJECT | TAKES_OPTIONS, take_dict };
+
+/* ---- questions */
+
+static bool is_update(const CtlRequest *request) {
+        return request->call == CTL_CALL_PIN && cid_is_defined(&request->pin->pin_update);
+}
+
+static int append_options(sd_bus_message *message, const CtlRequest *request) {
+        Pin pin = *request->pin; /* which owns nothing */
+
+        pin.pin_update = (Cid){};
+        return variant_append(message, &pin_options_shape, &pin, NULL);
+}
+
+static int append_arguments(sd_bus_message *message, const CtlRequest *request, const Member *member) {
+        const char *subject = request->subject ? request->subject : "";
+        char cid[CID_TEXT_MAX];
+        int r = 0;
+
+        if (is_update(request))
+                r = sd_bus_message_append(message, "s", cid_format(&request->pin->pin_update, cid));
+        if (r >= 0 && (member->takes & TAKES_SUBJECT))
+                r = sd_bus_message_append(message, "s", subject);
+        if (r >= 0 && (member->takes & TAKES_FILTER))
+                r = sd_bus_message_append(message, "s", request->filter ? request->filter : "");
+        if (r >= 0 && (member->takes & TAKES_OPTIONS))
+                r = append_options(message, request);
+        if (r >= 0 && (member->takes & TAKES_LOCAL))
+                r = sd_bus_message_append(message, "b", (int) request->local);
+        if (r >= 0 && (member->takes & TAKES_PROPERTY))
+                r = sd_bus_message_append(message, "ss", BUS_INTERFACE, "Version");
+        return r;
+}
+
+static int run_member(CtlBusCall *call, const CtlRequest *request, const Member *member) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+        int r;
+
+        r = ctl_bus_message(call, member->interface, member->name, &message);
+        if (r < 0)
+                return r;
+        r = append_arguments(message, request, member);
+        if (r < 0)
+                return ctl_bus_fail(call, r);
+        r = ctl_bus_ask(call, message);
+        return r < 0 || !member->take ? r : member->take(call);
+}
+
+/* Statuses of CIDs that are named: the bus tells of one at a time. */
+static int run_statuses(CtlBusCall *call) {
+        _cleanup_(str_list_done) StrList cids = {};
+        int r;
+
+        r = str_list_split(&cids, call->request->subject, ',');
+        if (r < 0)
+                return ctl_bus_fail(call, r);
+        for (size_t i = 0; i < cids.n && r >= 0; i++) {
+                const CtlRequest one = { .subject = cids.items[i], .local = call->request->local };
+
+                r = run_member(call, &one, &members[CTL_CALL_STATUS]);
+        }
+        return r;
+}
+
+int ctl_bus_call_run(CtlBusCall *call) {
+        const CtlRequest *request = call->request;
+
+        if (request->call == CTL_CALL_STATUS_LIST && !str_is_empty(request->subject))
+                return run_statuses(call);
+        return run_member(call, request, is_update(request) ? &update : &members[request->call]);
+}
