@@ -25,6 +25,7 @@
 #include "dbus/bus.h"
 
 #define SERVICE_STATE_MODE 0700
+#define SERVICE_PEER_LISTENERS_MAX 16
 
 /* Opening may load a snapshot and blocks; then the log is replayed in the loop, which asks for time as it
  * goes. */
@@ -327,8 +328,7 @@ static int service_load(Service *service) {
         if (config_lock(service->state_folder, &service->lock_fd, &error) < 0)
                 return service_fail("obtaining execution lock", &error, EXIT_FAILURE, NULL);
 
-        if (config_identity_load(&service->identity, service->folder, &error) < 0 ||
-            config_check_alone(service->config, &service->identity.id, &error) < 0)
+        if (config_identity_load(&service->identity, service->folder, &error) < 0)
                 return service_fail_config(&error);
 
         config_unused_tell(service->config);
@@ -395,7 +395,51 @@ static int service_open_bus(Service *service) {
         return service_fail("creating D-Bus component", &error, EXIT_FAILURE, NULL);
 }
 
+/* QUIC and the like are in the Go program's default; such an address is announced by others, and not
+ * listened at here. */
+static int service_listen_at(const char *address, int *fds, size_t *n) {
+        MultiaddrEndpoint endpoint;
+        Error error = {};
+
+        if (multiaddr_endpoint(address, &endpoint) <= 0 || endpoint.transport != MULTIADDR_TCP) {
+                log_debug("cluster.listen_multiaddress: %s is no TCP address, ignoring it.", address);
+                return 0;
+        }
+        if (*n == SERVICE_PEER_LISTENERS_MAX)
+                return service_refuse("cluster.listen_multiaddress: too many addresses");
+        if (listener_open(address, &fds[*n], &error) < 0) {
+                error.code = ERROR_INTERNAL; /* an address that is in use is no failed disk */
+                return service_fail("listening for other peers", &error, EXIT_FAILURE, NULL);
+        }
+        ++*n;
+        return 0;
+}
+
+static int service_listen_for_peers(Service *service, int *fds, size_t *ret_n) {
+        const StrList *addresses = &service->config->cluster.listen_multiaddress;
+        size_t n = 0;
+        int r;
+
+        r = listener_inherited("peer", fds, SERVICE_PEER_LISTENERS_MAX);
+        if (r < 0)
+                return service_fail_errno("listening for other peers", r, "inherited sockets");
+        n = (size_t) r;
+        for (size_t i = 0; r == 0 && i < addresses->n; i++) {
+                int k = service_listen_at(addresses->items[i], fds, &n);
+
+                if (k != 0) {
+                        while (n > 0)
+                                close(fds[--n]);
+                        return k;
+                }
+        }
+        *ret_n = n;
+        return 0;
+}
+
 static int service_open(Service *service) {
+        int peer_fds[SERVICE_PEER_LISTENERS_MAX];
+        size_t n_peer_fds = 0;
         Error error = {};
         int r;
 
@@ -417,12 +461,17 @@ static int service_open(Service *service) {
                 return service_fail_errno("starting", r, "event loop");
 
         (void) notify_try(SERVICE_OPEN_MESSAGE);
+        r = service_listen_for_peers(service, peer_fds, &n_peer_fds);
+        if (r != 0)
+                return r;
         if (cluster_new(&service->cluster,
                         service->event,
                         &(ClusterOptions){
                                         .config = service->config,
                                         .identity = &service->identity,
                                         .state_folder = service->state_folder,
+                                        .peer_fds = peer_fds,
+                                        .n_peer_fds = n_peer_fds,
                                         .serving = service_on_serving,
                                         .ready = service_on_ready,
                                         .changed = service_on_changed,

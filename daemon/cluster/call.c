@@ -29,7 +29,7 @@ ClusterCall *cluster_call_unref(ClusterCall *call) {
                 call->cluster->n_asking--;
         flow_deinit(&call->flow);
         ipfs_call_unref(call->ipfs);
-        consensus_call_unref(call->consensus);
+        peers_submit_unref(call->submit);
         tracker_call_unref(call->tracker);
         free(call->path);
         pin_done(&call->pin);
@@ -58,7 +58,7 @@ int cluster_call_start(ClusterCall *call, const FlowClass *class, uint64_t timeo
 
 /* What is in the log already is not held up by anybody, and ends by itself. */
 void cluster_call_stop(ClusterCall *call) {
-        if (call->consensus)
+        if (call->submit)
                 return;
         if (call->error.code == ERROR_NONE)
                 (void) error_set(&call->error, ERROR_CANCELED, CLUSTER_IS_STOPPING);
@@ -107,11 +107,11 @@ int cluster_call_resolve(ClusterCall *call, IpfsCidDone done) {
 }
 
 int cluster_call_commit(
-                ClusterCall *call, ConsensusOpKind kind, const void *body, size_t size, ConsensusDone done) {
+                ClusterCall *call, ConsensusOpKind kind, const void *body, size_t size, PeersDone done) {
         ConsensusOp op = { .kind = kind, .body = body, .size = size };
         int r;
 
-        r = consensus_submit(call->cluster->consensus, &call->consensus, &op, 1, done, call, &call->error);
+        r = peers_submit(call->cluster->peers, &call->submit, &op, 1, done, call, &call->error);
         if (r >= 0 && kind == CONSENSUS_PIN)
                 cluster_expiry_submitted(call->cluster, cluster_expiry_bucket(&call->pin.cid));
         return r;

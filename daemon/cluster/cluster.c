@@ -3,8 +3,10 @@
 #include <inttypes.h>
 #include <sysexits.h>
 
+#include "daemon/base/file.h"
 #include "daemon/base/log.h"
 #include "daemon/base/message-ids.h"
+#include "daemon/cluster/addresses.h"
 #include "daemon/cluster/internal.h"
 
 /* ---- news from the components ---- */
@@ -118,8 +120,22 @@ static void cluster_on_leader(const PeerId *leader, void *userdata) {
                 log_info("The leader is %s.", peer_id_format(leader, text));
         else
                 log_warning("There is no leader.");
+        peers_on_leader(((Cluster *) userdata)->peers);
         cluster_tell_leader(userdata, leader);
         cluster_changed(userdata);
+}
+
+static void cluster_on_progress(uint64_t applied, void *userdata) {
+        peers_on_progress(((Cluster *) userdata)->peers, applied);
+}
+
+static void cluster_on_members(void *userdata) {
+        peers_on_members(((Cluster *) userdata)->peers);
+        cluster_changed(userdata);
+}
+
+static void cluster_on_send(const ConsensusMessage *message, void *userdata) {
+        peers_send(((Cluster *) userdata)->peers, message);
 }
 
 static void cluster_on_consensus_failed(int exit_status, void *userdata) {
@@ -130,6 +146,9 @@ static const ConsensusEvents consensus_events = {
         .applied = cluster_on_applied,
         .ready = cluster_on_consensus_ready,
         .leader_changed = cluster_on_leader,
+        .progressed = cluster_on_progress,
+        .members_changed = cluster_on_members,
+        .send = cluster_on_send,
         .failed = cluster_on_consensus_failed,
 };
 
@@ -140,6 +159,11 @@ static void cluster_on_metric(const Metric *metric, void *userdata) {
         r = metrics_monitor_put(cluster->monitor, metric);
         if (r < 0)
                 log_warning_errno(r, "Failed to keep metric '%s', ignoring: %m", metric->name);
+}
+
+static void cluster_on_own_metric(const Metric *metric, void *userdata) {
+        cluster_on_metric(metric, userdata);
+        peers_publish(((Cluster *) userdata)->peers, metric);
 }
 
 static void cluster_on_alert(const Alert *alert, void *userdata) {
@@ -199,7 +223,85 @@ static int cluster_open_ipfs(Cluster *cluster, Error *reterr) {
                         reterr);
 }
 
-static int cluster_open_consensus(Cluster *cluster, Error *reterr) {
+static void cluster_on_peers_changed(void *userdata) {
+        cluster_changed(userdata);
+}
+
+static void cluster_on_link(const PeerId *peer, bool up, void *userdata) {
+        char text[PEER_ID_TEXT_MAX];
+
+        log_info("Peer %s is %s.", peer_id_format(peer, text), up ? "linked" : "not reachable");
+        cluster_changed(userdata);
+}
+
+static const PeersEvents peers_events = {
+        .metric = cluster_on_metric,
+        .changed = cluster_on_peers_changed,
+        .link_changed = cluster_on_link,
+};
+
+static int cluster_find_peerstore(const Config *config, char **ret) {
+        return file_join(
+                        ret,
+                        config->folder,
+                        str_is_empty(config->cluster.peerstore_file) ? "peerstore"
+                                                                     : config->cluster.peerstore_file);
+}
+
+static int cluster_open_peers(Cluster *cluster, Error *reterr) {
+        const Config *config = cluster->config;
+        int r;
+
+        r = cluster_addresses(&config->cluster, cluster_self(cluster), &cluster->addresses);
+        if (r >= 0)
+                r = cluster_find_peerstore(config, &cluster->peerstore);
+        if (r < 0) {
+                for (size_t i = 0; i < cluster->options.n_peer_fds; i++)
+                        (void) close(cluster->options.peer_fds[i]);
+                return error_set_errno(reterr, r, "peers: %m");
+        }
+        return peers_new(
+                        &cluster->peers,
+                        cluster->event,
+                        &(PeersOptions){
+                                        .state_folder = cluster->options.state_folder,
+                                        .private_key = cluster->identity->private_key,
+                                        .secret = config->cluster.secret,
+                                        .peername = config->cluster.peername,
+                                        .peerstore = cluster->peerstore,
+                                        .known = &config->cluster.peer_addresses,
+                                        .fds = cluster->options.peer_fds,
+                                        .n_fds = cluster->options.n_peer_fds,
+                                        .addresses = &cluster->addresses,
+                                        .bootstrap = &config->cluster.bootstrap,
+                                        .dial_timeout_usec = (uint64_t) config->cluster.dial_peer_timeout,
+                                        .wait_for_leader_usec = (uint64_t) config->raft
+                                                                                .wait_for_leader_timeout,
+                                        .network_timeout_usec = (uint64_t) config->raft.network_timeout,
+                                        .watch_usec = (uint64_t) config->cluster.peer_watch_interval,
+                                        .events = &peers_events,
+                                        .userdata = cluster,
+                        },
+                        reterr);
+}
+
+/* init_peerset and this peer; alone, or in a cluster of one, when it is empty. */
+static int cluster_first_members(const Cluster *cluster, PeerIdList *ret) {
+        const StrList *texts = &cluster->config->raft.init_peerset;
+        PeerId id;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < texts->n; i++) {
+                r = peer_id_parse(texts->items[i], &id);
+                if (r >= 0 && !peer_id_list_contains(ret, &id))
+                        r = peer_id_list_append(ret, &id);
+        }
+        if (r >= 0 && !peer_id_list_contains(ret, cluster_self(cluster)))
+                r = peer_id_list_append(ret, cluster_self(cluster));
+        return r;
+}
+
+static int cluster_open_consensus_with(Cluster *cluster, const PeerIdList *members, Error *reterr) {
         const ConfigRaft *config = &cluster->config->raft;
 
         return consensus_open(
@@ -211,6 +313,7 @@ static int cluster_open_consensus(Cluster *cluster, Error *reterr) {
                                                                        ? NULL
                                                                        : config->data_folder,
                                         .self = cluster->identity->id,
+                                        .members = members,
                                         .heartbeat_timeout_usec = (uint64_t) config->heartbeat_timeout,
                                         .election_timeout_usec = (uint64_t) config->election_timeout,
                                         .snapshot_interval_usec = (uint64_t) config->snapshot_interval,
@@ -220,6 +323,21 @@ static int cluster_open_consensus(Cluster *cluster, Error *reterr) {
                                         .userdata = cluster,
                         },
                         reterr);
+}
+
+static int cluster_open_consensus(Cluster *cluster, Error *reterr) {
+        PeerIdList members = {};
+        int r;
+
+        r = cluster_first_members(cluster, &members);
+        if (r < 0)
+                (void) error_set_errno(reterr, r, "consensus.raft.init_peerset: %m");
+        else
+                r = cluster_open_consensus_with(cluster, &members, reterr);
+        peer_id_list_done(&members);
+        if (r >= 0)
+                peers_attach(cluster->peers, cluster->consensus);
+        return r;
 }
 
 static int cluster_open_tracker(Cluster *cluster, Error *reterr) {
@@ -289,7 +407,7 @@ static int cluster_open_metrics(Cluster *cluster, Error *reterr) {
                                                         config->numpin_enabled, config->numpin_metric_ttl),
                                         .count_pins = cluster_count_pins,
                                         .count_queued = cluster_count_queued,
-                                        .publish = cluster_on_metric,
+                                        .publish = cluster_on_own_metric,
                                         .userdata = cluster,
                         });
         if (r >= 0)
@@ -316,7 +434,9 @@ int cluster_new(Cluster **ret, sd_event *event, const ClusterOptions *options, E
         list_init(&cluster->imports);
         list_init(&cluster->watches);
 
-        r = cluster_open_ipfs(cluster, reterr);
+        r = cluster_open_peers(cluster, reterr);
+        if (r >= 0)
+                r = cluster_open_ipfs(cluster, reterr);
         if (r >= 0)
                 r = cluster_open_consensus(cluster, reterr);
         if (r >= 0)
@@ -354,7 +474,12 @@ Cluster *cluster_free(Cluster *cluster) {
         metrics_informer_free(cluster->informer);
         metrics_monitor_free(cluster->monitor);
         tracker_free(cluster->tracker);
+        if (cluster->peers)
+                peers_detach(cluster->peers);
         consensus_free(cluster->consensus);
+        peers_free(cluster->peers);
+        str_list_done(&cluster->addresses);
+        free(cluster->peerstore);
         ipfs_free(cluster->ipfs);
         http_client_free(cluster->http);
         http_client_free(cluster->work);
@@ -372,6 +497,7 @@ int cluster_close(Cluster *cluster) {
         /* The consensus applies what is durable while it closes, and the tracker hears of it; so the tracker
          * goes last. */
         tracker_stop(cluster->tracker);
+        peers_detach(cluster->peers);
         r = consensus_close(TAKE_PTR(cluster->consensus));
         k = tracker_close(TAKE_PTR(cluster->tracker));
         cluster_free(cluster);

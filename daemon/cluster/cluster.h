@@ -41,6 +41,8 @@ typedef struct ClusterOptions {
         const Config *config;           /* must outlive the cluster */
         const ConfigIdentity *identity; /* the same */
         const char *state_folder;
+        const int *peer_fds; /* listening for other peers; taken, also on failure */
+        size_t n_peer_fds;
         void (*serving)(void *userdata); /* consensus is ready: the peer serves, with Kubo or without. May be
                                             NULL, as changed */
         void (*ready)(void *userdata);   /* that, and Kubo has answered once */

@@ -67,7 +67,7 @@ static int expiry_unpin(Cluster *cluster, const Cid *cid) {
         char text[CID_TEXT_MAX];
         int r;
 
-        r = consensus_submit(cluster->consensus, NULL, &op, 1, NULL, NULL, &error);
+        r = peers_submit(cluster->peers, NULL, &op, 1, NULL, NULL, &error);
         if (r < 0) {
                 log_warning("Failed to unpin expired %s, trying again: %s",
                             cid_format(cid, text),
@@ -151,9 +151,13 @@ static int expiry_on_slice(sd_event_source *source, void *userdata) {
 
 static int expiry_begin(Cluster *cluster) {
         ClusterExpiry *expiry = &cluster->expiry;
+        ConsensusStatus status;
         int r;
 
         if (expiry->scan || expiry->earliest > time_now() || cluster->config->cluster.follower_mode)
+                return 0;
+        consensus_status(cluster->consensus, &status);
+        if (!status.is_leader) /* one is enough */
                 return 0;
         r = state_scan_new(&expiry->scan, consensus_pinset(cluster->consensus));
         if (r < 0)

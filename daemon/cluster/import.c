@@ -17,7 +17,7 @@
 
 typedef struct ImportBatch {
         ClusterImport *import;
-        ConsensusCall *call; /* NULL: free */
+        PeersSubmit *submit; /* NULL: free */
         size_t n;
 } ImportBatch;
 
@@ -57,7 +57,7 @@ static int import_on_end(sd_event_source *source _unused_, void *userdata) {
 
 static bool import_is_under_way(const ClusterImport *import) {
         for (size_t i = 0; i < IMPORT_BATCHES; i++)
-                if (import->batches[i].call)
+                if (import->batches[i].submit)
                         return true;
         return false;
 }
@@ -92,23 +92,22 @@ void cluster_import_stop_all(Cluster *cluster) {
 
 static ImportBatch *import_free_batch(ClusterImport *import) {
         for (size_t i = 0; i < IMPORT_BATCHES; i++)
-                if (!import->batches[i].call)
+                if (!import->batches[i].submit)
                         return &import->batches[i];
         return NULL;
 }
 
 static void import_go_on(ClusterImport *import);
 
-static void import_on_committed(ConsensusCall *call, int r, const Error *error, void *userdata) {
+static void import_on_committed(int r, const Error *error, void *userdata) {
         ImportBatch *batch = userdata;
         ClusterImport *import = batch->import;
 
-        batch->call = NULL;
+        batch->submit = peers_submit_unref(batch->submit);
         if (r < 0)
                 import_fail(import, r, error);
         else
                 import->n_committed += batch->n;
-        consensus_call_unref(call); /* ERROR is its */
         import_go_on(import);
 }
 
@@ -123,9 +122,9 @@ static int import_submit(ClusterImport *import, ImportBatch *batch, Error *reter
                         .body = import->bytes.data + import->offsets[i],
                         .size = import->offsets[i + 1] - import->offsets[i],
                 };
-        r = consensus_submit(
-                        import->cluster->consensus,
-                        &batch->call,
+        r = peers_submit(
+                        import->cluster->peers,
+                        &batch->submit,
                         ops,
                         import->n,
                         import_on_committed,
@@ -269,7 +268,7 @@ ClusterImport *cluster_import_free(ClusterImport *import) {
         list_remove(&import->link);
         import->cluster->n_imports--;
         for (size_t i = 0; i < IMPORT_BATCHES; i++)
-                consensus_call_unref(import->batches[i].call);
+                peers_submit_unref(import->batches[i].submit);
         sd_event_source_disable_unref(import->retry);
         sd_event_source_disable_unref(import->end);
         peer_id_list_done(&import->allocations);

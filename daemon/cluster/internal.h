@@ -10,6 +10,7 @@
 #include "daemon/ipfs/ipfs.h"
 #include "daemon/metrics/informer.h"
 #include "daemon/metrics/monitor.h"
+#include "daemon/peers/peers.h"
 #include "daemon/tracker/tracker.h"
 
 #define CLUSTER_REQUEST_TIMEOUT                                                                             \
@@ -41,6 +42,9 @@ struct Cluster {
 
         HttpClient *http, *work; /* to Kubo: for questions, and for the tracker's work */
         Ipfs *ipfs;
+        Peers *peers;
+        StrList addresses; /* of this peer, announced */
+        char *peerstore;
         Consensus *consensus;
         Tracker *tracker;
         MetricsMonitor *monitor;
@@ -73,7 +77,7 @@ struct ClusterCall {
         bool is_gc, is_asking;
 
         IpfsCall *ipfs;
-        ConsensusCall *consensus;
+        PeersSubmit *submit;
         TrackerCall *tracker;
 
         Error error;
@@ -110,7 +114,7 @@ int cluster_call_may_ask(ClusterCall *call);
 /* Resolve call->path into call->cid by Kubo, then go to NEXT. */
 int cluster_call_resolve(ClusterCall *call, IpfsCidDone done);
 int cluster_call_commit(
-                ClusterCall *call, ConsensusOpKind kind, const void *body, size_t size, ConsensusDone done);
+                ClusterCall *call, ConsensusOpKind kind, const void *body, size_t size, PeersDone done);
 
 /* status-op.c: fill INFO (zeroed) with what the pinset says: of PIN, whose members are moved, or that CID is
  * not in it. */

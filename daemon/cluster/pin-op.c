@@ -234,11 +234,11 @@ static int pin_prepare(Flow *flow) {
 
 /* ---- commit ---- */
 
-static void pin_on_committed(ConsensusCall *consensus _unused_, int r, const Error *error, void *userdata) {
+static void pin_on_committed(int r, const Error *error, void *userdata) {
         ClusterCall *call = userdata;
 
         cluster_call_next(call, r, error, FLOW_DONE);
-        call->consensus = consensus_call_unref(call->consensus);
+        call->submit = peers_submit_unref(call->submit);
 }
 
 static int pin_commit(Flow *flow) {

@@ -364,25 +364,3 @@ int config_check(const Config *config, Error *reterr) {
                                 "set, expected at most one");
         return config_check_raft(&config->raft, reterr);
 }
-
-int config_check_alone(const Config *config, const PeerId *self, Error *reterr) {
-        char text[PEER_ID_TEXT_MAX];
-
-        (void) peer_id_format(self, text);
-        for (size_t i = 0; i < config->raft.init_peerset.n; i++)
-                if (!str_equal(config->raft.init_peerset.items[i], text))
-                        return error_set(
-                                        reterr,
-                                        ERROR_UNSUPPORTED,
-                                        "consensus.raft.init_peerset: %s is another peer; a cluster of several peers is "
-                                        "not offered yet, expected no peer but %s",
-                                        config->raft.init_peerset.items[i],
-                                        text);
-        if (config->cluster.bootstrap.n > 0)
-                return error_set(
-                                reterr,
-                                ERROR_UNSUPPORTED,
-                                "bootstrap: %s: joining another peer is not offered yet, expected an empty list",
-                                config->cluster.bootstrap.items[0]);
-        return 0;
-}

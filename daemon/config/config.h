@@ -108,8 +108,6 @@ int config_set(Config *config, const char *path, const char *text, Error *reterr
 /* The value at PATH in the same form, owned; of lists and strings only. NULL in *RET: it has none. */
 int config_get(const Config *config, const char *path, char **ret);
 int config_check(const Config *config, Error *reterr); /* values that depend on each other */
-/* A cluster of several peers is not offered yet: ERROR_UNSUPPORTED when the configuration names another. */
-int config_check_alone(const Config *config, const PeerId *self, Error *reterr);
 int config_write(
                 const Config *config,
                 Error *reterr); /* FOLDER/service.json, 0600, 2-space indent, atomically */

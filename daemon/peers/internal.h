@@ -33,10 +33,11 @@ typedef struct PeersEntry {
         PeerId id;
         uint64_t raft_id; /* that its last message came with; 0: none */
         char *name;
-        StrList addresses;   /* canonical, with /p2p/ */
-        uint64_t seen_usec;  /* wall clock */
-        uint64_t lost_usec;  /* monotonic: since when it has no link; 0: it has one */
-        uint64_t told_index; /* what its last hello was true for */
+        StrList addresses;     /* canonical, with /p2p/ */
+        uint64_t seen_usec;    /* wall clock */
+        uint64_t lost_usec;    /* monotonic: since when it has no link; 0: it has one */
+        uint64_t refused_usec; /* monotonic: when it was last logged that it is not listened to */
+        uint64_t told_index;   /* what its last hello was true for */
         PeerIdList told_members;
 } PeersEntry;
 
@@ -47,6 +48,7 @@ struct Peers {
         Rpc *rpc;
         Consensus *consensus; /* NULL before attach and after detach */
         bool is_leaving;      /* events.leave was called */
+        bool is_stopping;     /* detached: nothing is sent or taken any more */
 
         Map *book;              /* bytes of the ID → PeersEntry */
         sd_event_source *save;  /* the peerstore is written a moment after it has changed */
@@ -64,9 +66,13 @@ struct Peers {
         List changes;
 };
 
+/* peers.c: what FROM tells is not taken; logged once a minute. WHY: "a metric that cannot be read". */
+void peers_refuse(Peers *peers, const PeerId *from, const char *why);
+
 /* book.c. Addresses are multiaddrs with /p2p/; those of this peer, and what is no such, are passed over. */
 int peers_book_open(Peers *peers, Error *reterr);
-void peers_book_close(Peers *peers); /* writes what is not written yet */
+void peers_book_save(Peers *peers); /* what is not written yet; for the end */
+void peers_book_close(Peers *peers);
 PeersEntry *peers_book_find(const Peers *peers, const PeerId *peer);
 int peers_book_get(Peers *peers, const PeerId *peer, PeersEntry **ret);
 int peers_book_learn(Peers *peers, const StrList *addresses); /* replaces those of each peer named */

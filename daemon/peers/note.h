@@ -4,7 +4,7 @@
  * Notes: what members tell each other one-way. Little endian: kind (1), zero (7), cluster id (16), then
  *
  *   raft       Raft id of the sender and of the receiver (8 each), a ConsensusMessage
- *   metrics    JSON array of metrics (types/metric.h), "expire" being what is left in nanoseconds
+ *   metric     JSON object (types/metric.h), "expire" being the nanoseconds that are left
  *   hello      JSON object (PeersHello)
  *   digest     index (8), digest of the pinset as of it (STATE_DIGEST_SIZE)
  *

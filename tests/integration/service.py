@@ -186,9 +186,6 @@ def tells_why_it_does_not_start(bench):
         for option in ('--stats', '--tracing', '--bootstrap=/ip4/127.0.0.1/tcp/1'):
                 _, err = peer.offline('daemon', option, status=1)
                 assert 'is not offered yet' in err, err
-        peer.edit(lambda c: c['consensus']['raft'].update(init_peerset=['12D3KooWEeA2KYBcMpzQuNExHJRt4bBBmtJ7YYvgv3NnuVFQqkzM']))
-        _, err = peer.offline('daemon', status=78)
-        assert 'a cluster of several peers is not offered yet' in err, err
 
 
 def finds_the_state_of_a_service(bench):

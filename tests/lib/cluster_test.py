@@ -377,6 +377,10 @@ class Daemon:
                 with open(path, 'w', encoding='utf-8') as f:
                         json.dump(config, f, indent=2)
 
+        def address(self):
+                """Where other peers dial it."""
+                return f'/ip4/127.0.0.1/tcp/{self.peer_port}/p2p/{self.peer_id}'
+
         def environment(self):
                 return {**self.env, 'IPFS_CLUSTER_PATH': self.folder, 'HOME': self.bench.folder}
 
@@ -505,6 +509,20 @@ class Bench:
                 if not self.service:
                         raise Skip('IPFS_CLUSTER_TEST_SERVICE does not name the daemon')
                 return Daemon(self, kubo or self.stand_in(), **options)
+
+        def cluster(self, n, kubos=None, edit=None):
+                """N peers that know each other and are to start together: all in init_peerset, one secret."""
+                peers = [self.peer(kubos[i] if kubos else None, name=f'peer{i}', edit=edit) for i in range(n)]
+                secret = 'c' * 64
+
+                def join(config, me):
+                        config['cluster'].update(secret=secret, peer_addresses=[
+                                p.address() for p in peers if p is not me])
+                        config['consensus']['raft']['init_peerset'] = [p.peer_id for p in peers]
+
+                for peer in peers:
+                        peer.edit(lambda config, me=peer: join(config, me))
+                return peers
 
         def sanitizers(self):
                 """What a sanitizer found in a process that ended otherwise well."""

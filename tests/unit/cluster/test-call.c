@@ -107,7 +107,7 @@ static void test_stop(void) {
         g_assert_cmpint(cluster_pin(peer.cluster, &committing.call, &pin, NULL, asked_on_pin, &committing),
                         ==,
                         0);
-        PEER_UNTIL(&peer, committing.call->consensus);
+        PEER_UNTIL(&peer, committing.call->submit);
         cluster_stop(peer.cluster);
         g_assert_cmpint(cluster_id(peer.cluster, &late.call, asked_on_peer, &late), ==, 0);
         g_assert_cmpuint(waiting.n + committing.n + late.n, ==, 0);

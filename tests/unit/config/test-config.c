@@ -418,36 +418,6 @@ static void test_cut(Fixture *f, const void *data G_GNUC_UNUSED) {
         }
 }
 
-static void test_alone(Fixture *f, const void *data G_GNUC_UNUSED) {
-        static const char self_text[] = "QmXZrtE5jQwXNqCJMfHUTQkvhQ4ZAnqMnmzFMJfLewuabc";
-        static const char other_text[] = "QmUZ13osndQ5uL4tPWHXe3iBgBgq9gfewcBMSCAuMBsDJ6";
-        g_autofree char *mine = fixture_with(
-                        "consensus.raft.init_peerset",
-                        "[\"QmXZrtE5jQwXNqCJMfHUTQkvhQ4ZAnqMnmzFMJfLewuabc\"]");
-        g_autofree char *bootstrap = fixture_with("cluster.bootstrap", "[\"/ip4/1.2.3.4/tcp/1\"]");
-        PeerId self, other;
-
-        g_assert_cmpint(peer_id_parse(self_text, &self), ==, 0);
-        g_assert_cmpint(peer_id_parse(other_text, &other), ==, 0);
-
-        g_assert_cmpint(fixture_load(f, mine), ==, 0);
-        g_assert_cmpint(config_check_alone(f->config, &self, &f->error), ==, 0);
-        g_assert_cmpint(config_check_alone(f->config, &other, &f->error), <, 0);
-        g_assert_cmpint(f->error.code, ==, ERROR_UNSUPPORTED);
-        g_assert_cmpstr(error_message(&f->error),
-                        ==,
-                        "consensus.raft.init_peerset: QmXZrtE5jQwXNqCJMfHUTQkvhQ4ZAnqMnmzFMJfLewuabc is another peer; "
-                        "a cluster of several peers is not offered yet, expected no peer but "
-                        "QmUZ13osndQ5uL4tPWHXe3iBgBgq9gfewcBMSCAuMBsDJ6");
-
-        g_assert_cmpint(fixture_load(f, bootstrap), ==, 0);
-        g_assert_cmpint(config_check_alone(f->config, &self, &f->error), <, 0);
-        g_assert_cmpstr(error_message(&f->error),
-                        ==,
-                        "bootstrap: /ip4/1.2.3.4/tcp/1: joining another peer is not offered yet, expected an empty "
-                        "list");
-}
-
 static void test_default_folder(void) {
         _cleanup_free_ char *folder = NULL;
 
@@ -521,7 +491,6 @@ int main(int argc, char **argv) {
         ADD("no-file", test_no_file);
         ADD("recorded-files", test_recorded);
         ADD("cut-at-each-byte", test_cut);
-        ADD("several-peers-are-refused", test_alone);
         ADD("allocations-fail", test_faults);
         ADD("data-folder-starts-at-the-configuration", test_data_folder);
         g_test_add_func("/config/config/default-folder", test_default_folder);

@@ -1,0 +1,305 @@
+#include "daemon/peers/peers.h"
+
+#include <string.h>
+
+#include "daemon/base/log.h"
+#include "daemon/base/time.h"
+#include "daemon/peers/internal.h"
+
+#define REFUSAL_LOG_USEC (60 * USEC_PER_SEC)
+
+/* ---- who may say what */
+
+bool peers_is_member(const Peers *peers, const PeerId *peer) {
+        const ConsensusMembers *members;
+
+        if (!peers->consensus)
+                return false;
+        members = consensus_member_table(peers->consensus);
+        for (size_t i = 0; i < members->n; i++)
+                if (peer_id_equal(&members->items[i].peer, peer))
+                        return true;
+        return false;
+}
+
+/* A member that is ahead of this peer knows the members that came since. */
+static bool is_told_member(const Peers *peers, const PeerId *peer) {
+        MapIterator i = {};
+        void *value;
+
+        while (map_next(peers->book, &i, NULL, NULL, &value)) {
+                const PeersEntry *entry = value;
+
+                if (entry->told_index > peers->applied_index && peers_is_member(peers, &entry->id) &&
+                    peer_id_list_contains(&entry->told_members, peer))
+                        return true;
+        }
+        return false;
+}
+
+/* One that joins has no members of its own yet; those that it was told of when it was taken in are in its
+ * peerstore. */
+static bool is_trusted(const PeerId *peer, void *userdata) {
+        const Peers *peers = userdata;
+
+        if (!peers->consensus)
+                return false;
+        if (consensus_member_table(peers->consensus)->n == 0)
+                return peers_book_find(peers, peer) && peers_book_find(peers, peer)->addresses.n > 0;
+        return peers_is_member(peers, peer) || is_told_member(peers, peer);
+}
+
+/* ---- notes */
+
+void peers_refuse(Peers *peers, const PeerId *from, const char *why) {
+        char text[PEER_ID_TEXT_MAX];
+        uint64_t now = time_monotonic();
+        PeersEntry *entry;
+
+        if (peers_book_get(peers, from, &entry) < 0)
+                return;
+        if (entry->refused_usec > 0 && now - entry->refused_usec < REFUSAL_LOG_USEC)
+                return;
+        entry->refused_usec = now;
+        log_warning("Not listening to peer %s: %s.", peer_id_format(from, text), why);
+}
+
+static const struct {
+        void (*receive)(Peers *peers, const PeerId *from, const void *bytes, size_t size);
+        bool whole; /* with the head */
+} note_kinds[] = {
+        [PEERS_NOTE_RAFT] = { peers_transport_receive, true },
+        [PEERS_NOTE_METRICS] = { peers_metrics_receive, false },
+        [PEERS_NOTE_HELLO] = { peers_hello_receive, false },
+};
+
+static void on_note(const PeerId *from, const void *bytes, size_t size, void *userdata) {
+        const uint8_t *head = bytes;
+        Peers *peers = userdata;
+
+        if (!peers->consensus || peers->is_stopping)
+                return;
+        if (size < PEERS_NOTE_HEAD)
+                peers_refuse(peers, from, "a note that is too short");
+        else if (memcmp(head + 8, consensus_cluster_id(peers->consensus), STATE_CLUSTER_ID_SIZE) != 0)
+                peers_refuse(peers, from, "it belongs to another cluster");
+        else if (head[0] < ELEMENTSOF(note_kinds) && note_kinds[head[0]].receive) {
+                size_t skip = note_kinds[head[0]].whole ? 0 : PEERS_NOTE_HEAD;
+
+                note_kinds[head[0]].receive(peers, from, head + skip, size - skip);
+        }
+}
+
+/* ---- links */
+
+static void on_link_changed(const PeerId *peer, bool up, void *userdata) {
+        Peers *peers = userdata;
+        PeersEntry *entry;
+
+        if (peers_book_get(peers, peer, &entry) == 0) {
+                entry->seen_usec = time_now();
+                entry->lost_usec = up ? 0 : time_monotonic();
+        }
+        if (!peers->consensus || peers->is_stopping)
+                return;
+        if (up && is_trusted(peer, peers))
+                peers_hello_send(peers, peer);
+        if (peers_is_member(peers, peer))
+                peers->options.events->link_changed(peer, up, peers->options.userdata);
+}
+
+bool peers_is_up(const Peers *peers, const PeerId *peer) {
+        return peer_id_equal(peer, &peers->self) || rpc_is_linked(peers->rpc, peer);
+}
+
+const char *peers_name(const Peers *peers, const PeerId *peer) {
+        const PeersEntry *entry = peers_book_find(peers, peer);
+
+        if (peer_id_equal(peer, &peers->self))
+                return peers->options.peername;
+        return entry && entry->name ? entry->name : "";
+}
+
+const StrList *peers_addresses(const Peers *peers, const PeerId *peer) {
+        const PeersEntry *entry = peers_book_find(peers, peer);
+
+        if (peer_id_equal(peer, &peers->self))
+                return peers->options.addresses;
+        return entry ? &entry->addresses : NULL;
+}
+
+uint64_t peers_last_seen(const Peers *peers, const PeerId *peer) {
+        const PeersEntry *entry = peers_book_find(peers, peer);
+
+        if (peers_is_up(peers, peer))
+                return time_now();
+        return entry ? entry->seen_usec : 0;
+}
+
+Rpc *peers_rpc(Peers *peers) {
+        return peers->rpc;
+}
+
+/* ---- the consensus' events */
+
+static void note_leader(Peers *peers) {
+        ConsensusStatus status;
+
+        consensus_status(peers->consensus, &status);
+        if (status.is_leader || peer_id_is_set(&status.leader))
+                peers->leaderless_usec = 0;
+        else if (peers->leaderless_usec == 0)
+                peers->leaderless_usec = time_monotonic();
+}
+
+void peers_on_leader(Peers *peers) {
+        if (!peers->consensus || peers->is_stopping)
+                return;
+        note_leader(peers);
+        peers_submits_go_on(peers);
+}
+
+void peers_on_progress(Peers *peers, uint64_t applied_index) {
+        peers->applied_index = applied_index;
+        if (!peers->consensus || peers->is_stopping)
+                return;
+        peers_submits_go_on(peers);
+}
+
+void peers_on_members(Peers *peers) {
+        if (!peers->consensus || peers->is_stopping)
+                return;
+        rpc_check_members(peers->rpc);
+        peers_hello_send(peers, NULL);
+        peers->options.events->changed(peers->options.userdata);
+}
+
+static int on_retry(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        peers_submits_go_on(userdata);
+        return 0;
+}
+
+/* Links to all members are kept; what they are asked dials them. */
+static void watch_links(Peers *peers) {
+        const ConsensusMembers *members = consensus_member_table(peers->consensus);
+
+        for (size_t i = 0; i < members->n; i++)
+                if (!peers_is_up(peers, &members->items[i].peer))
+                        peers_hello_send(peers, &members->items[i].peer);
+}
+
+static int on_watch(sd_event_source *source, uint64_t usec _unused_, void *userdata) {
+        Peers *peers = userdata;
+
+        if (peers->consensus && !peers->is_stopping)
+                watch_links(peers);
+        (void) sd_event_source_set_time_relative(source, peers->options.watch_usec);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* ---- life */
+
+static const RpcMethod methods[] = {
+        { "submit", RPC_MEMBER, peers_submit_on_request },
+        {},
+};
+
+static const RpcEvents rpc_events = {
+        .is_member = is_trusted,
+        .note = on_note,
+        .link_changed = on_link_changed,
+};
+
+static int open_rpc(Peers *peers, Error *reterr) {
+        int r;
+
+        r = rpc_new(&peers->rpc,
+                    peers->event,
+                    &(RpcOptions){
+                                    .private_key = peers->options.private_key,
+                                    .fds = peers->options.fds,
+                                    .n_fds = peers->options.n_fds,
+                                    .dial_timeout_usec = peers->options.dial_timeout_usec,
+                                    .methods = methods,
+                                    .events = &rpc_events,
+                                    .userdata = peers,
+                    },
+                    reterr);
+        if (r < 0)
+                return r;
+        peers->self = *rpc_self(peers->rpc);
+        if (peers->options.methods)
+                r = rpc_serve(peers->rpc, peers->options.methods, peers->options.methods_userdata);
+        return r < 0 ? error_set_errno(reterr, r, "peers: %m") : 0;
+}
+
+static int open_timers(Peers *peers, Error *reterr) {
+        int r;
+
+        r = sd_event_add_time(peers->event, &peers->retry, CLOCK_MONOTONIC, 0, 0, on_retry, peers);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(peers->retry, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time_relative(
+                                peers->event, &peers->watch, CLOCK_MONOTONIC, 0, 0, on_watch, peers);
+        return r < 0 ? error_set_errno(reterr, r, "peers: %m") : 0;
+}
+
+int peers_new(Peers **ret, sd_event *event, const PeersOptions *options, Error *reterr) {
+        _cleanup_(peers_freep) Peers *peers = NULL;
+        int r;
+
+        peers = calloc(1, sizeof(*peers));
+        if (!peers) {
+                for (size_t i = 0; i < options->n_fds; i++)
+                        (void) close(options->fds[i]);
+                return error_set_errno(reterr, -ENOMEM, "peers: %m");
+        }
+        *peers = (Peers){ .event = sd_event_ref(event), .options = *options };
+        list_init(&peers->submits);
+        list_init(&peers->changes);
+
+        r = open_rpc(peers, reterr);
+        if (r >= 0)
+                r = open_timers(peers, reterr);
+        if (r >= 0)
+                r = peers_book_open(peers, reterr);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(peers);
+        return 0;
+}
+
+void peers_attach(Peers *peers, Consensus *consensus) {
+        ConsensusStatus status;
+
+        peers->consensus = consensus;
+        consensus_status(consensus, &status);
+        peers->applied_index = status.applied_index;
+        note_leader(peers);
+}
+
+void peers_detach(Peers *peers) {
+        if (!peers->consensus)
+                return;
+        peers->is_stopping = true;
+        peers_submits_stop(peers);
+        peers_book_save(peers);
+        peers->consensus = NULL;
+}
+
+Peers *peers_free(Peers *peers) {
+        if (!peers)
+                return NULL;
+
+        peers_detach(peers);
+        peers->watch = sd_event_source_disable_unref(peers->watch);
+        peers->retry = sd_event_source_disable_unref(peers->retry);
+        if (peers->book)
+                peers_book_close(peers);
+        rpc_free(peers->rpc);
+        sd_event_unref(peers->event);
+        free(peers);
+        return NULL;
+}

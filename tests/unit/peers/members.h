@@ -1,0 +1,65 @@
+#pragma once
+
+/* Members of one cluster for the tests of peers: each with links on 127.0.0.1 and a consensus in a folder of
+ * its own, all on one loop. */
+
+#include <glib.h>
+
+#include "daemon/peers/internal.h"
+
+#define MEMBERS_MAX 3
+#define MEMBERS_PATIENCE_USEC (30 * G_USEC_PER_SEC)
+
+typedef struct Member {
+        sd_event *event;
+        char *key, *folder, *peerstore, *name;
+        PeerId id;
+        unsigned port;
+        StrList addresses; /* its own */
+        StrList known;     /* of all */
+        PeerIdList first;  /* members */
+        Peers *peers;
+        Consensus *consensus;
+        ConsensusEvents consensus_events;
+        unsigned n_ready, n_failed, n_changed, n_ups, n_downs, n_metrics, n_applied;
+        Metric metric; /* the last that came */
+} Member;
+
+typedef struct Members {
+        sd_event *event;
+        Member member[MEMBERS_MAX];
+        size_t n;
+} Members;
+
+void members_prepare(Members *members, size_t n); /* folders, keys, ports */
+void members_open(Members *members, size_t n);    /* all of one cluster, and ready */
+void members_close(Members *members);
+void member_start(Member *member);
+void member_stop(Member *member); /* in order */
+bool member_leads(const Member *member);
+Member *members_leader(Members *members); /* until there is one, that all others follow */
+Member *members_follower(Members *members);
+
+void members_turn(sd_event *event, gint64 deadline);
+#define MEMBERS_UNTIL(event_, condition)                                                                    \
+        do {                                                                                                \
+                gint64 _deadline = g_get_monotonic_time() + MEMBERS_PATIENCE_USEC;                          \
+                                                                                                            \
+                while (!(condition))                                                                        \
+                        members_turn((event_), _deadline);                                                  \
+        } while (0)
+
+/* A submit and how it ended. */
+typedef struct Submitted {
+        PeersSubmit *submit;
+        unsigned n_done;
+        int result;
+        ErrorCode code;
+        char *words;
+} Submitted;
+
+void member_cid(uint64_t n, Cid *ret);
+int member_pin(Member *member, Submitted *submitted, uint64_t n); /* pin number N */
+void member_pin_wait(Member *member, uint64_t n);                 /* with success */
+bool member_has(Member *member, uint64_t n);
+void submitted_done(Submitted *submitted);
