@@ -376,7 +376,11 @@ static int service_open_rest(Service *service) {
 
         if (error.code == ERROR_IO) /* an address that is in use is no failed disk */
                 error.code = ERROR_INTERNAL;
-        return service_fail("creating REST API component", &error, EXIT_FAILURE, NULL);
+        return service_fail(
+                        "creating REST API component",
+                        &error,
+                        error.code == ERROR_INVALID ? EX_CONFIG : EXIT_FAILURE,
+                        error.code == ERROR_INVALID ? MESSAGE_ID_REFUSED : NULL);
 }
 
 /* That there is no bus is no error: it is waited for. */

@@ -349,6 +349,21 @@ static int config_check_raft(const ConfigRaft *raft, Error *reterr) {
         return 0;
 }
 
+static int config_check_tls(const ConfigHttpApi *api, const char *section, Error *reterr) {
+        bool has_cert = !str_is_empty(api->ssl_cert_file), has_key = !str_is_empty(api->ssl_key_file);
+
+        if (has_cert == has_key)
+                return 0;
+        return error_set(
+                        reterr,
+                        ERROR_INVALID,
+                        "%s.ssl_%s_file: nothing is not allowed beside %s.ssl_%s_file, expected both or neither",
+                        section,
+                        has_cert ? "key" : "cert",
+                        section,
+                        has_cert ? "cert" : "key");
+}
+
 int config_check(const Config *config, Error *reterr) {
         const ConfigCluster *cluster = &config->cluster;
         int r;
@@ -362,5 +377,6 @@ int config_check(const Config *config, Error *reterr) {
                                 ERROR_INVALID,
                                 "cluster.pin_only_on_trusted_peers and cluster.pin_only_on_untrusted_peers are both "
                                 "set, expected at most one");
-        return config_check_raft(&config->raft, reterr);
+        r = config_check_tls(&config->rest, "api.restapi", reterr);
+        return r < 0 ? r : config_check_raft(&config->raft, reterr);
 }

@@ -52,11 +52,23 @@ typedef struct ConfigRaft {
         int64_t snapshot_interval;
 } ConfigRaft;
 
-typedef struct ConfigRestApi {
+typedef struct ConfigCors {
+        StrList allowed_origins, allowed_methods, allowed_headers, exposed_headers;
+        bool allow_credentials;
+        int64_t max_age;
+} ConfigCors;
+
+/* An API over HTTP, and what stands before it. Relative paths of files begin in Config.folder. */
+typedef struct ConfigHttpApi {
         StrList http_listen_multiaddress;
+        char *ssl_cert_file, *ssl_key_file; /* "": no TLS; both or neither */
         int64_t read_timeout, read_header_timeout, write_timeout, idle_timeout;
         int64_t max_header_bytes;
-} ConfigRestApi;
+        StrMap credentials;  /* name to password; not is_set: whoever asks may */
+        char *http_log_file; /* "": none */
+        char *headers;       /* of every answer, as JSON: {"Name":["value",…],…} */
+        ConfigCors cors;
+} ConfigHttpApi;
 
 typedef struct ConfigIpfs {
         char *node_multiaddress;
@@ -86,7 +98,7 @@ typedef struct Config {
         ConfigCluster cluster;
         ConfigRaft raft;
         bool rest_enabled; /* api.restapi is there */
-        ConfigRestApi rest;
+        ConfigHttpApi rest;
         ConfigIpfs ipfs;
         ConfigTracker tracker;
         int64_t monitor_check_interval;

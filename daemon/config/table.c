@@ -202,58 +202,60 @@ static const ConfigRow proxy_rows[] = {
         ROWS_END,
 };
 
-/* What api.restapi and api.pinsvcapi have in common and this program does not offer. In the first it stops
- * the start when it is asked for (S), in the second only what protects it. */
-#define API_SECURITY_ROWS                                                                                   \
-        KEEP("ssl_cert_file", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT)),                                    \
-                        KEEP("ssl_key_file", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT))
-#define API_COMMON_ROWS(s)                                                                                  \
-        KEEP("libp2p_listen_multiaddress", ONE_OR_MORE, ADDRESS, NULL, FLAGS(CONFIG_UNBUILT)),              \
-                        KEEP("id", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT)),                               \
-                        KEEP("private_key", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT | CONFIG_SECRET)),      \
-                        KEEP("basic_auth_credentials",                                                      \
-                             MAP,                                                                           \
-                             FILLED,                                                                        \
-                             "null",                                                                        \
-                             FLAGS(CONFIG_UNBUILT | CONFIG_SECRET)),                                        \
-                        KEEP("http_log_file", STRING, ANY, "", FLAGS(s)),                                   \
-                        KEEP("headers", OBJECT, ANY, "{}", FLAGS(s)),                                       \
-                        KEEP("cors_allowed_origins", STRINGS, ANY, "*", FLAGS(s)),                          \
-                        KEEP("cors_allowed_methods", STRINGS, ANY, "GET", FLAGS(s)),                        \
-                        KEEP("cors_allowed_headers", STRINGS, ANY, "", FLAGS(s)),                           \
-                        KEEP("cors_exposed_headers",                                                        \
-                             STRINGS,                                                                       \
-                             ANY,                                                                           \
-                             "Content-Type,X-Stream-Output,X-Chunked-Output,X-Content-Length",              \
-                             FLAGS(s)),                                                                     \
-                        KEEP("cors_allow_credentials", BOOL, ANY, "true", FLAGS(s)),                        \
-                        KEEP("cors_max_age", DURATION, NOT_NEGATIVE, "0s", FLAGS(s))
+#define CORS_EXPOSED "Content-Type,X-Stream-Output,X-Chunked-Output,X-Content-Length"
 
+/* Of what this program does not serve, what protects it stops the start when it is asked for. */
 static const ConfigRow pinsvc_rows[] = {
         KEEP("http_listen_multiaddress", ONE_OR_MORE, ENDPOINTS, "/ip4/127.0.0.1/tcp/9097"),
-        API_SECURITY_ROWS,
+        KEEP("ssl_cert_file", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT)),
+        KEEP("ssl_key_file", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT)),
         KEEP("read_timeout", DURATION, NOT_NEGATIVE, "0s"),
         KEEP("read_header_timeout", DURATION, NOT_NEGATIVE, "5s"),
         KEEP("write_timeout", DURATION, NOT_NEGATIVE, "0s"),
         KEEP("idle_timeout", DURATION, NOT_NEGATIVE, "2m"),
         KEEP("max_header_bytes", INT, HEADER_BYTES, "4096", FLAGS(CONFIG_ZERO_PRESET)),
-        API_COMMON_ROWS(0),
+        KEEP("libp2p_listen_multiaddress", ONE_OR_MORE, ADDRESS, NULL, FLAGS(CONFIG_UNBUILT)),
+        KEEP("id", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT)),
+        KEEP("private_key", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT | CONFIG_SECRET)),
+        KEEP("basic_auth_credentials", MAP, FILLED, "null", FLAGS(CONFIG_UNBUILT | CONFIG_SECRET)),
+        KEEP("http_log_file", STRING, ANY, ""),
+        KEEP("headers", OBJECT, ANY, "{}"),
+        KEEP("cors_allowed_origins", STRINGS, ANY, "*"),
+        KEEP("cors_allowed_methods", STRINGS, ANY, "GET"),
+        KEEP("cors_allowed_headers", STRINGS, ANY, ""),
+        KEEP("cors_exposed_headers", STRINGS, ANY, CORS_EXPOSED),
+        KEEP("cors_allow_credentials", BOOL, ANY, "true"),
+        KEEP("cors_max_age", DURATION, NOT_NEGATIVE, "0s"),
         ROWS_END,
 };
 
+/* Without the keys of CORS a file means what the Go program's library does then: every origin, and "" for
+ * the methods stands for GET, POST and HEAD. */
 static const ConfigRow rest_rows[] = {
         OWN("http_listen_multiaddress",
             ONE_OR_MORE,
             ENDPOINTS,
             rest.http_listen_multiaddress,
             "/ip4/127.0.0.1/tcp/9094"),
-        API_SECURITY_ROWS,
+        OWN("ssl_cert_file", STRING, ANY, rest.ssl_cert_file, "", FLAGS(CONFIG_OMIT_EMPTY)),
+        OWN("ssl_key_file", STRING, ANY, rest.ssl_key_file, "", FLAGS(CONFIG_OMIT_EMPTY)),
         OWN("read_timeout", DURATION, NOT_NEGATIVE, rest.read_timeout, "0s"),
         OWN("read_header_timeout", DURATION, NOT_NEGATIVE, rest.read_header_timeout, "5s"),
         OWN("write_timeout", DURATION, NOT_NEGATIVE, rest.write_timeout, "0s"),
         OWN("idle_timeout", DURATION, NOT_NEGATIVE, rest.idle_timeout, "2m"),
         OWN("max_header_bytes", INT, HEADER_BYTES, rest.max_header_bytes, "4096", FLAGS(CONFIG_ZERO_PRESET)),
-        API_COMMON_ROWS(CONFIG_UNBUILT),
+        KEEP("libp2p_listen_multiaddress", ONE_OR_MORE, ADDRESS, NULL, FLAGS(CONFIG_UNBUILT)),
+        KEEP("id", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT)),
+        KEEP("private_key", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT | CONFIG_SECRET)),
+        OWN("basic_auth_credentials", MAP, FILLED, rest.credentials, "null", FLAGS(CONFIG_SECRET)),
+        OWN("http_log_file", STRING, ANY, rest.http_log_file, ""),
+        OWN("headers", OBJECT, HEADERS, rest.headers, "{}"),
+        OWN("cors_allowed_origins", STRINGS, ANY, rest.cors.allowed_origins, "*", ABSENT("")),
+        OWN("cors_allowed_methods", STRINGS, ANY, rest.cors.allowed_methods, "GET", ABSENT("")),
+        OWN("cors_allowed_headers", STRINGS, ANY, rest.cors.allowed_headers, ""),
+        OWN("cors_exposed_headers", STRINGS, ANY, rest.cors.exposed_headers, CORS_EXPOSED, ABSENT("")),
+        OWN("cors_allow_credentials", BOOL, ANY, rest.cors.allow_credentials, "true", ABSENT("false")),
+        OWN("cors_max_age", DURATION, NOT_NEGATIVE, rest.cors.max_age, "0s"),
         ROWS_END,
 };
 

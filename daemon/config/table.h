@@ -35,6 +35,7 @@ typedef enum ConfigRule {
         CONFIG_RULE_PEERS,         /* list of peer IDs; made base58 */
         CONFIG_RULE_TRUSTED_PEERS, /* the same, or "*" */
         CONFIG_RULE_AUTHORIZATION, /* bearer:TOKEN or basic:USER:PASSWORD */
+        CONFIG_RULE_HEADERS,       /* names of HTTP headers, each with a list of values */
         _CONFIG_RULE_N,
 } ConfigRule;
 

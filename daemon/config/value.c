@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "daemon/base/time.h"
 #include "daemon/types/multiaddr.h"
@@ -222,6 +223,50 @@ static int rule_authorization(const ConfigRow *row _unused_, ConfigValue *value)
         return *text == '\0';
 }
 
+/* RFC 9110 5.6.2 and 5.5; what frames an answer is the server's. */
+static bool header_is_allowed(const char *name) {
+        static const char *const framing[] = { "Connection", "Content-Length",    "Date",
+                                               "Trailer",    "Transfer-Encoding", "Upgrade" };
+
+        for (const char *p = name; *p; p++)
+                if (!isalnum((unsigned char) *p) && !strchr("!#$%&'*+-.^_`|~", *p))
+                        return false;
+        for (size_t i = 0; i < ELEMENTSOF(framing); i++)
+                if (strcasecmp(name, framing[i]) == 0)
+                        return false;
+        return *name != '\0';
+}
+
+static bool header_has_values(struct json_object *values) {
+        if (!json_object_is_type(values, json_type_array))
+                return false;
+        for (size_t i = 0; i < json_object_array_length(values); i++) {
+                struct json_object *value = json_object_array_get_idx(values, i);
+
+                if (!json_object_is_type(value, json_type_string))
+                        return false;
+                for (const char *p = json_object_get_string(value); *p; p++)
+                        if (iscntrl((unsigned char) *p))
+                                return false;
+        }
+        return true;
+}
+
+static int rule_headers(const ConfigRow *row _unused_, ConfigValue *value) {
+        _cleanup_(json_object_putp) struct json_object *object = NULL;
+        int r;
+
+        r = json_parse(value->string, strlen(value->string), &object, NULL);
+        if (r < 0)
+                return r;
+
+        json_object_object_foreach(object, name, values) {
+                if (!header_is_allowed(name) || !header_has_values(values))
+                        return 0;
+        }
+        return 1;
+}
+
 static const ValueRule value_rules[_CONFIG_RULE_N] = {
         [CONFIG_RULE_POSITIVE] = { "a number above 0", "a duration above 0", rule_positive },
         [CONFIG_RULE_NOT_NEGATIVE] = { "0 or a number above it",
@@ -247,6 +292,9 @@ static const ValueRule value_rules[_CONFIG_RULE_N] = {
         [CONFIG_RULE_PEERS] = { "peer IDs", NULL, rule_peers },
         [CONFIG_RULE_TRUSTED_PEERS] = { "peer IDs or \"*\"", NULL, rule_trusted_peers },
         [CONFIG_RULE_AUTHORIZATION] = { "bearer:TOKEN or basic:USER:PASSWORD", NULL, rule_authorization },
+        [CONFIG_RULE_HEADERS] = { "names of HTTP headers (none that frame the answer), each with a list of values",
+                                  NULL,
+                                  rule_headers },
 };
 
 /* ---- a row as a JSON shape of one field */
@@ -400,6 +448,10 @@ void config_value_done(const ConfigRow *row, void *member) {
 
         if (row->flags & CONFIG_SECRET && row->kind == JSON_STRING && *(char **) member)
                 explicit_bzero(*(char **) member, strlen(*(char **) member));
+        if (row->flags & CONFIG_SECRET && row->kind == JSON_MAP)
+                for (size_t i = 0; i < ((StrMap *) member)->n; i++)
+                        explicit_bzero(((StrMap *) member)->items[i].value,
+                                       strlen(((StrMap *) member)->items[i].value));
         json_done(value_shape(row, 0, &shape), member);
 }
 

@@ -46,7 +46,8 @@ typedef struct HttpServerOptions {
         const char *key;         /* the call, as its key; they must be usable, and belong together */
         void (*handle)(HttpRequest *request, void *userdata);
         /* Of each request whose head was read, when it is over: for an access log. STATUS 0: it was not
-         * answered. N_BYTES were given of the body. May be NULL; nothing is to be asked of the request. */
+         * answered. N_BYTES were given of the body. What the request said can be asked a last time. May be
+         * NULL. */
         void (*finished)(HttpRequest *request, unsigned status, uint64_t n_bytes, void *userdata);
         void *userdata; /* must outlive the server */
 } HttpServerOptions;

@@ -105,27 +105,51 @@ static void api_on_request(HttpRequest *http, void *userdata) {
         *request = (RestRequest){ .api = api, .http = http };
         list_append(&api->requests, &request->link);
         http_request_on_closed(http, api_on_closed, request);
-        api_dispatch(request);
+        guard_visit(api->guard, http, &request->visit);
+        switch (request->visit.verdict) {
+        case GUARD_PASS:
+                api_dispatch(request);
+                break;
+        case GUARD_PREFLIGHT:
+                rest_reply_bare(request, 204);
+                break;
+        case GUARD_NO_MEMORY:
+                rest_reply_error(request, -ENOMEM, NULL);
+                break;
+        case GUARD_NO_AUTH:
+        case GUARD_DENIED:
+        case GUARD_BAD_TOKEN:
+        case _GUARD_VERDICT_N:
+                rest_reply_failure(
+                                request,
+                                ERROR_UNAUTHORIZED,
+                                "%s",
+                                guard_verdict_words(request->visit.verdict));
+                break;
+        }
+}
+
+static void api_on_finished(HttpRequest *http, unsigned status, uint64_t n_bytes, void *userdata) {
+        RestApi *api = userdata;
+
+        guard_log(api->guard, http, status, n_bytes);
 }
 
 /* ---- life ---- */
 
-static int api_add_server(RestApi *api, const ConfigRestApi *config, int fd) {
-        return http_server_new(
-                        &api->servers[api->n_servers++],
-                        api->event,
-                        &(HttpServerOptions){
-                                        .fd = fd,
-                                        .max_header_bytes = (size_t) config->max_header_bytes,
-                                        .header_timeout_usec = (uint64_t) config->read_header_timeout,
-                                        .idle_timeout_usec = (uint64_t) config->idle_timeout,
-                                        .stall_timeout_usec = (uint64_t) config->write_timeout,
-                                        .handle = api_on_request,
-                                        .userdata = api,
-                        });
+static int api_add_server(RestApi *api, int fd) {
+        HttpServerOptions options = {
+                .fd = fd,
+                .handle = api_on_request,
+                .finished = api_on_finished,
+                .userdata = api,
+        };
+
+        guard_fill_options(api->guard, &options);
+        return http_server_new(&api->servers[api->n_servers++], api->event, &options);
 }
 
-static int api_listen(RestApi *api, const ConfigRestApi *config, Error *reterr) {
+static int api_listen(RestApi *api, const ConfigHttpApi *config, Error *reterr) {
         const StrList *addresses = &config->http_listen_multiaddress;
 
         if (addresses->n > REST_LISTENERS_MAX)
@@ -141,23 +165,49 @@ static int api_listen(RestApi *api, const ConfigRestApi *config, Error *reterr) 
                 r = listener_open(addresses->items[i], &fd, reterr);
                 if (r < 0)
                         return r;
-                r = api_add_server(api, config, fd);
+                r = api_add_server(api, fd);
                 if (r < 0)
                         return error_set_errno(reterr, r, "REST API at %s: %m", addresses->items[i]);
-                log_info("REST API at %s.", addresses->items[i]);
+                log_info("REST API at %s%s.",
+                         addresses->items[i],
+                         guard_has_tls(api->guard) ? ", with TLS" : "");
         }
         return 0;
 }
 
-static int api_take(RestApi *api, const ConfigRestApi *config, const int *fds, size_t n_fds, Error *reterr) {
+static int api_take(RestApi *api, const int *fds, size_t n_fds, Error *reterr) {
         int r = n_fds > REST_LISTENERS_MAX ? -EMFILE : 0;
 
         for (size_t i = 0; i < n_fds; i++)
                 if (r >= 0)
-                        r = api_add_server(api, config, fds[i]);
+                        r = api_add_server(api, fds[i]);
                 else
                         close(fds[i]);
         return r < 0 ? error_set_errno(reterr, r, "REST API on an inherited socket: %m") : 0;
+}
+
+static int api_new(RestApi **ret, sd_event *event, Cluster *cluster, const Config *config, Error *reterr) {
+        _cleanup_(rest_api_freep) RestApi *api = calloc(1, sizeof(RestApi));
+        int r;
+
+        if (!api)
+                return error_set_errno(reterr, -ENOMEM, "REST API: %m");
+        *api = (RestApi){ .event = sd_event_ref(event), .cluster = cluster };
+        list_init(&api->requests);
+
+        r = guard_new(&api->guard,
+                      &(GuardOptions){
+                                      .event = event,
+                                      .config = config,
+                                      .api = &config->rest,
+                                      .section = "api.restapi",
+                      },
+                      reterr);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(api);
+        return 0;
 }
 
 int rest_api_new(
@@ -171,17 +221,14 @@ int rest_api_new(
         _cleanup_(rest_api_freep) RestApi *api = NULL;
         int r;
 
-        api = calloc(1, sizeof(RestApi));
-        if (!api) {
+        r = api_new(&api, event, cluster, config, reterr);
+        if (r < 0) {
                 for (size_t i = 0; i < n_fds; i++)
                         close(fds[i]);
-                return error_set_errno(reterr, -ENOMEM, "REST API: %m");
+                return r;
         }
-        *api = (RestApi){ .event = sd_event_ref(event), .cluster = cluster };
-        list_init(&api->requests);
 
-        r = n_fds > 0 ? api_take(api, &config->rest, fds, n_fds, reterr)
-                      : api_listen(api, &config->rest, reterr);
+        r = n_fds > 0 ? api_take(api, fds, n_fds, reterr) : api_listen(api, &config->rest, reterr);
         if (r < 0)
                 return r;
 
@@ -197,6 +244,7 @@ RestApi *rest_api_free(RestApi *api) {
         for (size_t i = 0; i < api->n_servers; i++)
                 http_server_free(api->servers[i]);
         assert(list_is_empty(&api->requests));
+        guard_free(api->guard);
         sd_event_unref(api->event);
         free(api);
         return NULL;

@@ -7,10 +7,41 @@
 
 #define JSON_TYPE_TEXT "application/json"
 
-static const HttpHeader vary = { "Vary", "Origin" };
+static size_t append(HttpHeader *to, size_t at, const HttpHeader *headers, size_t n) {
+        if (n > 0)
+                memcpy(to + at, headers, n * sizeof(*headers));
+        return at + n;
+}
 
-static void reply(RestRequest *request, const HttpReply *reply) {
-        if (http_request_reply(request->http, reply) < 0)
+HttpHeader *rest_reply_headers(
+                const RestRequest *request, const HttpHeader *own, size_t n, bool has_type, size_t *ret_n) {
+        const GuardVisit *visit = &request->visit;
+        HttpHeader *headers;
+        const HttpHeader *configured;
+        size_t n_configured;
+
+        configured = guard_headers(request->api->guard, &n_configured);
+        if (!has_type)
+                n_configured = 0;
+        headers = calloc(n + visit->n_headers + n_configured + 1, sizeof(*headers));
+        if (!headers)
+                return NULL;
+
+        *ret_n = append(headers, 0, own, n);
+        *ret_n = append(headers, *ret_n, visit->headers, visit->n_headers);
+        *ret_n = append(headers, *ret_n, configured, n_configured);
+        return headers;
+}
+
+static void reply(RestRequest *request, const HttpReply *bare) {
+        _cleanup_free_ HttpHeader *headers = NULL;
+        HttpReply whole = *bare;
+
+        headers = rest_reply_headers(
+                        request, bare->headers, bare->n_headers, bare->content_type, &whole.n_headers);
+        if (headers)
+                whole.headers = headers;
+        if (http_request_reply(request->http, &whole) < 0 || !headers)
                 log_warning("Not enough memory to answer a request.");
         rest_request_free(request);
 }
@@ -25,8 +56,6 @@ void rest_reply_text(RestRequest *request, unsigned status, Str *body) {
               &(HttpReply){
                               .status = status,
                               .content_type = JSON_TYPE_TEXT,
-                              .headers = &vary,
-                              .n_headers = 1,
                               .body = body->data,
                               .size = body->len,
               });
@@ -45,20 +74,16 @@ void rest_reply_json(RestRequest *request, const JsonShape *shape, const void *v
 }
 
 void rest_reply_empty(RestRequest *request, unsigned status) {
-        reply(request,
-              &(HttpReply){ .status = status,
-                            .content_type = JSON_TYPE_TEXT,
-                            .headers = &vary,
-                            .n_headers = 1 });
+        reply(request, &(HttpReply){ .status = status, .content_type = JSON_TYPE_TEXT });
 }
 
 void rest_reply_bare(RestRequest *request, unsigned status) {
-        reply(request, &(HttpReply){ .status = status, .headers = &vary, .n_headers = 1 });
+        reply(request, &(HttpReply){ .status = status });
 }
 
 void rest_reply_redirect(RestRequest *request, unsigned status, const char *location) {
         bool has_page = status == 307 && strcmp(http_request_method(request->http), "GET") == 0;
-        HttpHeader headers[] = { { "Location", location }, vary };
+        const HttpHeader header = { "Location", location };
         _cleanup_(str_done) Str page = {};
 
         if (has_page) {
@@ -72,8 +97,8 @@ void rest_reply_redirect(RestRequest *request, unsigned status, const char *loca
               &(HttpReply){
                               .status = status,
                               .content_type = has_page ? "text/html; charset=utf-8" : NULL,
-                              .headers = headers,
-                              .n_headers = ELEMENTSOF(headers),
+                              .headers = &header,
+                              .n_headers = 1,
                               .body = page.data,
                               .size = page.len,
               });
@@ -102,8 +127,6 @@ void rest_reply_error(RestRequest *request, int r, const Error *error) {
               &(HttpReply){
                               .status = good ? status : 500,
                               .content_type = JSON_TYPE_TEXT,
-                              .headers = &vary,
-                              .n_headers = 1,
                               .body = good ? body.data : no_memory,
                               .size = good ? body.len : strlen(no_memory),
               });

@@ -13,6 +13,11 @@ void rest_reply_text(
 void rest_reply_empty(RestRequest *request, unsigned status); /* Content-Type only */
 void rest_reply_bare(RestRequest *request, unsigned status);  /* not even that: 405 */
 void rest_reply_redirect(RestRequest *request, unsigned status, const char *location);
+/* The headers of each answer: OWN (N of them), those of what was asked, and, with a Content-Type, those of
+ * the configuration. Answers the list, owned; NULL: out of memory. */
+HttpHeader *rest_reply_headers(
+                const RestRequest *request, const HttpHeader *own, size_t n, bool has_type, size_t *ret_n);
+
 /* {"code":…,"message":…}; for a negative R without words too. */
 void rest_reply_error(RestRequest *request, int r, const Error *error);
 void rest_reply_failure(RestRequest *request, ErrorCode code, const char *format, ...) _printf_(3, 4);

@@ -6,6 +6,7 @@
  */
 
 #include "daemon/base/list.h"
+#include "daemon/guard/guard.h"
 #include "daemon/net/http-server.h"
 #include "daemon/rest/api.h"
 
@@ -25,6 +26,7 @@ struct RestRequest {
         List link;
         RestApi *api;
         HttpRequest *http;
+        GuardVisit visit;
         const char *segments[REST_SEGMENTS_MAX]; /* what the {} of the route stand for */
         char *path;                              /* their memory */
         const char *rest;                        /* what {*} stands for, with a slash in front */
@@ -38,6 +40,7 @@ struct RestRequest {
 struct RestApi {
         sd_event *event;
         Cluster *cluster;
+        Guard *guard;
         HttpServer *servers[REST_LISTENERS_MAX];
         size_t n_servers;
         List requests;

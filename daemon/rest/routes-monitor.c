@@ -114,7 +114,23 @@ void rest_post_gc(RestRequest *request) {
 
 /* Without credentials in the configuration there is nobody to make a token for. */
 void rest_post_token(RestRequest *request) {
-        rest_reply_failure(request, ERROR_UNAUTHORIZED, "unauthorized");
+        _cleanup_free_ char *token = NULL;
+        Str body = {};
+        int r;
+
+        if (!request->visit.user) {
+                rest_reply_failure(request, ERROR_UNAUTHORIZED, "unauthorized");
+                return;
+        }
+        r = guard_make_token(request->api->guard, request->visit.user, &token);
+        if (r < 0) {
+                rest_reply_error(request, r, NULL);
+                return;
+        }
+        (void) str_append(&body, "{\"token\":");
+        (void) json_write_string(&body, token);
+        (void) str_append_char(&body, '}');
+        rest_reply_text(request, 200, &body);
 }
 
 void rest_post_add(RestRequest *request) {

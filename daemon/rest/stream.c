@@ -114,33 +114,37 @@ static const HttpSource stream_source = { .pull = stream_pull, .closed = stream_
 
 /* ---- the head ---- */
 
-static const HttpHeader stream_headers[] = { { "Trailer", TRAILER }, { "Vary", "Origin" } };
+static const HttpHeader stream_trailer = { "Trailer", TRAILER };
 
+/* Whatever happens, the request is freed: by the source's closed(), or here. */
 static void stream_begin(struct RestStream *stream) {
         RestRequest *request = stream->request;
-        HttpReply reply = {
-                .status = 200,
-                .content_type = "application/json",
-                .headers = stream->write_item ? stream_headers + 1 : stream_headers,
-                .n_headers = stream->write_item ? 1 : 2,
-        };
+        _cleanup_free_ HttpHeader *headers = NULL;
+        HttpReply reply = { .status = 200, .content_type = "application/json" };
 
+        headers = rest_reply_headers(
+                        request, &stream_trailer, stream->write_item ? 0 : 1, true, &reply.n_headers);
+        if (!headers) {
+                rest_reply_error(request, -ENOMEM, NULL);
+                return;
+        }
+        reply.headers = headers;
         stream->begun = true;
-        /* Whatever happens, the request is freed by the source's closed(). */
         (void) http_request_stream(request->http, &reply, &stream_source, request);
 }
 
 static void stream_answer_nothing(struct RestStream *stream) {
         RestRequest *request = stream->request;
+        _cleanup_free_ HttpHeader *headers = NULL;
+        HttpReply reply = { .status = 204, .content_type = "application/json" };
 
-        (void) http_request_reply(
-                        request->http,
-                        &(HttpReply){
-                                        .status = 204,
-                                        .content_type = "application/json",
-                                        .headers = stream_headers,
-                                        .n_headers = 2,
-                        });
+        headers = rest_reply_headers(request, &stream_trailer, 1, true, &reply.n_headers);
+        if (!headers) {
+                rest_reply_error(request, -ENOMEM, NULL);
+                return;
+        }
+        reply.headers = headers;
+        (void) http_request_reply(request->http, &reply);
         rest_request_free(request);
 }
 

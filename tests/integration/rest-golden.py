@@ -3,10 +3,11 @@
 where there is one, else the stand-in) and has to come back equal: tests/lib/golden.py says how, tests/golden/DIFFERENCES
 what is left out or answered otherwise, file by file.
 
-Three replays, each on a fresh peer, in the order of the numbers, since each request finds what the earlier ones left:
+Four replays, each on a fresh peer, in the order of the numbers, since each request finds what the earlier ones left:
   rest-crdt            the values as they are stored
   rest, 001 to 299     a raft peer: routes, methods, CORS; what the recorded program stored there held left-overs of
                        earlier pins (see DIFFERENCES), so that stored values are those of rest-crdt
+  rest, 300 to 351     with credentials, tokens, a header of the configuration, and another time zone
   rest, 600 to 641     with Kubo down, and up again
 Some recordings are not there (every fifth number); what they changed is done by BEFORE.
 """
@@ -49,13 +50,18 @@ OPTIONS = range(120, 154)
 
 
 class Replay:
-        def __init__(self, bench, group, table):
+        def __init__(self, bench, group, table, env=None, **restapi):
                 self.table = table
                 self.kubo = bench.kubo()
                 self.fill()
                 self.recordings = golden.recordings(group)
                 first = self.recordings[0].raw['response']['body']
-                self.peer = bench.peer(self.kubo, edit=lambda c: c['cluster'].update(peername=golden.parsed(first, 'application/json')[0]['peername']))
+
+                def edit(config):
+                        config['cluster'].update(peername=golden.parsed(first, 'application/json')[0]['peername'])
+                        config['api']['restapi'].update(restapi)
+
+                self.peer = bench.peer(self.kubo, edit=edit, env=env)
                 self.pairs = self.substitutions(golden.parsed(first, 'application/json')[0])
                 self.peer.start()
                 self.complaints = []
@@ -146,6 +152,19 @@ def rest_raft(bench):
         replay.finish()
 
 
+def rest_auth(bench):
+        table = golden.differences()
+        replay = Replay(bench, 'rest', table, {'CLUSTER_RESTAPI_BASICAUTHCREDENTIALS': 'alice:secret1,bob:pw2', 'TZ': 'Europe/Berlin'},
+                        headers={'X-Custom': ['yes']})
+        replay.settle = lambda: None
+        replay.all(300, 347)
+        alice = {'Authorization': 'Basic YWxpY2U6c2VjcmV0MQ=='}
+        assert replay.peer.post(f'/pins/{HELLO}?expire-at=2030-06-01T00:00:00Z', headers=alice).status == 200
+        eventually(lambda: '"pinned"' in replay.peer.get(f'/pins/{HELLO}', headers=alice).body.decode(), 'it is pinned')
+        replay.all(349, 351)
+        replay.finish()
+
+
 def method_matrix(bench):
         """Each method on each path; answers by the status alone."""
         matrix = next(r for r in golden.recordings('rest') if r.number == 299)
@@ -194,7 +213,7 @@ def played_back(recording):
         """The recorded response as if it had just come in."""
         recorded, response = recording.raw['response'], Response(b'')
         response.status, response.reason = recorded['status'], recorded['reason']
-        response.headers = [(k, v) for k, v in recorded['headers'].items()]
+        response.headers = [(k, v) for k, vs in recorded['headers'].items() for v in (vs if isinstance(vs, list) else [vs])]
         response.framing, response.trailers = recorded['framing'], recorded.get('trailers') or {}
         response.body = recorded.get('body', '').encode()
         return response
@@ -243,4 +262,5 @@ def a_changed_answer_is_found(bench):
 
 
 if __name__ == '__main__':
-        run(a_recording_equals_itself, a_changed_answer_is_found, every_difference_is_one, rest_crdt, rest_raft, method_matrix, rest_kubo_down)
+        run(a_recording_equals_itself, a_changed_answer_is_found, every_difference_is_one, rest_crdt, rest_raft, rest_auth, method_matrix,
+            rest_kubo_down)

@@ -192,7 +192,7 @@ def bad_configurations(bench):
         bad('174-cfg-empty-creds', prefix + 'api.restapi.basic_auth_credentials: the value is not allowed, expected something that is not empty\n',
             api__restapi__basic_auth_credentials={})
         bad('175-cfg-wrong-type', prefix + 'cluster.peername: 3 is not allowed, expected a string\n', cluster__peername=3)
-        bad('176-cfg-cert-missing', prefix + 'api.restapi.ssl_cert_file: this setting is not offered yet, remove it or set it back to its default\n',
+        bad('176-cfg-cert-missing', 'error creating REST API component: api.restapi.ssl_cert_file: cannot read <DIR>/badcfg/nope.pem: No such file or directory\n',
             api__restapi__ssl_cert_file='nope.pem', api__restapi__ssl_key_file='nope.pem')
         bad('180-cfg-bootstrap-bad', 'error parsing bootstrap multiaddress (junk): must begin with /\n', status=1)
 

@@ -153,7 +153,7 @@ def exchange(where, method, path, headers=(), body=b'', timeout=PATIENCE, raw=No
                 given = dict(headers)
                 if not any(k.lower() == 'host' for k in given):
                         lines.append(f'Host: 127.0.0.1:{where}' if isinstance(where, int) else 'Host: localhost')
-                lines += [f'{k}: {v}' for k, v in given.items()]
+                lines += [f'{k}: {v}' for k, vs in given.items() for v in (vs if isinstance(vs, list) else [vs])]
                 if body or method in ('POST', 'PUT', 'PATCH'):
                         lines.append(f'Content-Length: {len(body)}')
                 raw = '\r\n'.join(lines).encode() + b'\r\n\r\n' + body

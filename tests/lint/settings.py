@@ -21,13 +21,11 @@ def source(root, name):
 
 
 def expanded(text):
-        """The text with the two macros that stand for several rows put in."""
-        security = re.search(r'#define API_SECURITY_ROWS +(.*)', text)[1]
-        common = re.search(r'#define API_COMMON_ROWS\(s\) +(.*)', text)[1]
+        """The tables, with the texts that macros stand for put in."""
         body = text[text.index('static const ConfigRow'):]
-        body = re.sub(r'#define .*', '', body)
-        body = body.replace('API_SECURITY_ROWS', security)
-        return re.sub(r'API_COMMON_ROWS\((\w+)\)', lambda m: re.sub(r'\bFLAGS\(s\)', f'FLAGS({m[1]})', common), body)
+        for name, value in re.findall(r'#define (\w+) ("[^"\n]*")', body):
+                body = re.sub(rf'\b{name}\b(?! ")', value, body)
+        return re.sub(r'#define .*', '', body)
 
 
 def calls(body):
@@ -121,6 +119,7 @@ PHRASES = {
         ('MAP', 'ANY'): 'names and values',
         ('MAP', 'FILLED'): 'names and values, at least one, or null',
         ('OBJECT', 'ANY'): 'object',
+        ('OBJECT', 'HEADERS'): 'names of headers, each with a list of values',
         ('TYPE', 'ANY'): 'freespace or reposize',
 }
 

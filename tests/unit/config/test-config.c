@@ -77,9 +77,14 @@ static const struct {
         { "unheard_of", "[1]" },
         { "api.restapi.max_header_bytes", "0" },
         { "api.restapi.basic_auth_credentials", "null" },
+        { "api.restapi.basic_auth_credentials", "{\"a\":\"b:c,d\"}" },
         { "api.restapi.headers", "{}" },
+        { "api.restapi.headers", "{\"X-A\":[\"b\",\"\"],\"x_b~\":[]}" },
         { "api.restapi.cors_allowed_origins", "[\"*\"]" },
-        { "api.restapi.http_log_file", "\"\"" },
+        { "api.restapi.cors_allowed_origins", "[]" },
+        { "api.restapi.cors_allow_credentials", "false" },
+        { "api.restapi.cors_max_age", "\"1s\"" },
+        { "api.restapi.http_log_file", "\"log\"" },
         { "api.restapi.http_listen_multiaddress", "\"/unix/run/api\"" },
         { "api.ipfsproxy.node_https", "true" },
         { "api.pinsvcapi.cors_allowed_origins", "[\"example.org\"]" },
@@ -107,6 +112,7 @@ static void test_accepted(Fixture *f, const void *data G_GNUC_UNUSED) {
 #define NUMBER "a whole number"
 #define ABOVE_0 "a number above 0"
 #define LATER "a duration above 0"
+#define HEADERS "names of HTTP headers (none that frame the answer), each with a list of values"
 #define NOT_OFFERED ": this setting is not offered yet, remove it or set it back to its default"
 
 static const struct {
@@ -202,20 +208,27 @@ static const struct {
           ERROR_INVALID,
           NULL,
           "a number from 4096 to 2147483647" },
-        { "api.restapi.ssl_cert_file", "\"nope.pem\"", ERROR_UNSUPPORTED, NOT_OFFERED, NULL },
-        { "api.restapi.ssl_key_file", "\"nope.pem\"", ERROR_UNSUPPORTED, NOT_OFFERED, NULL },
+        { "api.restapi.ssl_cert_file", "3", ERROR_INVALID, NULL, "a string" },
         { "api.restapi.basic_auth_credentials",
           "{}",
           ERROR_INVALID,
           ": the value is not allowed, expected something that is not empty",
           NULL },
-        { "api.restapi.basic_auth_credentials", "{\"a\":\"b\"}", ERROR_UNSUPPORTED, NOT_OFFERED, NULL },
-        { "api.restapi.http_log_file", "\"log\"", ERROR_UNSUPPORTED, NOT_OFFERED, NULL },
-        { "api.restapi.headers", "{\"A\":[\"b\"]}", ERROR_UNSUPPORTED, NOT_OFFERED, NULL },
+        { "api.restapi.basic_auth_credentials",
+          "{\"a\":5}",
+          ERROR_INVALID,
+          ": the value is not allowed, expected names and values, both strings",
+          NULL },
         { "api.restapi.headers", "3", ERROR_INVALID, NULL, "an object, in the file only" },
-        { "api.restapi.cors_allowed_origins", "[]", ERROR_UNSUPPORTED, NOT_OFFERED, NULL },
-        { "api.restapi.cors_allow_credentials", "false", ERROR_UNSUPPORTED, NOT_OFFERED, NULL },
-        { "api.restapi.cors_max_age", "\"1s\"", ERROR_UNSUPPORTED, NOT_OFFERED, NULL },
+        { "api.restapi.headers", "{\"A\":\"b\"}", ERROR_INVALID, NULL, HEADERS },
+        { "api.restapi.headers", "{\"A\":[5]}", ERROR_INVALID, NULL, HEADERS },
+        { "api.restapi.headers", "{\"A\":[\"b\\r\\nc\"]}", ERROR_INVALID, NULL, HEADERS },
+        { "api.restapi.headers", "{\"A b\":[\"c\"]}", ERROR_INVALID, NULL, HEADERS },
+        { "api.restapi.headers", "{\"A:\":[\"c\"]}", ERROR_INVALID, NULL, HEADERS },
+        { "api.restapi.headers", "{\"\":[\"c\"]}", ERROR_INVALID, NULL, HEADERS },
+        { "api.restapi.headers", "{\"content-length\":[\"9\"]}", ERROR_INVALID, NULL, HEADERS },
+        { "api.restapi.headers", "{\"Transfer-Encoding\":[\"x\"]}", ERROR_INVALID, NULL, HEADERS },
+        { "api.restapi.cors_max_age", "\"-1s\"", ERROR_INVALID, NULL, "0 or a duration above it" },
         { "api.restapi.libp2p_listen_multiaddress",
           "\"/ip4/1.2.3.4/tcp/1\"",
           ERROR_UNSUPPORTED,
@@ -418,6 +431,26 @@ static void test_cut(Fixture *f, const void *data G_GNUC_UNUSED) {
         }
 }
 
+/* One of the two files is no TLS. */
+static void test_half_of_tls(Fixture *f, const void *data G_GNUC_UNUSED) {
+        static const struct {
+                const char *key, *words;
+        } cases[] = {
+                { "api.restapi.ssl_cert_file",
+                  "api.restapi.ssl_key_file: nothing is not allowed beside api.restapi.ssl_cert_file, expected both or neither" },
+                { "api.restapi.ssl_key_file",
+                  "api.restapi.ssl_cert_file: nothing is not allowed beside api.restapi.ssl_key_file, expected both or neither" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                g_autofree char *text = fixture_with(cases[i].key, "\"some.pem\"");
+
+                g_assert_cmpint(fixture_load(f, text), <, 0);
+                g_assert_cmpint(f->error.code, ==, ERROR_INVALID);
+                g_assert_cmpstr(error_message(&f->error), ==, cases[i].words);
+        }
+}
+
 static void test_default_folder(void) {
         _cleanup_free_ char *folder = NULL;
 
@@ -491,6 +524,7 @@ int main(int argc, char **argv) {
         ADD("no-file", test_no_file);
         ADD("recorded-files", test_recorded);
         ADD("cut-at-each-byte", test_cut);
+        ADD("half-of-tls-is-refused", test_half_of_tls);
         ADD("allocations-fail", test_faults);
         ADD("data-folder-starts-at-the-configuration", test_data_folder);
         g_test_add_func("/config/config/default-folder", test_default_folder);

@@ -72,6 +72,17 @@ static void get_tags(const Config *c, GString *to) {
                                 c->informers.tags.items[i].value);
 }
 
+static void get_credentials(const Config *c, GString *to) {
+        const StrMap *map = &c->rest.credentials;
+
+        for (size_t i = 0; i < map->n; i++)
+                g_string_append_printf(to, "[%s=%s]", map->items[i].key, map->items[i].value);
+}
+
+static void get_origins(const Config *c, GString *to) {
+        set_list(&c->rest.cors.allowed_origins, to);
+}
+
 #define PEER "QmXZrtE5jQwXNqCJMfHUTQkvhQ4ZAnqMnmzFMJfLewuabc"
 
 static const struct {
@@ -117,6 +128,8 @@ static const struct {
           "/ip4/127.0.0.1/tcp/23001,/ip4/127.0.0.1/tcp/23002" },
         { "CLUSTER_RESTAPI_MAXHEADERBYTES", "8192", get_rest_max_header_bytes, "8192" },
         { "CLUSTER_RESTAPI_IDLETIMEOUT", "3s", get_rest_idle_timeout, "3000000" },
+        { "CLUSTER_RESTAPI_BASICAUTHCREDENTIALS", "user:pass,b:c", get_credentials, "[b=c][user=pass]" },
+        { "CLUSTER_RESTAPI_CORSALLOWEDORIGINS", "a,b", get_origins, "a,b" },
         { "CLUSTER_IPFSHTTP_NODEMULTIADDRESS",
           "/dns4/kubo/tcp/5001",
           get_ipfs_node_multiaddress,
@@ -185,9 +198,15 @@ static const struct {
         { "CLUSTER_DISK_METRICTYPE", "x", ": x is not allowed, expected \"freespace\" or \"reposize\"" },
         { "CLUSTER_TRACING_SAMPLINGPROB", "x", ": x is not allowed, expected a number" },
         { "CLUSTER_CRDT_TRUSTEDPEERS", "x", ": [\"x\"] is not allowed, expected peer IDs or \"*\"" },
-        { "CLUSTER_RESTAPI_BASICAUTHCREDENTIALS", "user:pass", NOT_OFFERED },
-        { "CLUSTER_RESTAPI_SSLCERTFILE", "x", NOT_OFFERED },
-        { "CLUSTER_RESTAPI_CORSALLOWEDORIGINS", "x", NOT_OFFERED },
+        { "CLUSTER_RESTAPI_BASICAUTHCREDENTIALS",
+          "user",
+          ": the value is not allowed, expected names and values, both strings" },
+        { "CLUSTER_RESTAPI_BASICAUTHCREDENTIALS",
+          "",
+          ": the value is not allowed, expected something that is not empty" },
+        { "CLUSTER_RESTAPI_HEADERS",
+          "{\"A\":[\"b\"]}",
+          ": {\"A\":[\"b\"]} is not allowed, expected an object, in the file only" },
         { "CLUSTER_RESTAPI_LIBP2PLISTENMULTIADDRESS", "/ip4/1.2.3.4/tcp/1", NOT_OFFERED },
         { "CLUSTER_PINSVCAPI_BASICAUTHCREDENTIALS", "user:pass", NOT_OFFERED },
         { "CLUSTER_METRICS_ENABLESTATS", "true", NOT_OFFERED },

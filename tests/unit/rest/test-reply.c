@@ -16,6 +16,7 @@ typedef struct Replying {
         void (*answer)(RestRequest *request);
         bool with_faults;
         unsigned n;
+        Config config;
 } Replying;
 
 static Web client;
@@ -25,6 +26,7 @@ static void on_request(HttpRequest *http, void *userdata) {
         RestRequest *request = calloc(1, sizeof(RestRequest));
 
         *request = (RestRequest){ .api = &replying->api, .http = http };
+        guard_visit(replying->api.guard, http, &request->visit);
         list_append(&replying->api.requests, &request->link);
         replying->n++;
         if (replying->with_faults)
@@ -42,6 +44,15 @@ static void open_server(Replying *replying, void (*answer)(RestRequest *request)
         client.path = g_build_filename(replying->folder, "s", NULL);
         (void) g_strlcpy(name.sun_path, client.path, sizeof(name.sun_path));
         g_assert_cmpint(sd_event_new(&replying->event), >=, 0);
+        replying->config.rest.headers = (char *) "{\"X-Configured\":[\"1\"]}";
+        g_assert_cmpint(guard_new(&replying->api.guard,
+                                  &(GuardOptions){ .event = replying->event,
+                                                   .config = &replying->config,
+                                                   .api = &replying->config.rest,
+                                                   .section = "api.x" },
+                                  NULL),
+                        ==,
+                        0);
         g_assert_cmpint(bind(fd, (struct sockaddr *) &name, sizeof(name)), ==, 0);
         g_assert_cmpint(listen(fd, SOMAXCONN), ==, 0);
         g_assert_cmpint(http_server_new(&replying->server,
@@ -56,6 +67,7 @@ static void open_server(Replying *replying, void (*answer)(RestRequest *request)
 
 static void close_server(Replying *replying) {
         http_server_free(replying->server);
+        guard_free(replying->api.guard);
         sd_event_unref(replying->event);
         (void) unlink(client.path);
         (void) rmdir(replying->folder);
