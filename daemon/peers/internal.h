@@ -69,6 +69,8 @@ struct Peers {
 /* peers.c: what FROM tells is not taken; logged once a minute. WHY: "a metric that cannot be read". */
 void peers_refuse(Peers *peers, const PeerId *from, const char *why);
 
+bool peers_leads(const Peers *peers); /* this one is the leader */
+
 /* book.c. Addresses are multiaddrs with /p2p/; those of this peer, and what is no such, are passed over. */
 int peers_book_open(Peers *peers, Error *reterr);
 void peers_book_save(Peers *peers); /* what is not written yet; for the end */
@@ -87,6 +89,8 @@ void peers_transport_receive(Peers *peers, const PeerId *from, const void *bytes
 void peers_submit_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
 void peers_submits_go_on(Peers *peers); /* there is a leader, or what is applied has changed */
 void peers_submits_stop(Peers *peers);
+/* What another leader, or the same one a moment later, may answer otherwise. */
+bool peers_is_passing(ErrorCode code);
 
 /* metrics.c */
 void peers_metrics_receive(Peers *peers, const PeerId *from, const void *bytes, size_t size);
@@ -117,6 +121,7 @@ typedef enum PeersChangeKind {
 typedef void (*PeersManagedDone)(
                 int r, const Error *error, uint64_t raft_id, uint64_t index, void *userdata);
 int peers_manager_new(Peers *peers);
+void peers_manager_stop(Peers *peers); /* those who wait are told */
 void peers_manager_free(Peers *peers);
 void peers_manager_go_on(Peers *peers); /* a leader, a member, a link or what is applied has changed */
 void peers_manager_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);

@@ -140,6 +140,15 @@ Rpc *peers_rpc(Peers *peers) {
         return peers->rpc;
 }
 
+bool peers_leads(const Peers *peers) {
+        ConsensusStatus status;
+
+        if (!peers->consensus)
+                return false;
+        consensus_status(peers->consensus, &status);
+        return status.is_leader;
+}
+
 /* ---- the consensus' events */
 
 static void note_leader(Peers *peers) {
@@ -157,6 +166,7 @@ void peers_on_leader(Peers *peers) {
                 return;
         note_leader(peers);
         peers_submits_go_on(peers);
+        peers_manager_go_on(peers);
 }
 
 void peers_on_progress(Peers *peers, uint64_t applied_index) {
@@ -171,6 +181,7 @@ void peers_on_members(Peers *peers) {
                 return;
         rpc_check_members(peers->rpc);
         peers_hello_send(peers, NULL);
+        peers_manager_go_on(peers);
         peers->options.events->changed(peers->options.userdata);
 }
 
@@ -191,8 +202,10 @@ static void watch_links(Peers *peers) {
 static int on_watch(sd_event_source *source, uint64_t usec _unused_, void *userdata) {
         Peers *peers = userdata;
 
-        if (peers->consensus && !peers->is_stopping)
+        if (peers->consensus && !peers->is_stopping) {
                 watch_links(peers);
+                peers_manager_go_on(peers);
+        }
         (void) sd_event_source_set_time_relative(source, peers->options.watch_usec);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -201,6 +214,7 @@ static int on_watch(sd_event_source *source, uint64_t usec _unused_, void *userd
 
 static const RpcMethod methods[] = {
         { "submit", RPC_MEMBER, peers_submit_on_request },
+        { "change", RPC_MEMBER, peers_manager_on_request },
         {},
 };
 
@@ -266,6 +280,9 @@ int peers_new(Peers **ret, sd_event *event, const PeersOptions *options, Error *
                 r = peers_book_open(peers, reterr);
         if (r < 0)
                 return r;
+        r = peers_manager_new(peers);
+        if (r < 0)
+                return error_set_errno(reterr, r, "peers: %m");
 
         *ret = TAKE_PTR(peers);
         return 0;
@@ -285,6 +302,7 @@ void peers_detach(Peers *peers) {
                 return;
         peers->is_stopping = true;
         peers_submits_stop(peers);
+        peers_manager_stop(peers);
         peers_book_save(peers);
         peers->consensus = NULL;
 }
@@ -296,6 +314,7 @@ Peers *peers_free(Peers *peers) {
         peers_detach(peers);
         peers->watch = sd_event_source_disable_unref(peers->watch);
         peers->retry = sd_event_source_disable_unref(peers->retry);
+        peers_manager_free(peers);
         if (peers->book)
                 peers_book_close(peers);
         rpc_free(peers->rpc);

@@ -104,8 +104,7 @@ static void wait_again(PeersSubmit *submit) {
         arm_retry(submit->peers);
 }
 
-/* What another leader, or the same one a moment later, may answer otherwise. */
-static bool is_passing(ErrorCode code) {
+bool peers_is_passing(ErrorCode code) {
         switch (code) {
         case ERROR_NO_LEADER:
         case ERROR_CANCELED:
@@ -145,7 +144,7 @@ static void on_sent(
                 void *userdata) {
         PeersSubmit *submit = userdata;
 
-        if (r < 0 && is_passing(error->code))
+        if (r < 0 && peers_is_passing(error->code))
                 wait_again(submit);
         else if (r < 0)
                 finish(submit, r, error);
