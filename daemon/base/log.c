@@ -135,23 +135,33 @@ static int levels_apply(LogLevels *levels, const char *item) {
         return 0;
 }
 
-int log_set_levels(const char *text) {
+static int levels_parse(const char *text, LogLevels *levels) {
         _cleanup_(str_list_done) StrList items = {};
-        LogLevels levels = log_levels;
         int r;
 
         r = str_list_split(&items, text, ',');
+        for (size_t i = 0; r >= 0 && i < items.n; i++)
+                r = levels_apply(levels, items.items[i]);
+        return r;
+}
+
+int log_set_levels(const char *text) {
+        LogLevels levels = log_levels;
+        int r;
+
+        r = levels_parse(text, &levels);
         if (r < 0)
                 return r;
-
-        for (size_t i = 0; i < items.n; i++) {
-                r = levels_apply(&levels, items.items[i]);
-                if (r < 0)
-                        return r;
-        }
-
         log_levels = levels;
         return 0;
+}
+
+int log_check_levels(const char *text) {
+        LogLevels levels = log_levels;
+        int r;
+
+        r = levels_parse(text, &levels);
+        return MIN(r, 0);
 }
 
 static const char *level_to_syslog(int level) {

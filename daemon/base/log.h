@@ -77,6 +77,7 @@ int log_level_from_string(const char *text);
 /* TEXT is a comma list of LEVEL (for everything, forgetting what was set before; "*:LEVEL" too) or
  * COMPONENT:LEVEL. Nothing is changed on error. Errors: -EINVAL, -ENOMEM. */
 int log_set_levels(const char *text);
+int log_check_levels(const char *text); /* the same errors, and nothing is changed */
 /* What is set, in a form that log_set_levels() takes; the names are those of syslog ("err", not "error").
  * *RET is owned. Errors: -ENOMEM. */
 int log_get_levels(char **ret);

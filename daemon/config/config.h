@@ -27,7 +27,8 @@
 
 typedef struct ConfigCluster {
         char *peername;
-        char *secret; /* 64 hex digits or "" */
+        char *secret;    /* 64 hex digits or "" */
+        char *log_level; /* our addition: what --loglevel is when it is not given; "": nothing */
         bool leave_on_shutdown;
         StrList listen_multiaddress, announce_multiaddress, no_announce_multiaddress;
         int64_t dial_peer_timeout, state_sync_interval,

@@ -36,6 +36,7 @@ typedef enum ConfigRule {
         CONFIG_RULE_TRUSTED_PEERS, /* the same, or "*" */
         CONFIG_RULE_AUTHORIZATION, /* bearer:TOKEN or basic:USER:PASSWORD */
         CONFIG_RULE_HEADERS,       /* names of HTTP headers, each with a list of values */
+        CONFIG_RULE_LOG_LEVELS,    /* log_set_levels() takes it, or empty */
         _CONFIG_RULE_N,
 } ConfigRule;
 
@@ -47,6 +48,7 @@ enum {
         CONFIG_SECRET = 1 << 4,      /* never shown */
         CONFIG_UNBUILT = 1 << 5,     /* refused unless it is the preset (or empty, without one) */
         CONFIG_NO_VARIABLE = 1 << 6, /* no environment variable here */
+        CONFIG_LIVE = 1 << 7,        /* a reload applies it (diff.h); without, it needs a restart */
 };
 
 struct ConfigRow {
@@ -65,6 +67,7 @@ enum {
         CONFIG_SECTION_USED = 1 << 0,     /* has members in Config */
         CONFIG_SECTION_INIT = 1 << 1,     /* `init` writes it */
         CONFIG_SECTION_UNSERVED = 1 << 2, /* a service that is not offered yet */
+        CONFIG_SECTION_LIVE = 1 << 3,     /* it may come and go at a reload */
 };
 
 struct ConfigSection {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/base/log.h"
 #include "daemon/base/time.h"
 #include "daemon/types/multiaddr.h"
 #include "daemon/types/peer-id.h"
@@ -267,6 +268,12 @@ static int rule_headers(const ConfigRow *row _unused_, ConfigValue *value) {
         return 1;
 }
 
+static int rule_log_levels(const ConfigRow *row _unused_, ConfigValue *value) {
+        int r = log_check_levels(value->string);
+
+        return r == -EINVAL ? 0 : r < 0 ? r : 1;
+}
+
 static const ValueRule value_rules[_CONFIG_RULE_N] = {
         [CONFIG_RULE_POSITIVE] = { "a number above 0", "a duration above 0", rule_positive },
         [CONFIG_RULE_NOT_NEGATIVE] = { "0 or a number above it",
@@ -295,6 +302,7 @@ static const ValueRule value_rules[_CONFIG_RULE_N] = {
         [CONFIG_RULE_HEADERS] = { "names of HTTP headers (none that frame the answer), each with a list of values",
                                   NULL,
                                   rule_headers },
+        [CONFIG_RULE_LOG_LEVELS] = { "levels such as info,tracker:debug", NULL, rule_log_levels },
 };
 
 /* ---- a row as a JSON shape of one field */
@@ -398,8 +406,23 @@ int config_value_check(const ConfigRow *row, ConfigValue *value, ConfigProblem *
                         value_rule_expected(row));
 }
 
+static void value_done_text(Str *text) {
+        if (text->data)
+                explicit_bzero(text->data, text->len); /* it may be a secret */
+        str_done(text);
+}
+
+int config_value_is_equal(const ConfigRow *row, const void *a, const void *b) {
+        _cleanup_(value_done_text) Str text = {}, other = {};
+        int r;
+
+        r = config_value_write(row, a, 0, &text);
+        if (r >= 0)
+                r = config_value_write(row, b, 0, &other);
+        return r < 0 ? r : str_equal(text.data, other.data);
+}
+
 int config_value_is_preset(const ConfigRow *row, const void *member) {
-        _cleanup_(str_done) Str a = {}, b = {};
         ConfigProblem problem;
         ConfigValue preset;
         int r;
@@ -410,12 +433,9 @@ int config_value_is_preset(const ConfigRow *row, const void *member) {
         r = config_value_parse(row, row->preset, &preset, &problem);
         if (r < 0)
                 return r;
-
-        (void) config_value_write(row, member, 0, &a);
-        (void) config_value_write(row, &preset, 0, &b);
+        r = config_value_is_equal(row, member, &preset);
         config_value_done(row, &preset);
-        r = str_error(&a) < 0 ? str_error(&a) : str_error(&b);
-        return r < 0 ? r : str_equal(a.data, b.data);
+        return r;
 }
 
 bool config_value_is_zero(const ConfigRow *row, const void *member) {
@@ -441,6 +461,15 @@ void config_value_store(const ConfigRow *row, ConfigValue *value, void *member) 
         config_value_done(row, member);
         memcpy(member, value, value_kinds[row->kind].size);
         *value = (ConfigValue){};
+}
+
+void config_value_exchange(const ConfigRow *row, void *a, void *b) {
+        ConfigValue kept;
+        size_t size = value_kinds[row->kind].size;
+
+        memcpy(&kept, a, size);
+        memcpy(a, b, size);
+        memcpy(b, &kept, size);
 }
 
 void config_value_done(const ConfigRow *row, void *member) {

@@ -35,8 +35,11 @@ int config_value_check(const ConfigRow *row, ConfigValue *value, ConfigProblem *
 /* Answers 1 when MEMBER has the value of the row's preset (without one: is empty), else 0. */
 int config_value_is_preset(const ConfigRow *row, const void *member);
 bool config_value_is_zero(const ConfigRow *row, const void *member);
+/* Answers 1 when both members have the same value, else 0. */
+int config_value_is_equal(const ConfigRow *row, const void *a, const void *b);
 
 void config_value_store(const ConfigRow *row, ConfigValue *value, void *member); /* what it held is freed */
+void config_value_exchange(const ConfigRow *row, void *a, void *b);
 void config_value_done(const ConfigRow *row, void *member);
 
 /* Append `"key":value`; nothing with FLAGS JSON_OMIT_EMPTY when it is empty. */

@@ -94,6 +94,7 @@ def flat_keys(root):
 PHRASES = {
         ('STRING', 'ANY'): 'string',
         ('STRING', 'FILLED'): 'string, not empty',
+        ('STRING', 'LOG_LEVELS'): 'log levels, or empty',
         ('STRING', 'SECRET'): '64 hexadecimal digits, or empty',
         ('STRING', 'ADDRESS'): 'multiaddr',
         ('STRING', 'ENDPOINT'): 'multiaddr with tcp or unix',
@@ -139,4 +140,6 @@ def summary(setting):
                 parts.append('required')
         if 'UNBUILT' in setting.flags:
                 parts.append('refused')
+        if 'LIVE' in setting.flags:
+                parts.append('reload')
         return '; '.join(parts + [setting.variable or 'no variable']) + '.'

@@ -31,8 +31,11 @@ static void test_paths(void) {
 }
 
 static void check_row(const ConfigSection *section, const ConfigRow *row, GHashTable *offsets) {
-        if (row->offset == CONFIG_KEPT)
+        if (row->offset == CONFIG_KEPT) {
+                if (row->flags & CONFIG_LIVE)
+                        g_error("%s.%s is not used, a reload cannot apply it", section->name, row->key);
                 return;
+        }
         if (!row->preset || !(section->flags & CONFIG_SECTION_USED))
                 g_error("%s.%s has a member and no preset", section->name, row->key);
         if (row->offset >= sizeof(Config) || !g_hash_table_add(offsets, GSIZE_TO_POINTER(row->offset + 1)))

@@ -115,6 +115,64 @@ static void test_preset(void) {
         }
 }
 
+static void test_equal(void) {
+        static const struct {
+                const ConfigRow *row;
+                const char *a, *b;
+                int is;
+        } cases[] = {
+                { &duration_row, "3000ms", "3s", 1 },
+                { &duration_row, "4s", "3s", 0 },
+                { &list_row, "a,b", "a,b", 1 },
+                { &list_row, "a,b", "b,a", 0 },
+                { &map_row, "null", "", 0 },
+                { &map_row, "a:b", "a:b", 1 },
+                { &int_row, "0", "0", 1 },
+                { &int_row, "1", "0", 0 },
+                { &text_row, "", "x", 0 },
+                { &text_row, "x", "x", 1 },
+                { &bool_row, "true", "false", 0 },
+                { &bool_row, "true", "true", 1 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                ConfigProblem problem;
+                ConfigValue a, b;
+
+                g_test_message("'%s' '%s'", cases[i].a, cases[i].b);
+                g_assert_cmpint(config_value_parse(cases[i].row, cases[i].a, &a, &problem), ==, 0);
+                g_assert_cmpint(config_value_parse(cases[i].row, cases[i].b, &b, &problem), ==, 0);
+                g_assert_cmpint(config_value_is_equal(cases[i].row, &a, &b), ==, cases[i].is);
+                config_value_exchange(cases[i].row, &a, &b);
+                g_assert_cmpint(config_value_is_equal(cases[i].row, &a, &b), ==, cases[i].is);
+                config_value_done(cases[i].row, &a);
+                config_value_done(cases[i].row, &b);
+        }
+}
+
+static void test_log_levels(void) {
+        static const ConfigRow row = {
+                .key = "k", .kind = JSON_STRING, .rule = CONFIG_RULE_LOG_LEVELS, .preset = ""
+        };
+        static const struct {
+                const char *text;
+                int r;
+        } cases[] = {
+                { "", 0 },           { "info", 0 },           { "info,tracker:debug", 0 },
+                { "loud", -EINVAL }, { "tracker:", -EINVAL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                ConfigProblem problem;
+                ConfigValue value;
+
+                g_test_message("'%s'", cases[i].text);
+                g_assert_cmpint(config_value_parse(&row, cases[i].text, &value, &problem), ==, 0);
+                g_assert_cmpint(config_value_check(&row, &value, &problem), ==, cases[i].r);
+                config_value_done(&row, &value);
+        }
+}
+
 static void test_faults(void) {
         FOREACH_FAULT {
                 _cleanup_(str_done) Str written = {};
@@ -141,6 +199,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/config/value/canonical", test_canonical);
         g_test_add_func("/config/value/secrets-are-not-shown", test_secret);
         g_test_add_func("/config/value/preset", test_preset);
+        g_test_add_func("/config/value/equal-and-exchanged", test_equal);
+        g_test_add_func("/config/value/log-levels", test_log_levels);
         g_test_add_func("/config/value/allocations-fail", test_faults);
         return g_test_run();
 }
