@@ -64,6 +64,10 @@ int ipfs_new(Ipfs **ret, sd_event *event, HttpClient *client, const IpfsOptions 
 Ipfs *ipfs_free(Ipfs *ipfs); /* no call may be left */
 DEFINE_CLEANUP(Ipfs *, ipfs_free);
 
+/* For calls from now on: authorization, time-outs and unpin_disable of OPTIONS; the others are not looked
+ * at. On an error nothing has changed. */
+int ipfs_set_options(Ipfs *ipfs, const IpfsOptions *options, Error *reterr);
+
 bool ipfs_is_reachable(const Ipfs *ipfs);     /* false until the first answer */
 const IpfsId *ipfs_last_id(const Ipfs *ipfs); /* the last good one; id not set before */
 void ipfs_count_transport(const Ipfs *ipfs, uint64_t *ret_calls, uint64_t *ret_failures);

@@ -61,16 +61,34 @@ static int node_set_address(Ipfs *ipfs, const char *address, Error *reterr) {
         return r < 0 ? error_set_errno(reterr, r, "Kubo's address: %m") : 0;
 }
 
+static void node_forget(char *secret) {
+        if (secret)
+                explicit_bzero(secret, strlen(secret));
+        free(secret);
+}
+
+static void node_store_authorization(Ipfs *ipfs, char *header, char *userpwd) {
+        node_forget(ipfs->header);
+        ipfs->header = header;
+        node_forget(ipfs->userpwd);
+        ipfs->userpwd = userpwd;
+}
+
 /* "bearer:TOKEN", "basic:USER:PASSWORD": the spelling of Kubo's API.Authorizations. */
 static int node_set_authorization(Ipfs *ipfs, const char *text, Error *reterr) {
         Str header = {};
-        int r;
+        char *taken;
 
-        if (str_is_empty(text))
+        if (str_is_empty(text)) {
+                node_store_authorization(ipfs, NULL, NULL);
                 return 0;
+        }
         if (strncmp(text, "basic:", 6) == 0 && strchr(text + 6, ':')) {
-                r = str_copy(&ipfs->userpwd, text + 6);
-                return r < 0 ? error_set_errno(reterr, r, "Kubo's authorization: %m") : 0;
+                taken = strdup(text + 6);
+                if (!taken)
+                        return error_set_errno(reterr, -ENOMEM, "Kubo's authorization: %m");
+                node_store_authorization(ipfs, NULL, taken);
+                return 0;
         }
         if (strncmp(text, "bearer:", 7) != 0 || !text[7] || strpbrk(text, "\r\n"))
                 return error_set(
@@ -79,8 +97,25 @@ static int node_set_authorization(Ipfs *ipfs, const char *text, Error *reterr) {
                                 "ipfs_connector.ipfshttp.authorization: expected 'bearer:TOKEN' or 'basic:USER:PASSWORD'");
 
         (void) str_appendf(&header, "Authorization: Bearer %s", text + 7);
-        ipfs->header = str_take(&header);
-        return ipfs->header ? 0 : error_set_errno(reterr, -ENOMEM, "Kubo's authorization: %m");
+        taken = str_take(&header);
+        if (!taken)
+                return error_set_errno(reterr, -ENOMEM, "Kubo's authorization: %m");
+        node_store_authorization(ipfs, taken, NULL);
+        return 0;
+}
+
+int ipfs_set_options(Ipfs *ipfs, const IpfsOptions *options, Error *reterr) {
+        int r;
+
+        r = node_set_authorization(ipfs, options->authorization, reterr);
+        if (r < 0)
+                return r;
+        ipfs->request_timeout_usec = options->request_timeout_usec;
+        ipfs->pin_timeout_usec = options->pin_timeout_usec;
+        ipfs->unpin_timeout_usec = options->unpin_timeout_usec;
+        ipfs->repo_gc_timeout_usec = options->repo_gc_timeout_usec;
+        ipfs->unpin_disable = options->unpin_disable;
+        return 0;
 }
 
 int ipfs_new(Ipfs **ret, sd_event *event, HttpClient *client, const IpfsOptions *options, Error *reterr) {
@@ -95,11 +130,6 @@ int ipfs_new(Ipfs **ret, sd_event *event, HttpClient *client, const IpfsOptions 
                 .event = sd_event_ref(event),
                 .client = client,
                 .work = options->work ? options->work : client,
-                .request_timeout_usec = options->request_timeout_usec,
-                .pin_timeout_usec = options->pin_timeout_usec,
-                .unpin_timeout_usec = options->unpin_timeout_usec,
-                .repo_gc_timeout_usec = options->repo_gc_timeout_usec,
-                .unpin_disable = options->unpin_disable,
                 .reachable_changed = options->reachable_changed,
                 .userdata = options->userdata,
                 .probe_usec = IPFS_PROBE_MIN,
@@ -109,7 +139,7 @@ int ipfs_new(Ipfs **ret, sd_event *event, HttpClient *client, const IpfsOptions 
         r = node_set_address(ipfs, options->node_multiaddress, reterr);
         if (r < 0)
                 return r;
-        r = node_set_authorization(ipfs, options->authorization, reterr);
+        r = ipfs_set_options(ipfs, options, reterr);
         if (r < 0)
                 return r;
 
@@ -127,12 +157,7 @@ Ipfs *ipfs_free(Ipfs *ipfs) {
         ipfs_id_done(&ipfs->last_id);
         free(ipfs->url);
         free(ipfs->unix_path);
-        if (ipfs->header)
-                explicit_bzero(ipfs->header, strlen(ipfs->header));
-        free(ipfs->header);
-        if (ipfs->userpwd)
-                explicit_bzero(ipfs->userpwd, strlen(ipfs->userpwd));
-        free(ipfs->userpwd);
+        node_store_authorization(ipfs, NULL, NULL);
         sd_event_unref(ipfs->event);
         free(ipfs);
         return NULL;

@@ -50,7 +50,12 @@ static void monitor_add_alert(MetricsMonitor *monitor, const Metric *metric) {
                 monitor->alert(&monitor->alerts[0], monitor->userdata);
 }
 
-static int monitor_on_check(sd_event_source *source, uint64_t usec _unused_, void *userdata) {
+static void monitor_plan(MetricsMonitor *monitor) {
+        (void) sd_event_source_set_time_relative(monitor->timer, monitor->check_interval_usec);
+        (void) sd_event_source_set_enabled(monitor->timer, SD_EVENT_ONESHOT);
+}
+
+static int monitor_on_check(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
         MetricsMonitor *monitor = userdata;
         uint64_t now = time_now();
 
@@ -61,9 +66,13 @@ static int monitor_on_check(sd_event_source *source, uint64_t usec _unused_, voi
                 monitor_add_alert(monitor, &entry->metric);
         }
 
-        (void) sd_event_source_set_time_relative(source, monitor->check_interval_usec);
-        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        monitor_plan(monitor);
         return 0;
+}
+
+void metrics_monitor_set_interval(MetricsMonitor *monitor, uint64_t check_interval_usec) {
+        monitor->check_interval_usec = check_interval_usec;
+        monitor_plan(monitor);
 }
 
 size_t metrics_monitor_alerts(MetricsMonitor *monitor, const Alert **ret) {

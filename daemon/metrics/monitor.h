@@ -26,6 +26,8 @@ int metrics_monitor_new(
 MetricsMonitor *metrics_monitor_free(MetricsMonitor *monitor);
 DEFINE_CLEANUP(MetricsMonitor *, metrics_monitor_free);
 
+void metrics_monitor_set_interval(MetricsMonitor *monitor, uint64_t check_interval_usec);
+
 int metrics_monitor_put(MetricsMonitor *monitor, const Metric *metric); /* copied; -ENOBUFS beyond a bound */
 void metrics_monitor_forget(MetricsMonitor *monitor, const PeerId *peer);
 

@@ -549,6 +549,18 @@ int http_server_new(HttpServer **ret, sd_event *event, const HttpServerOptions *
         return 0;
 }
 
+void http_server_set_timeouts(HttpServer *server, const HttpServerOptions *options) {
+        server->options.header_timeout_usec = options->header_timeout_usec;
+        server->options.idle_timeout_usec = options->idle_timeout_usec;
+        server->options.stall_timeout_usec = options->stall_timeout_usec;
+        server->options.read_timeout_usec = options->read_timeout_usec;
+        server->options.write_timeout_usec = options->write_timeout_usec;
+        set_defaults(&server->options);
+        server->sweep_interval_usec = shortest_timeout(&server->options) / 4;
+        if (!list_is_empty(&server->connections))
+                arm_sweep(server, now(server));
+}
+
 void http_server_stop_accepting(HttpServer *server) {
         int fd = MHD_quiesce_daemon(server->daemon);
 

@@ -97,6 +97,9 @@ int http_server_new(HttpServer **ret, sd_event *event, const HttpServerOptions *
 HttpServer *http_server_free(HttpServer *server);
 DEFINE_CLEANUP(HttpServer *, http_server_free);
 void http_server_stop_accepting(HttpServer *server); /* for an orderly end: requests under way go on */
+/* The time-outs of OPTIONS count from now on, also for connections that are there; the rest is not looked
+ * at. */
+void http_server_set_timeouts(HttpServer *server, const HttpServerOptions *options);
 unsigned http_server_connections(const HttpServer *server);
 
 const char *http_request_method(const HttpRequest *request);

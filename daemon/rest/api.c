@@ -149,6 +149,14 @@ static int api_add_server(RestApi *api, int fd) {
         return http_server_new(&api->servers[api->n_servers++], api->event, &options);
 }
 
+void rest_api_reload(RestApi *api) {
+        HttpServerOptions options = {};
+
+        guard_fill_options(api->guard, &options);
+        for (size_t i = 0; i < api->n_servers; i++)
+                http_server_set_timeouts(api->servers[i], &options);
+}
+
 static int api_listen(RestApi *api, const ConfigHttpApi *config, Error *reterr) {
         const StrList *addresses = &config->http_listen_multiaddress;
 

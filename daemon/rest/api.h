@@ -26,5 +26,6 @@ int rest_api_new(
                 Error *reterr);
 RestApi *rest_api_free(RestApi *api);
 DEFINE_CLEANUP(RestApi *, rest_api_free);
+void rest_api_reload(RestApi *api); /* the time-outs of the configuration are others */
 void rest_api_stop_accepting(RestApi *api);
 bool rest_api_is_idle(const RestApi *api); /* every request was answered */

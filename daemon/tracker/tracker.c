@@ -49,6 +49,16 @@ int tracker_new(Tracker **ret, sd_event *event, const TrackerOptions *options, E
         return 0;
 }
 
+void tracker_set_options(Tracker *tracker, const TrackerOptions *options) {
+        tracker->options.concurrent_pins = options->concurrent_pins;
+        tracker->options.max_pin_queue_size = options->max_pin_queue_size;
+        tracker->options.priority_pin_max_age_usec = options->priority_pin_max_age_usec;
+        tracker->options.priority_pin_max_retries = options->priority_pin_max_retries;
+        tracker->options.recover_interval_usec = options->recover_interval_usec;
+        if (tracker->started)
+                tracker_run_soon(tracker);
+}
+
 Tracker *tracker_free(Tracker *tracker) {
         if (!tracker)
                 return NULL;

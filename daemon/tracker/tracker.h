@@ -71,6 +71,10 @@ DEFINE_CLEANUP(Tracker *, tracker_free);
 /* Begin to work, once the pinset is complete. */
 int tracker_start(Tracker *tracker);
 
+/* From now on: concurrent_pins, max_pin_queue_size, priority_* and the recover interval of OPTIONS; the
+ * others are not looked at. */
+void tracker_set_options(Tracker *tracker, const TrackerOptions *options);
+
 /* PIN was put into, CID was removed from the pinset. PIN is borrowed. Errors: those of the store (the
  * process has to end). */
 int tracker_track(Tracker *tracker, const Pin *pin);

@@ -79,6 +79,29 @@ static void test_authorization(Fixture *f, gconstpointer data _unused_) {
         }
 }
 
+/* Another one for the calls from now on; a bad one changes nothing. */
+static void test_new_options(Fixture *f, gconstpointer data _unused_) {
+        static const char *const headers[] = { "Bearer new", "Basic dTpw", NULL };
+        static const char *const settings[] = { "bearer:new", "basic:u:p", "" };
+        IpfsOptions options = { .request_timeout_usec = 10 * USEC_PER_SEC };
+
+        fixture_open_with(f, fake_kubo_multiaddr(f->kubo), "bearer:old", USEC_PER_SEC);
+        options.authorization = "wrong";
+        g_assert_cmpint(ipfs_set_options(f->ipfs, &options, NULL), <, 0);
+        fixture_ask_id(f);
+        g_assert_cmpstr(fake_kubo_authorization(f->kubo), ==, "Bearer old");
+        for (size_t i = 0; i < ELEMENTSOF(headers); i++) {
+                options.authorization = settings[i];
+                g_assert_cmpint(ipfs_set_options(f->ipfs, &options, NULL), ==, 0);
+                fixture_ask_id(f);
+                g_assert_cmpstr(fake_kubo_authorization(f->kubo), ==, headers[i]);
+        }
+        FOREACH_FAULT {
+                options.authorization = "bearer:x";
+                g_assert_cmpint(ipfs_set_options(f->ipfs, &options, NULL), ==, fault_fired() ? -ENOMEM : 0);
+        }
+}
+
 static void test_unix(Fixture *f, gconstpointer data _unused_) {
         g_autofree char *folder = g_dir_make_tmp("ipfs-XXXXXX", NULL);
         g_autofree char *path = g_build_filename(folder, "api", NULL);
@@ -168,6 +191,7 @@ int main(int argc, char *argv[]) {
         TEST("good-addresses", test_good_addresses);
         TEST("bad-authorizations", test_bad_authorizations);
         TEST("authorization", test_authorization);
+        TEST("new-options", test_new_options);
         TEST("unix", test_unix);
         TEST("https", test_https);
         TEST("not-reachable-at-first", test_not_reachable_at_first);

@@ -125,6 +125,19 @@ static void test_no_alert_twice(Fixture *f, const void *data _unused_) {
         g_assert_cmpuint(f->n_alerts, ==, 2);
 }
 
+static void test_another_interval(Fixture *f, const void *data _unused_) {
+        metrics_monitor_set_interval(f->monitor, 3600 * USEC_PER_SEC);
+        put(f, sample("ping", 'a', "1", -1));
+        for (unsigned i = 0; i < 20; i++)
+                g_assert_cmpint(sd_event_run(f->event, 2000), ==, 0);
+        g_assert_cmpuint(f->n_alerts, ==, 0);
+
+        metrics_monitor_set_interval(f->monitor, 1000);
+        f->wanted = 1;
+        g_assert_cmpint(sd_event_loop(f->event), ==, 0);
+        g_assert_cmpuint(f->n_alerts, ==, 1);
+}
+
 static void test_bounds(Fixture *f, const void *data _unused_) {
         const PeerId peer = sample_peer('a');
         Metric metric;
@@ -164,6 +177,12 @@ int main(int argc, char *argv[]) {
                    teardown);
         g_test_add("/metrics/monitor/alerts", Fixture, NULL, setup, test_alerts, teardown);
         g_test_add("/metrics/monitor/no-alert-twice", Fixture, NULL, setup, test_no_alert_twice, teardown);
+        g_test_add("/metrics/monitor/another-interval",
+                   Fixture,
+                   NULL,
+                   setup,
+                   test_another_interval,
+                   teardown);
         g_test_add("/metrics/monitor/bounds", Fixture, NULL, setup, test_bounds, teardown);
         g_test_add("/metrics/monitor/out-of-memory", Fixture, NULL, setup, test_out_of_memory, teardown);
         return g_test_run();

@@ -69,6 +69,33 @@ static void test_timeout(const void *data) {
         serving_close(&serving);
 }
 
+/* Shorter ones than it began with end a connection that is there. */
+static void test_other_timeouts(void) {
+        HttpServerOptions options = long_timeouts;
+        gint64 deadline = g_get_monotonic_time() + WIRE_DEADLINE_USEC;
+        Serving serving;
+        ssize_t n;
+        char c;
+        int fd;
+
+        serving_open(&serving, &options);
+        fd = wire_connect(serving.port);
+        wire_send_text(serving.event, fd, "GET /hello HTTP/1.1\r\nX: ");
+        while (http_server_connections(serving.server) == 0)
+                g_assert_cmpint(sd_event_run(serving.event, WIRE_DEADLINE_USEC), >, 0);
+
+        options.header_timeout_usec = SHORT_USEC;
+        http_server_set_timeouts(serving.server, &options);
+        while ((n = recv(fd, &c, 1, MSG_DONTWAIT)) < 0 && errno == EAGAIN) {
+                g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+                g_assert_cmpint(sd_event_run(serving.event, 2000), >=, 0);
+        }
+        g_assert_cmpint(n, <=, 0);
+        close(fd);
+        serves_on(&serving);
+        serving_close(&serving);
+}
+
 /* A head that drips: bytes come all the time, and it ends all the same. */
 static void test_dripping_head(void) {
         HttpServerOptions options = long_timeouts;
@@ -537,6 +564,7 @@ int main(int argc, char **argv) {
 
                 g_test_add_data_func(path, timeouts + i, test_timeout);
         }
+        g_test_add_func("/net/http-server/timeout/others-while-it-serves", test_other_timeouts);
         g_test_add_func("/net/http-server/timeout/dripping-head", test_dripping_head);
         g_test_add_data_func(
                         "/net/http-server/timeout/whole-request",

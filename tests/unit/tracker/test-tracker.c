@@ -262,6 +262,20 @@ static void test_many(Whole *w, gconstpointer data _unused_) {
         g_assert_cmpuint(w->n_failed, ==, 0);
 }
 
+/* Other limits for a tracker at work. */
+static void test_new_options(Whole *w, gconstpointer data _unused_) {
+        whole_start(w);
+        fake_kubo_plan(w->kubo, "pin/add", NULL, &whole_hang);
+        for (uint32_t i = 0; i < 20; i++)
+                whole_add(w, i);
+        WHOLE_WAIT(w, whole_counts(w).pinning == 2);
+        w->options.concurrent_pins = 6;
+        tracker_set_options(w->tracker, &w->options);
+        WHOLE_WAIT(w, whole_counts(w).pinning == 6);
+        fake_kubo_forget_plans(w->kubo);
+        fake_kubo_release(w->kubo);
+}
+
 /* ---- short of memory ---- */
 
 /* Tracking either says that it failed, or the item is on its way. */
@@ -321,6 +335,7 @@ int main(int argc, char *argv[]) {
         TEST("tracked-after-stop", test_tracked_after_stop);
         TEST("closed-incomplete", test_closed_incomplete);
         TEST("recover", test_recover);
+        TEST("new-options", test_new_options);
         TEST("many", test_many);
         TEST("fault", test_fault);
         TEST("fault-new", test_fault_new);
