@@ -197,7 +197,11 @@ static uint64_t cluster_count_queued(void *userdata) {
 /* ---- building ---- */
 
 static int cluster_open_ipfs(Cluster *cluster, Error *reterr) {
-        const ConfigIpfs *config = &cluster->config->ipfs;
+        IpfsOptions options = {
+                .node_multiaddress = cluster->config->ipfs.node_multiaddress,
+                .reachable_changed = cluster_on_reachable,
+                .userdata = cluster,
+        };
         int r;
 
         r = http_client_new(&cluster->http, cluster->event);
@@ -205,22 +209,9 @@ static int cluster_open_ipfs(Cluster *cluster, Error *reterr) {
                 r = http_client_new(&cluster->work, cluster->event);
         if (r < 0)
                 return error_set_errno(reterr, r, "HTTP client: %m");
-        return ipfs_new(&cluster->ipfs,
-                        cluster->event,
-                        cluster->http,
-                        &(IpfsOptions){
-                                        .node_multiaddress = config->node_multiaddress,
-                                        .authorization = config->authorization,
-                                        .request_timeout_usec = (uint64_t) config->ipfs_request_timeout,
-                                        .pin_timeout_usec = (uint64_t) config->pin_timeout,
-                                        .unpin_timeout_usec = (uint64_t) config->unpin_timeout,
-                                        .repo_gc_timeout_usec = (uint64_t) config->repogc_timeout,
-                                        .unpin_disable = config->unpin_disable,
-                                        .work = cluster->work,
-                                        .reachable_changed = cluster_on_reachable,
-                                        .userdata = cluster,
-                        },
-                        reterr);
+        options.work = cluster->work;
+        cluster_live_ipfs(cluster->config, &options);
+        return ipfs_new(&cluster->ipfs, cluster->event, cluster->http, &options, reterr);
 }
 
 static void cluster_on_peers_changed(void *userdata) {
@@ -341,51 +332,31 @@ static int cluster_open_consensus(Cluster *cluster, Error *reterr) {
 }
 
 static int cluster_open_tracker(Cluster *cluster, Error *reterr) {
-        const ConfigTracker *config = &cluster->config->tracker;
+        TrackerOptions options = {
+                .state_folder = cluster->options.state_folder,
+                .self = cluster->identity->id,
+                .peername = cluster->config->cluster.peername,
+                .ipfs = cluster->ipfs,
+                .pinset = consensus_pinset(cluster->consensus),
+                .check_interval_usec = CLUSTER_CHECK_INTERVAL,
+                .changed = cluster_on_changed,
+                .failed = cluster_on_tracker_failed,
+                .userdata = cluster,
+        };
 
-        return tracker_new(
-                        &cluster->tracker,
-                        cluster->event,
-                        &(TrackerOptions){
-                                        .state_folder = cluster->options.state_folder,
-                                        .self = cluster->identity->id,
-                                        .peername = cluster->config->cluster.peername,
-                                        .ipfs = cluster->ipfs,
-                                        .pinset = consensus_pinset(cluster->consensus),
-                                        .concurrent_pins = (unsigned) config->concurrent_pins,
-                                        .max_pin_queue_size = (uint64_t) config->max_pin_queue_size,
-                                        .priority_pin_max_age_usec = (uint64_t) config->priority_pin_max_age,
-                                        .priority_pin_max_retries =
-                                                        (unsigned) config->priority_pin_max_retries,
-                                        .check_interval_usec = CLUSTER_CHECK_INTERVAL,
-                                        .recover_interval_usec = (uint64_t) cluster->config->cluster
-                                                                                 .pin_recover_interval,
-                                        .changed = cluster_on_changed,
-                                        .failed = cluster_on_tracker_failed,
-                                        .userdata = cluster,
-                        },
-                        reterr);
+        cluster_live_tracker(cluster->config, &options);
+        return tracker_new(&cluster->tracker, cluster->event, &options, reterr);
 }
 
 static uint64_t ttl_if(bool enabled, int64_t ttl) {
         return enabled ? (uint64_t) ttl : 0;
 }
 
-static int cluster_open_metrics(Cluster *cluster, Error *reterr) {
+int cluster_new_informer(Cluster *cluster, MetricsInformer **ret) {
         const ConfigInformers *config = &cluster->config->informers;
-        int r;
 
-        r = metrics_monitor_new(
-                        &cluster->monitor,
-                        cluster->event,
-                        (uint64_t) cluster->config->monitor_check_interval,
-                        cluster_on_alert,
-                        cluster);
-        if (r < 0)
-                return error_set_errno(reterr, r, "monitor: %m");
-
-        r = metrics_informer_new(
-                        &cluster->informer,
+        return metrics_informer_new(
+                        ret,
                         cluster->event,
                         &(MetricsInformerOptions){
                                         .self = cluster->identity->id,
@@ -410,6 +381,21 @@ static int cluster_open_metrics(Cluster *cluster, Error *reterr) {
                                         .publish = cluster_on_own_metric,
                                         .userdata = cluster,
                         });
+}
+
+static int cluster_open_metrics(Cluster *cluster, Error *reterr) {
+        int r;
+
+        r = metrics_monitor_new(
+                        &cluster->monitor,
+                        cluster->event,
+                        (uint64_t) cluster->config->monitor_check_interval,
+                        cluster_on_alert,
+                        cluster);
+        if (r < 0)
+                return error_set_errno(reterr, r, "monitor: %m");
+
+        r = cluster_new_informer(cluster, &cluster->informer);
         if (r >= 0)
                 r = metrics_informer_start(cluster->informer);
         return r < 0 ? error_set_errno(reterr, r, "informers: %m") : 0;

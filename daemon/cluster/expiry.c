@@ -199,6 +199,11 @@ int cluster_expiry_start(Cluster *cluster) {
                         cluster);
 }
 
+void cluster_expiry_reload(Cluster *cluster) {
+        if (cluster->expiry.timer)
+                (void) expiry_plan(cluster, (uint64_t) cluster->config->cluster.state_sync_interval);
+}
+
 void cluster_expiry_stop(Cluster *cluster) {
         ClusterExpiry *expiry = &cluster->expiry;
 

@@ -121,6 +121,14 @@ int cluster_call_commit(
 void cluster_status_head_take(Pin *pin, GlobalPinInfo *info);
 void cluster_status_head_unknown(const Cid *cid, bool local, GlobalPinInfo *info);
 
+/* reload.c: fill in what CONFIG says and may change while the peer runs (CONFIG_LIVE). Texts are borrowed.
+ */
+void cluster_live_ipfs(const Config *config, IpfsOptions *options);
+void cluster_live_tracker(const Config *config, TrackerOptions *options);
+
+/* cluster.c: as the configuration is now; not started. */
+int cluster_new_informer(Cluster *cluster, MetricsInformer **ret);
+
 /* peer-op.c */
 int cluster_peer_info(Cluster *cluster, const IpfsId *ipfs, const char *ipfs_error, PeerInfo *ret);
 
@@ -141,6 +149,7 @@ void cluster_tell_status(Cluster *cluster, const Cid *cid);
 /* expiry.c */
 int cluster_expiry_start(Cluster *cluster);
 void cluster_expiry_stop(Cluster *cluster);
+void cluster_expiry_reload(Cluster *cluster); /* the interval is another one */
 /* A pin went into the log, with the bucket of its CID; it was applied. */
 unsigned cluster_expiry_bucket(const Cid *cid);
 void cluster_expiry_submitted(Cluster *cluster, unsigned bucket);
