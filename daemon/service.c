@@ -1,5 +1,6 @@
 #include "daemon/service.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "daemon/base/file.h"
 #include "daemon/base/log.h"
 #include "daemon/base/message-ids.h"
+#include "daemon/base/time.h"
 #include "daemon/cluster/cluster.h"
 #include "daemon/config/config.h"
 #include "daemon/config/identity.h"
@@ -20,6 +22,7 @@
 #include "daemon/notify.h"
 #include "daemon/offline/say.h"
 #include "daemon/rest/api.h"
+#include "daemon/service-reload.h"
 #include "daemon/service-status.h"
 #include "daemon/types/multiaddr.h"
 #include "dbus/bus.h"
@@ -52,7 +55,7 @@ typedef struct Service {
         RestApi *rest;
         Bus *bus;
         ServiceStatus status;
-        bool stopping, was_idle;
+        bool serving, stopping, was_idle;
         sd_event_source *drain; /* looks whether the requests under way have ended */
         uint64_t drain_until, cancel_until;
 } Service;
@@ -203,6 +206,7 @@ static void service_on_serving(void *userdata) {
         Service *service = userdata;
 
         service->extend = sd_event_source_disable_unref(service->extend);
+        service->serving = true;
         if (service->stopping)
                 return;
         (void) sd_notify(0, "READY=1");
@@ -314,8 +318,9 @@ static int service_load(Service *service) {
         Error error = {};
         int r;
 
-        if (config_load(&service->config, service->folder, &error) < 0)
+        if (service_reload_read(&service->config, service->folder, service->arguments, &error) < 0)
                 return service_fail_config(&error);
+        service_reload_log_level(service->config, service->arguments);
 
         r = config_state_folder(service->folder, &service->state_folder);
         if (r >= 0)
@@ -332,8 +337,6 @@ static int service_load(Service *service) {
                 return service_fail_config(&error);
 
         config_unused_tell(service->config);
-        if (service->arguments->leave)
-                service->config->cluster.leave_on_shutdown = true;
         if (str_is_empty(service->config->cluster.secret))
                 log_warning("cluster.secret is empty: any peer may join this cluster.");
         return 0;
@@ -383,6 +386,36 @@ static int service_open_rest(Service *service) {
                         error.code == ERROR_INVALID ? MESSAGE_ID_REFUSED : NULL);
 }
 
+static int service_on_reload(void *userdata, Error *reterr) {
+        Service *service = userdata;
+        char state[64], words[LOG_FIELD_MAX];
+        int r;
+
+        if (service->stopping)
+                return error_set(reterr, ERROR_CANCELED, "the peer is being stopped");
+        (void) snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, time_monotonic());
+        if (service->serving) /* else READY=1 below would come too early */
+                (void) sd_notify(0, state);
+        r = service_reload(
+                        &(ServiceReload){
+                                        .arguments = service->arguments,
+                                        .folder = service->folder,
+                                        .config = service->config,
+                                        .cluster = service->cluster,
+                                        .rest = service->rest,
+                        },
+                        reterr);
+        if (service->serving)
+                (void) sd_notify(0, "READY=1");
+        if (r < 0)
+                log_struct(LOG_ERR,
+                           LOG_FIELDS(MESSAGE_ID_RELOAD_REFUSED,
+                                      log_field(words, "CLUSTER_ERROR", error_message(reterr))),
+                           "The configuration is refused, nothing has changed: %s",
+                           error_message(reterr));
+        return r;
+}
+
 /* That there is no bus is no error: it is waited for. */
 static int service_open_bus(Service *service) {
         Error error = {};
@@ -393,6 +426,8 @@ static int service_open_bus(Service *service) {
                                     .cluster = service->cluster,
                                     .is_user = service->arguments->user,
                                     .instance = service->arguments->instance,
+                                    .reload = service_on_reload,
+                                    .userdata = service,
                     },
                     &error) >= 0)
                 return 0;
