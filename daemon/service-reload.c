@@ -61,7 +61,7 @@ static int reload_apply(const ServiceReload *reload, Config *newer, Error *reter
                 return r;
         }
         if (reload->rest)
-                rest_api_reload(reload->rest, &reload->config->rest);
+                rest_api_reload(reload->rest);
         /* A level that was set over the bus stays until the file says another one. */
         if (!str_equal(reload->config->cluster.log_level, newer->cluster.log_level) &&
             !reload_command_line_has_level(reload->arguments))

@@ -260,7 +260,7 @@ static const ConfigRow rest_rows[] = {
             "/ip4/127.0.0.1/tcp/9094"),
         OWN("ssl_cert_file", STRING, ANY, rest.ssl_cert_file, "", FLAGS(CONFIG_OMIT_EMPTY)),
         OWN("ssl_key_file", STRING, ANY, rest.ssl_key_file, "", FLAGS(CONFIG_OMIT_EMPTY)),
-        OWN("read_timeout", DURATION, NOT_NEGATIVE, rest.read_timeout, "0s"),
+        OWN("read_timeout", DURATION, NOT_NEGATIVE, rest.read_timeout, "0s", FLAGS(CONFIG_LIVE)),
         OWN("read_header_timeout",
             DURATION,
             NOT_NEGATIVE,
