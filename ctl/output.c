@@ -308,10 +308,29 @@ static void print_bandwidth(FILE *to, void *item) {
         }
 }
 
+static void print_event(FILE *to, void *item) {
+        const CtlEvent *event = item;
+        const char *texts[] = { event->cid, event->name, event->status, event->peer, event->error };
+        const char *before = ": ";
+        char stamp[DATE_MAX];
+
+        fprintf(to, "%s ", format_date(event->time, "", stamp));
+        print_plain(to, event->event);
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                if (str_is_empty(texts[i]))
+                        continue;
+                print_field(to, before, texts[i], "");
+                before = " | ";
+        }
+        fputc('\n', to);
+        fflush(to); /* somebody waits for it */
+}
+
 static const struct {
         void (*print)(FILE *to, void *item);
         size_t map_offset; /* of a JsonArray whose elements are ordered by key, if map_size is not 0 */
         size_t map_size;
+        bool is_line; /* also in JSON, and told at once */
 } forms[_CTL_CALL_N] = {
         [CTL_CALL_ID] = { print_peer },
         [CTL_CALL_VERSION] = { print_version },
@@ -332,6 +351,7 @@ static const struct {
         [CTL_CALL_BANDWIDTH] = { print_bandwidth, offsetof(CtlValues, items), sizeof(CtlBandwidth) },
         [CTL_CALL_METRIC_NAMES] = { print_names },
         [CTL_CALL_METRICS] = { print_metrics },
+        [CTL_CALL_EVENTS] = { print_event, .is_line = true },
 };
 
 static_assert(offsetof(PinInfo, peer) == 0, "compare_keys() reads the first member");
@@ -357,6 +377,11 @@ static int print_json(FILE *to, CtlCall call, const void *item) {
         int r;
 
         r = ctl_call_write(call, item, &text);
+        if (r >= 0 && forms[call].is_line) {
+                print_json_text(to, text.data);
+                fflush(to);
+                return 0;
+        }
         if (r < 0)
                 return r;
         r = json_indent(text.data, text.len, JSON_INDENT, &indented);

@@ -123,6 +123,7 @@ const CtlVerb ctl_verb_root = {
                                         &ctl_verb_recover,
                                         &ctl_verb_version,
                                         &ctl_verb_health,
+                                        &ctl_verb_monitor,
                                         &ctl_verb_ipfs,
                                         &verb_commands,
                                         NULL,

@@ -51,6 +51,7 @@ extern const CtlVerb ctl_verb_add;
 extern const CtlVerb ctl_verb_health;
 extern const CtlVerb ctl_verb_id;
 extern const CtlVerb ctl_verb_ipfs;
+extern const CtlVerb ctl_verb_monitor;
 extern const CtlVerb ctl_verb_peers;
 extern const CtlVerb ctl_verb_pin;
 extern const CtlVerb ctl_verb_recover;

@@ -9,26 +9,28 @@
 #define ERRORS (PIN_STATUS_CLUSTER_ERROR | PIN_STATUS_PIN_ERROR | PIN_STATUS_UNPIN_ERROR)
 
 /* A handler has nothing but globals to tell its story to. */
-static volatile sig_atomic_t wait_interrupted;
+volatile sig_atomic_t ctl_wait_interrupted;
 
 static const int wait_signals[] = { SIGINT, SIGTERM, SIGHUP };
 
+static_assert(ELEMENTSOF(wait_signals) == ELEMENTSOF(((CtlWaitSignals *) NULL)->saved), "one for each");
+
 static void wait_on_signal(_unused_ int number) {
-        wait_interrupted = 1;
+        ctl_wait_interrupted = 1;
 }
 
 /* Without SA_RESTART, so that a sleep ends at once. */
-static void wait_catch_signals(struct sigaction saved[static ELEMENTSOF(wait_signals)]) {
+void ctl_wait_catch_signals(CtlWaitSignals *signals) {
         struct sigaction action = { .sa_handler = wait_on_signal };
 
-        wait_interrupted = 0;
+        ctl_wait_interrupted = 0;
         for (size_t i = 0; i < ELEMENTSOF(wait_signals); i++)
-                sigaction(wait_signals[i], &action, &saved[i]);
+                sigaction(wait_signals[i], &action, &signals->saved[i]);
 }
 
-static void wait_restore_signals(const struct sigaction saved[static ELEMENTSOF(wait_signals)]) {
+void ctl_wait_restore_signals(const CtlWaitSignals *signals) {
         for (size_t i = 0; i < ELEMENTSOF(wait_signals); i++)
-                sigaction(wait_signals[i], &saved[i], NULL);
+                sigaction(wait_signals[i], &signals->saved[i], NULL);
 }
 
 static size_t wait_count(const GlobalPinInfo *info, PinStatus mask) {
@@ -116,7 +118,7 @@ static int wait_sleep(const Wait *wait) {
         at.tv_sec = until / USEC_PER_SEC;
         at.tv_nsec = until % USEC_PER_SEC * 1000;
         while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
-                if (wait_interrupted)
+                if (ctl_wait_interrupted)
                         return -ECANCELED;
         return deadline && time_monotonic() >= deadline ? -ETIME : 0;
 }
@@ -170,7 +172,7 @@ static int wait_report(Wait *wait, int r) {
 }
 
 int ctl_wait(Ctl *ctl, const Cid *cid, PinStatus target, int64_t factor, GlobalPinInfo *ret) {
-        struct sigaction saved[ELEMENTSOF(wait_signals)];
+        CtlWaitSignals signals;
         uint64_t now = time_monotonic(), timeout = MAX(ctl->options.wait_timeout_usec, 0);
         char text[CID_TEXT_MAX];
         Wait wait = {
@@ -178,7 +180,7 @@ int ctl_wait(Ctl *ctl, const Cid *cid, PinStatus target, int64_t factor, GlobalP
                 .request = {
                         .call = CTL_CALL_STATUS,
                         .subject = cid_format(cid, text),
-                        .cancel = &wait_interrupted,
+                        .cancel = &ctl_wait_interrupted,
                         /* The Go program takes a time-out up to the length of one round for none. */
                         .deadline_usec = timeout > CTL_WAIT_POLL_USEC ? now + timeout : 0,
                 },
@@ -189,9 +191,9 @@ int ctl_wait(Ctl *ctl, const Cid *cid, PinStatus target, int64_t factor, GlobalP
         };
         int r;
 
-        wait_catch_signals(saved);
+        ctl_wait_catch_signals(&signals);
         r = wait_run(&wait);
-        wait_restore_signals(saved);
+        ctl_wait_restore_signals(&signals);
         wait_hide_progress(ctl);
         r = wait_report(&wait, r);
         ctl_failure_done(&wait.failure);

@@ -7,6 +7,8 @@
  * count when it is to be pinned). Any peer in an error ends it.
  */
 
+#include <signal.h>
+
 #include "ctl/verb.h"
 #include "daemon/types/pin-info.h"
 
@@ -25,3 +27,13 @@ CtlWaitState ctl_wait_judge(const GlobalPinInfo *info, PinStatus target, int64_t
  * While it waits, a line on ctl->err tells how far it is, if that is a terminal. Answers 0 and the last
  * status in the zeroed *RET, owned; else the exit status, after words on ctl->err. */
 int ctl_wait(Ctl *ctl, const Cid *cid, PinStatus target, int64_t factor, GlobalPinInfo *ret);
+
+/* What may be interrupted: SIGINT, SIGTERM and SIGHUP set the flag, and end whatever sleeps. */
+typedef struct CtlWaitSignals {
+        struct sigaction saved[3];
+} CtlWaitSignals;
+
+extern volatile sig_atomic_t ctl_wait_interrupted;
+
+void ctl_wait_catch_signals(CtlWaitSignals *signals);
+void ctl_wait_restore_signals(const CtlWaitSignals *signals);

@@ -61,6 +61,20 @@ static const JsonField bandwidths_fields[] = {
 
 static const JsonShape bandwidths_shape = { "bandwidths", sizeof(CtlValues), bandwidths_fields };
 
+static const JsonField event_fields[] = {
+        { "time", JSON_TIME, offsetof(CtlEvent, time) },
+        { "event", JSON_STRING, offsetof(CtlEvent, event), JSON_REQUIRED },
+        { "cid", JSON_STRING, offsetof(CtlEvent, cid), JSON_OMIT_EMPTY },
+        { "name", JSON_STRING, offsetof(CtlEvent, name), JSON_OMIT_EMPTY },
+        { "status", JSON_STRING, offsetof(CtlEvent, status), JSON_OMIT_EMPTY },
+        { "peer", JSON_STRING, offsetof(CtlEvent, peer), JSON_OMIT_EMPTY },
+        { "error", JSON_STRING, offsetof(CtlEvent, error), JSON_OMIT_EMPTY },
+        { "alert", JSON_RAW, offsetof(CtlEvent, alert), JSON_OMIT_EMPTY },
+        JSON_END,
+};
+
+static const JsonShape event_shape = { "event", sizeof(CtlEvent), event_fields };
+
 static const struct {
         CtlForm form;
         const JsonShape *shape;
@@ -86,6 +100,7 @@ static const struct {
         [CTL_CALL_BANDWIDTH] = { CTL_FORM_VALUE, &bandwidths_shape },
         [CTL_CALL_METRIC_NAMES] = { CTL_FORM_VALUE, &names_shape },
         [CTL_CALL_METRICS] = { CTL_FORM_VALUE, &metrics_shape },
+        [CTL_CALL_EVENTS] = { CTL_FORM_STREAM, &event_shape },
 };
 
 const JsonShape *ctl_call_shape(CtlCall call) {

@@ -37,6 +37,7 @@ typedef enum CtlCall {
         CTL_CALL_BANDWIDTH,
         CTL_CALL_METRIC_NAMES,
         CTL_CALL_METRICS, /* subject: name */
+        CTL_CALL_EVENTS,  /* no end but cancel, which is none of a failure; over the bus alone */
         _CTL_CALL_N,
 } CtlCall;
 
@@ -152,3 +153,14 @@ typedef struct CtlBandwidth {
         double rate_in;
         double rate_out;
 } CtlBandwidth;
+
+typedef struct CtlEvent { /* CTL_CALL_EVENTS. Texts that an event has nothing to say in are NULL */
+        uint64_t time;
+        char *event; /* "pin_added", "service_down" */
+        char *cid;
+        char *name;
+        char *status;
+        char *peer;
+        char *error;
+        char *alert; /* JSON text */
+} CtlEvent;

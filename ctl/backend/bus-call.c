@@ -255,6 +255,8 @@ static int run_statuses(CtlBusCall *call) {
 int ctl_bus_call_run(CtlBusCall *call) {
         const CtlRequest *request = call->request;
 
+        if (request->call == CTL_CALL_EVENTS)
+                return ctl_bus_events_run(call);
         if (request->call == CTL_CALL_STATUS_LIST && !str_is_empty(request->subject))
                 return run_statuses(call);
         return run_member(call, request, is_update(request) ? &update : &members[request->call]);

@@ -6,7 +6,7 @@
 
 #include "ctl/backend/bus.h"
 
-#define CTL_BUS_LOOK_USEC (100 * USEC_PER_MSEC) /* how often request->cancel is looked at */
+#define CTL_BUS_LOOK_USEC (500 * USEC_PER_MSEC) /* how often request->cancel is looked at */
 #define CTL_BUS_CODE_DONE 200                   /* stands for an answer that is no error */
 
 typedef struct CtlBus {

@@ -481,6 +481,12 @@ static int http_call(
         Transfer t = { .http = http, .request = request, .on_item = on_item, .userdata = userdata };
         int r;
 
+        if (!routes[request->call].method)
+                return ctl_failure_set(
+                                reterr,
+                                -ENOSYS,
+                                0,
+                                "HTTP does not tell what happens: ask the peer of this host, over the bus");
         r = write_target(request, &t.target);
         if (r >= 0)
                 r = write_body(request, &t.body);

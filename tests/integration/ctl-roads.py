@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """ipfs-cluster-ctl on its two roads: every verb says the same over the bus as over HTTP, byte for byte, and ends with
 the same status; which road is taken; that libcurl stays away from the bus."""
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from cluster_test import PATIENCE, eventually, run  # noqa: E402
@@ -174,6 +176,66 @@ def instances_have_names(bench):
                 assert roads.run('--bus', 'id')[0] == 1
 
 
+class Monitor:
+        def __init__(self, roads, *words):
+                self.popen = subprocess.Popen([PROGRAM, '--bus', *words, 'monitor'], env=roads.environment(), stdout=subprocess.PIPE, text=True)
+                self.seen = []
+
+        def until(self, pattern):
+                """The line that fits, within the patience of a test."""
+                timer = threading.Timer(PATIENCE, self.popen.kill)
+                timer.start()
+                try:
+                        for line in self.popen.stdout:
+                                self.seen.append(line)
+                                if re.fullmatch(pattern, line.rstrip('\n')):
+                                        return line
+                finally:
+                        timer.cancel()
+                raise AssertionError(f'{pattern} was not told: {self.seen}')
+
+        def interrupt(self):
+                self.popen.send_signal(signal.SIGINT)
+                return self.popen.wait(PATIENCE)
+
+
+def monitor_follows_what_happens(bench):
+        with Roads(bench) as roads:
+                peer, at = roads.peer.peer_id, r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d '
+                text, lines = Monitor(roads), Monitor(roads, '--enc=json')
+                text.until(rf'{at}service_up: leader \| {peer}')
+                assert json.loads(lines.until(r'.*"service_up".*')) ['peer'] == peer
+                roads.run('--bus', 'pin', 'add', '--ns', '--name', 'a\x1b[1m', HELLO)
+                text.until(rf'{at}pin_added: {HELLO} \| a\\x1b\[1m')
+                text.until(rf'{at}pin_status: {HELLO} \| pinned \| {peer}')
+                added = json.loads(lines.until(r'.*"pin_added".*'))
+                assert {k: v for k, v in added.items() if k != 'time'} == {'event': 'pin_added', 'cid': HELLO, 'name': 'a\x1b[1m'}
+                assert json.loads(lines.until(r'.*"status":"pinned".*'))['cid'] == HELLO
+
+                roads.peer.stop()
+                text.until(rf'{at}service_down')
+                lines.until(r'\{"time":"[^"]*","event":"service_down"\}')
+                roads.peer.start(env=roads.bus.env)
+                text.until(rf'{at}service_up: .*{peer}')
+                roads.run('--bus', 'pin', 'rm', '--ns', HELLO)
+                text.until(rf'{at}pin_removed: {HELLO}')
+                assert text.interrupt() == 0 and lines.interrupt() == 0
+
+                roads.peer.stop()
+                waiting = Monitor(roads)
+                waiting.until(rf'{at}service_down')
+                roads.peer.start(env=roads.bus.env)
+                waiting.until(rf'{at}service_up: .*')
+                assert waiting.interrupt() == 0
+                code, out, _ = roads.run(*roads.http, 'monitor')
+                assert code == 1 and 'over the bus' in out, out
+                gone = Monitor(roads)
+                gone.until(rf'{at}service_up: .*')
+                roads.bus.stop()
+                assert gone.popen.wait(PATIENCE) == 1
+                roads.bus.start()
+
+
 def libcurl_is_not_loaded_for_the_bus(bench):
         with Roads(bench) as roads:
                 def libraries(*words):
@@ -184,4 +246,4 @@ def libcurl_is_not_loaded_for_the_bus(bench):
 
 
 run(reading_is_the_same, changing_is_the_same, errors_are_the_same, list_that_is_cut_is_an_error, road_is_chosen, instances_have_names,
-    libcurl_is_not_loaded_for_the_bus)
+    monitor_follows_what_happens, libcurl_is_not_loaded_for_the_bus)

@@ -50,6 +50,7 @@ static const char *const fake_names[_CTL_CALL_N] = {
         [CTL_CALL_BANDWIDTH] = "bandwidth",
         [CTL_CALL_METRIC_NAMES] = "metric_names",
         [CTL_CALL_METRICS] = "metrics",
+        [CTL_CALL_EVENTS] = "events",
 };
 
 static void fake_note(Fake *fake, const CtlRequest *request) {

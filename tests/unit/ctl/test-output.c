@@ -152,6 +152,13 @@ static void test_text(void) {
                   "                         : In:     0 B. Out:     0 B. RateIn: 0.00B/s. RateOut: 0.00B/s\n"
                   "                        b: In:  1.2 kB. Out:     5 B. RateIn: 1.00B/s. RateOut: 0.00B/s\n" },
                 { CTL_CALL_BANDWIDTH, "null", "" },
+                { CTL_CALL_EVENTS,
+                  "{\"time\":\"2026-11-22T15:38:09Z\",\"event\":\"service_down\"}",
+                  "2026-11-22 15:38:09 service_down\n" },
+                { CTL_CALL_EVENTS,
+                  "{\"time\":\"2026-11-22T15:38:09Z\",\"event\":\"pin_status\",\"cid\":\"" CID
+                  "\",\"status\":\"pin_error\",\"peer\":\"" A "\",\"error\":\"a\\nb\"}",
+                  "2026-11-22 15:38:09 pin_status: " CID " | pin_error | " A " | a\\nb\n" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
@@ -161,6 +168,10 @@ static void test_text(void) {
 static void test_json(void) {
         check(CTL_CALL_VERSION, "{\"version\":\"1<2\"}", true, "{\n    \"version\": \"1\\u003c2\"\n}\n");
         check(CTL_CALL_METRICS, "[]", true, "[]\n");
+        check(CTL_CALL_EVENTS,
+              "{\"time\":\"2026-11-22T15:38:09Z\",\"event\":\"alert\",\"alert\":{\"a\":1}}",
+              true,
+              "{\"time\":\"2026-11-22T15:38:09Z\",\"event\":\"alert\",\"alert\":{\"a\":1}}\n");
         check(CTL_CALL_BANDWIDTH, "null", true, "null\n");
         check(CTL_CALL_METRIC_NAMES, "[\"a\"]", true, "[\n    \"a\"\n]\n");
         check(CTL_CALL_GC,

@@ -119,20 +119,45 @@ static void fake_bus_answer_pipe(sd_bus_message *m, const char *text) {
         close(fds[1]);
 }
 
+static void fake_bus_append_text(sd_bus_message *m, const char *text) {
+        g_autoptr(GError) error = NULL;
+        GVariant *values = g_variant_parse(NULL, text, NULL, NULL, &error);
+
+        g_assert_no_error(error);
+        fake_bus_append_children(m, values);
+        g_variant_unref(values);
+}
+
 static void fake_bus_answer_text(sd_bus_message *m, const char *text) {
         sd_bus_message *reply = NULL;
 
         g_assert_cmpint(sd_bus_message_new_method_return(m, &reply), >=, 0);
-        if (text) {
-                g_autoptr(GError) error = NULL;
-                GVariant *values = g_variant_parse(NULL, text, NULL, NULL, &error);
-
-                g_assert_no_error(error);
-                fake_bus_append_children(reply, values);
-                g_variant_unref(values);
-        }
+        if (text)
+                fake_bus_append_text(reply, text);
         g_assert_cmpint(sd_bus_send(NULL, reply, NULL), >=, 0);
         sd_bus_message_unref(reply);
+}
+
+void fake_bus_signal(
+                FakeBus *fake,
+                const char *sender,
+                const char *interface,
+                const char *member,
+                const char *text) {
+        sd_bus_message *signal = NULL;
+
+        g_assert_cmpint(sd_bus_message_new_signal(
+                                        fake->connection,
+                                        &signal,
+                                        sender ? BUS_PATH : BUS_DAEMON_PATH,
+                                        interface,
+                                        member),
+                        >=,
+                        0);
+        g_assert_cmpint(sd_bus_message_set_sender(signal, sender ? sender : BUS_DAEMON_NAME), >=, 0);
+        fake_bus_append_text(signal, text);
+        g_assert_cmpint(sd_bus_send(fake->connection, signal, NULL), >=, 0);
+        sd_bus_message_unref(signal);
 }
 
 static void fake_bus_answer_peer(FakeBus *fake, sd_bus_message *m) {

@@ -39,6 +39,14 @@ typedef struct FakeBus {
 void fake_bus_start(FakeBus *fake, const FakeReply *replies, size_t n_replies);
 void fake_bus_stop(FakeBus *fake); /* connections to it must be closed */
 
+/* From inside on_call alone. SENDER NULL: the bus. TEXT as in FakeReply. */
+void fake_bus_signal(
+                FakeBus *fake,
+                const char *sender,
+                const char *interface,
+                const char *member,
+                const char *text);
+
 /* CtlItemFunc: keep the JSON of an item, a line an item. */
 typedef struct FakeBusGot {
         CtlCall call;

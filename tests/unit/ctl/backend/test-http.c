@@ -407,6 +407,17 @@ static void test_deadline_and_cancel(void) {
         server_stop(&server);
 }
 
+static void test_events_are_not_told(void) {
+        _cleanup_(ctl_backend_freep) CtlBackend *backend = open_backend("/ip4/127.0.0.1/tcp/1", NULL, NULL);
+        const CtlRequest request = { CTL_CALL_EVENTS };
+        CtlFailure failure = {};
+
+        g_assert_cmpint(ctl_backend_call(backend, &request, got_item, NULL, &failure), ==, -ENOSYS);
+        g_assert_cmpuint(failure.code, ==, 0);
+        g_assert_nonnull(strstr(failure.message, "over the bus"));
+        ctl_failure_done(&failure);
+}
+
 static void test_debug_tells_requests_and_bodies(void) {
         static const char *const answers[] = { version_answer, NULL };
         const CtlRequest request = { CTL_CALL_VERSION };
@@ -443,6 +454,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/ctl/backend/http/nobody-answers", test_nobody_answers);
         g_test_add_func("/ctl/backend/http/socket-file", test_socket_file);
         g_test_add_func("/ctl/backend/http/deadline-and-cancel", test_deadline_and_cancel);
+        g_test_add_func("/ctl/backend/http/events-are-not-told", test_events_are_not_told);
         g_test_add_func("/ctl/backend/http/debug-tells-requests-and-bodies",
                         test_debug_tells_requests_and_bodies);
         return g_test_run();
