@@ -43,9 +43,35 @@ static size_t entries_allowed(ConsensusEngine *engine, uint64_t to, const struct
         return a->prev_log_index < engine->change_index ? engine->change_index - 1 - a->prev_log_index : 0;
 }
 
+/* H25: what is known to be on its way to a member; NULL: out of memory. */
+static EngineTold *find_told(ConsensusEngine *engine, uint64_t raft_id) {
+        EngineTold *grown;
+
+        for (size_t i = 0; i < engine->n_told; i++)
+                if (engine->told[i].raft_id == raft_id)
+                        return &engine->told[i];
+        if (engine->n_told >= CONSENSUS_MEMBERS_MAX) /* former members too */
+                engine->n_told = 0;
+        grown = reallocarray(engine->told, engine->n_told + 1, sizeof(*grown));
+        if (!grown)
+                return NULL;
+        engine->told = grown;
+        grown[engine->n_told] = (EngineTold){ .raft_id = raft_id };
+        return &grown[engine->n_told++];
+}
+
+static void note_told(ConsensusEngine *engine, uint64_t raft_id, uint64_t term, uint64_t commit) {
+        EngineTold *told = find_told(engine, raft_id);
+
+        if (told)
+                *told = (EngineTold){ raft_id, term, commit };
+}
+
 static void append_out(ConsensusEngine *engine, const struct raft_message *from, ConsensusMessage *to) {
         const struct raft_append_entries *a = &from->append_entries;
 
+        engine->append_version = a->version;
+        note_told(engine, from->server_id, a->term, a->leader_commit);
         to->version = a->version;
         to->term = a->term;
         to->append.previous_index = a->prev_log_index;
@@ -200,17 +226,6 @@ int consensus_engine_release_held(EngineTurn *turn) {
         return 0;
 }
 
-/* ---- in */
-
-static int receive(EngineTurn *turn, struct raft_message *message) {
-        struct raft_event event = { .type = RAFT_RECEIVE, .receive.message = message };
-        char address[PEER_ID_TEXT_MAX] = "";
-
-        message->server_id = turn->input->message->peer;
-        message->server_address = address; /* the library knows its members; it only wants some text */
-        return consensus_engine_feed(turn, &event);
-}
-
 /* The term of an entry, of those too that this turn has taken and the log has not yet. */
 static uint64_t term_at(const EngineTurn *turn, uint64_t index) {
         const ConsensusUpdate *update = turn->update;
@@ -221,6 +236,69 @@ static uint64_t term_at(const EngineTurn *turn, uint64_t index) {
                 return i < update->n_entries ? update->entries[i].term : 0;
         }
         return turn->engine->log ? consensus_log_term(turn->engine->log, index) : 0;
+}
+
+/* H25: an empty AppendEntries, as the library's heartbeat is one, that a member which has everything cannot
+ * but accept. */
+static int tell_one(EngineTurn *turn, uint64_t raft_id, uint64_t commit, uint64_t term) {
+        ConsensusUpdate *to = turn->update;
+        uint64_t current = raft_current_term(&turn->engine->raft);
+        int r;
+
+        r = messages_reserve(&to->messages, to->n_messages, 1);
+        if (r < 0)
+                return r;
+        to->messages[to->n_messages++] = (ConsensusMessage){
+                .type = CONSENSUS_MESSAGE_APPEND,
+                .version = turn->engine->append_version,
+                .peer = raft_id,
+                .term = current,
+                .append = { .previous_index = commit, .previous_term = term, .commit = commit },
+        };
+        note_told(turn->engine, raft_id, current, commit);
+        return 0;
+}
+
+static bool knows_commit(ConsensusEngine *engine, uint64_t raft_id, uint64_t commit) {
+        const EngineTold *told = find_told(engine, raft_id);
+        raft_index match;
+
+        if (!told || (told->term == raft_current_term(&engine->raft) && told->commit >= commit))
+                return true;
+        return raft_match_index(&engine->raft, raft_id, &match) != 0 || match < commit;
+}
+
+int consensus_engine_tell_commit(EngineTurn *turn) {
+        ConsensusEngine *engine = turn->engine;
+        const struct raft_configuration *members = &engine->raft.configuration;
+        uint64_t commit = engine->commit, term;
+        int r = 0;
+
+        if (raft_state(&engine->raft) != RAFT_LEADER || engine->meta_pending || commit == 0 ||
+            commit != raft_last_index(&engine->raft))
+                return 0;
+        term = term_at(turn, commit);
+        if (term != raft_current_term(&engine->raft))
+                return 0;
+        for (unsigned i = 0; r == 0 && i < members->n; i++) {
+                uint64_t id = members->servers[i].id;
+
+                if (id != engine->raft.id && members->servers[i].role != RAFT_SPARE &&
+                    !knows_commit(engine, id, commit))
+                        r = tell_one(turn, id, commit, term);
+        }
+        return r;
+}
+
+/* ---- in */
+
+static int receive(EngineTurn *turn, struct raft_message *message) {
+        struct raft_event event = { .type = RAFT_RECEIVE, .receive.message = message };
+        char address[PEER_ID_TEXT_MAX] = "";
+
+        message->server_id = turn->input->message->peer;
+        message->server_address = address; /* the library knows its members; it only wants some text */
+        return consensus_engine_feed(turn, &event);
 }
 
 /* Entries FROM to FROM + N - 1 of the message, in one batch of the library's memory. */

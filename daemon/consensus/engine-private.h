@@ -8,6 +8,11 @@
 #include "daemon/consensus/engine.h"
 #include "daemon/consensus/log.h"
 
+/* The commit index that a member was sent, by the leader of TERM. */
+typedef struct EngineTold {
+        uint64_t raft_id, term, commit;
+} EngineTold;
+
 struct ConsensusEngine {
         struct raft raft;
         bool initialized;
@@ -30,7 +35,10 @@ struct ConsensusEngine {
 
         uint64_t promoted, demoted; /* H23: whose change is at CHANGE_INDEX; 0: nobody's */
         uint64_t change_index, change_msec;
-        uint64_t transfer_term; /* H24: the only term in which this peer may disrupt a leader */
+        EngineTold *told; /* H25 */
+        size_t n_told;
+        unsigned char append_version; /* of the library's own AppendEntries */
+        uint64_t transfer_term;       /* H24: the only term in which this peer may disrupt a leader */
 };
 
 /* One call of consensus_engine_step(): what all its calls of raft_step() came to. */
@@ -59,3 +67,4 @@ int consensus_engine_take_messages(EngineTurn *turn, const struct raft_update *u
 int consensus_engine_release_held(EngineTurn *turn);
 int consensus_engine_change(EngineTurn *turn);
 void consensus_engine_watch_promotion(EngineTurn *turn); /* H23 */
+int consensus_engine_tell_commit(EngineTurn *turn);      /* H25 */

@@ -250,6 +250,7 @@ ConsensusEngine *consensus_engine_free(ConsensusEngine *engine) {
         for (size_t i = 0; i < engine->n_held; i++)
                 consensus_message_done(&engine->held[i]);
         free(engine->held);
+        free(engine->told);
         consensus_payload_unref(engine->configuration.members);
         consensus_payload_unref(engine->newest.members);
         consensus_payload_unref(engine->snapshot.configuration.members);
@@ -676,7 +677,7 @@ static uint64_t commit_index(ConsensusEngine *engine) {
                                                           : (uint64_t) raft_last_index(&engine->raft);
 }
 
-static void finish_update(EngineTurn *turn) {
+static int finish_update(EngineTurn *turn) {
         ConsensusEngine *engine = turn->engine;
         ConsensusUpdate *to = turn->update;
         const char *address;
@@ -692,6 +693,7 @@ static void finish_update(EngineTurn *turn) {
         consensus_engine_watch_promotion(turn);
         to->commit = commit_index(engine);
         to->deadline_msec = next_deadline(turn);
+        return consensus_engine_tell_commit(turn);
 }
 
 static const char *input_type_to_string(ConsensusInputType type) {
@@ -752,6 +754,8 @@ int consensus_engine_step(
         r = step(&turn);
         if (r == 0)
                 r = report_early(&turn);
+        if (r == 0)
+                r = finish_update(&turn);
         if (r != 0)
                 consensus_update_done(&update);
         if (r > 0)
@@ -764,7 +768,6 @@ int consensus_engine_step(
                                 input_type_to_string(input->type),
                                 raft_errmsg(&engine->raft));
 
-        finish_update(&turn);
         *ret = update;
         return 0;
 }

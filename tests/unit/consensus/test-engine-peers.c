@@ -474,6 +474,34 @@ static void test_demotion_last(void) {
         host_done(&host);
 }
 
+/* H25: a member that has everything is told at once that it is committed; one that lacks something is not.
+ */
+static void test_commit_is_told(void) {
+        ConsensusEntry entry = help_entry(3, 2, 8);
+        Host host;
+
+        host_init(&host, 3, 0, 1);
+        lead(&host, 2);
+        receive(&host, 3, append_result(2, 2, 0));
+        g_string_truncate(host.trace, 0);
+
+        entry.type = CONSENSUS_ENTRY_BARRIER;
+        g_assert_cmpint(feed(&host,
+                             (ConsensusInput){ .type = CONSENSUS_INPUT_SUBMIT, .submit = { &entry, 1 } }),
+                        ==,
+                        0);
+        durable(&host, 3);
+        check(&host, "3 append 2: 2+1; 2 append 2: 2+1; ");
+        receive(&host, 2, append_result(2, 3, 0));
+        check(&host, "2 append 2: 3+0; ");
+        receive(&host, 3, append_result(2, 3, 0));
+        check(&host, "3 append 2: 3+0; ");
+        receive(&host, 3, append_result(2, 3, 0)); /* once */
+        check(&host, "");
+        consensus_entry_done(&entry);
+        host_done(&host);
+}
+
 static void test_transfer(void) {
         ConsensusInput input = { .type = CONSENSUS_INPUT_TRANSFER, .transfer = 12345 };
         Host host;
@@ -506,6 +534,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/consensus/engine-peers/promotion-first", test_promotion_first);
         g_test_add_func("/consensus/engine-peers/promotion-given-up", test_promotion_given_up);
         g_test_add_func("/consensus/engine-peers/demotion-last", test_demotion_last);
+        g_test_add_func("/consensus/engine-peers/commit-is-told", test_commit_is_told);
         g_test_add_func("/consensus/engine-peers/transfer", test_transfer);
         return g_test_run();
 }
