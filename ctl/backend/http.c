@@ -388,6 +388,21 @@ static void transfer_prepare_method(Transfer *t) {
                 curl->easy_setopt(handle, CURLOPT_CUSTOMREQUEST, method);
 }
 
+/* Whom to believe: as the Go program's library, what these two name in place of the system's authorities. */
+static void transfer_prepare_tls(Transfer *t) {
+        const Curl *curl = t->http->curl;
+        const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
+
+        if (!str_is_empty(file))
+                curl->easy_setopt(t->http->handle, CURLOPT_CAINFO, file);
+        if (!str_is_empty(folder))
+                curl->easy_setopt(t->http->handle, CURLOPT_CAPATH, folder);
+        if (t->http->options.skip_verify) {
+                curl->easy_setopt(t->http->handle, CURLOPT_SSL_VERIFYPEER, 0L);
+                curl->easy_setopt(t->http->handle, CURLOPT_SSL_VERIFYHOST, 0L);
+        }
+}
+
 static void transfer_prepare(Transfer *t, const CtlHost *host) {
         const Curl *curl = t->http->curl;
         CURL *handle = t->http->handle;
@@ -409,10 +424,7 @@ static void transfer_prepare(Transfer *t, const CtlHost *host) {
         curl->easy_setopt(handle, CURLOPT_WRITEDATA, t);
         curl->easy_setopt(handle, CURLOPT_HEADERFUNCTION, transfer_on_header);
         curl->easy_setopt(handle, CURLOPT_HEADERDATA, t);
-        if (t->http->options.skip_verify) {
-                curl->easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 0L);
-                curl->easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 0L);
-        }
+        transfer_prepare_tls(t);
         if (t->http->user) {
                 curl->easy_setopt(handle, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
                 curl->easy_setopt(handle, CURLOPT_USERNAME, t->http->user);
