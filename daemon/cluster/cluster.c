@@ -418,6 +418,7 @@ int cluster_new(Cluster **ret, sd_event *event, const ClusterOptions *options, E
         list_init(&cluster->calls);
         list_init(&cluster->lists);
         list_init(&cluster->imports);
+        list_init(&cluster->adds);
         list_init(&cluster->watches);
 
         r = cluster_open_peers(cluster, reterr);
@@ -444,6 +445,7 @@ void cluster_stop(Cluster *cluster) {
                 cluster_call_stop(call);
         cluster_list_stop_all(cluster);
         cluster_import_stop_all(cluster);
+        cluster_add_stop_all(cluster);
         cluster_expiry_stop(cluster);
 }
 
@@ -454,6 +456,7 @@ Cluster *cluster_free(Cluster *cluster) {
         assert(list_is_empty(&cluster->calls));
         assert(list_is_empty(&cluster->lists));
         assert(list_is_empty(&cluster->imports));
+        assert(list_is_empty(&cluster->adds));
         assert(list_is_empty(&cluster->watches));
 
         cluster_expiry_stop(cluster);

@@ -60,6 +60,8 @@ struct Cluster {
         size_t n_lists;
         List imports;
         size_t n_imports;
+        List adds;
+        size_t n_adds;
         List watches;
 };
 
@@ -135,6 +137,12 @@ int cluster_peer_info(Cluster *cluster, const IpfsId *ipfs, const char *ipfs_err
 /* list.c: CID's status has changed. */
 void cluster_list_note(Cluster *cluster, const Cid *cid);
 void cluster_list_stop_all(Cluster *cluster);
+/* pin-op.c: fill in the factors of PIN and check it; find out its allocations. */
+int cluster_pin_complete(const Cluster *cluster, Pin *pin, Error *reterr);
+int cluster_pin_allocate(Cluster *cluster, Pin *pin, const Pin *existing, Error *reterr);
+
+/* add.c */
+void cluster_add_stop_all(Cluster *cluster);
 /* import.c */
 void cluster_import_stop_all(Cluster *cluster);
 

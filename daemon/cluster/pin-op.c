@@ -123,50 +123,55 @@ static int pin_metrics(Cluster *cluster, Metric **ret, size_t *ret_n) {
         return 0;
 }
 
-static int pin_allocate(ClusterCall *call, const Pin *existing) {
+int cluster_pin_allocate(Cluster *cluster, Pin *pin, const Pin *existing, Error *reterr) {
         _cleanup_free_ Metric *metrics = NULL;
         PeerIdList allocations = {};
         size_t n = 0;
         int r = 0;
 
-        if (!pin_is_everywhere(&call->pin))
-                r = pin_metrics(call->cluster, &metrics, &n);
+        if (!pin_is_everywhere(pin))
+                r = pin_metrics(cluster, &metrics, &n);
         if (r < 0)
                 return r;
         r = allocator_allocate(
                         &(AllocatorInput){
                                         .current = existing ? &existing->allocations : NULL,
-                                        .priority = &call->pin.user_allocations,
-                                        .min = call->pin.replication_factor_min,
-                                        .max = call->pin.replication_factor_max,
-                                        .allocate_by = &call->cluster->config->allocate_by,
+                                        .priority = &pin->user_allocations,
+                                        .min = pin->replication_factor_min,
+                                        .max = pin->replication_factor_max,
+                                        .allocate_by = &cluster->config->allocate_by,
                                         .metrics = metrics,
                                         .n_metrics = n,
                                         .seed = random_below(UINT64_MAX),
                         },
                         &allocations,
-                        &call->error);
+                        reterr);
         if (r < 0)
                 return r;
 
-        peer_id_list_done(&call->pin.allocations);
-        call->pin.allocations = allocations;
+        peer_id_list_done(&pin->allocations);
+        pin->allocations = allocations;
         return 0;
 }
 
-static int pin_prepare_new(ClusterCall *call) {
-        const ConfigCluster *config = &call->cluster->config->cluster;
-        Pin existing = {}, *pin = &call->pin;
-        int r, found;
+int cluster_pin_complete(const Cluster *cluster, Pin *pin, Error *reterr) {
+        const ConfigCluster *config = &cluster->config->cluster;
+        int r;
 
         if (pin->replication_factor_min == 0)
                 pin->replication_factor_min = config->replication_factor_min;
         if (pin->replication_factor_max == 0)
                 pin->replication_factor_max = config->replication_factor_max;
 
-        r = pin_check_factors(pin->replication_factor_min, pin->replication_factor_max, &call->error);
-        if (r >= 0)
-                r = pin_check_expiry(pin, &call->error);
+        r = pin_check_factors(pin->replication_factor_min, pin->replication_factor_max, reterr);
+        return r < 0 ? r : pin_check_expiry(pin, reterr);
+}
+
+static int pin_prepare_new(ClusterCall *call) {
+        Pin existing = {}, *pin = &call->pin;
+        int r, found;
+
+        r = cluster_pin_complete(call->cluster, pin, &call->error);
         if (r < 0)
                 return r;
 
@@ -176,7 +181,7 @@ static int pin_prepare_new(ClusterCall *call) {
         if (found > 0)
                 r = pin_check_existing(pin, &existing, &call->error);
         if (r >= 0)
-                r = pin_allocate(call, found > 0 ? &existing : NULL);
+                r = cluster_pin_allocate(call->cluster, pin, found > 0 ? &existing : NULL, &call->error);
         pin_done(&existing);
         return r;
 }

@@ -72,6 +72,7 @@ IpfsCall *ipfs_call_unref(IpfsCall *call) {
         sd_event_source_disable_unref(call->stall);
         free(call->arguments);
         free(call->text);
+        free(call->content_type);
         str_done(&call->buffer);
         error_done(&call->error);
         ipfs_id_done(&call->id);
@@ -98,6 +99,11 @@ void ipfs_call_fail(IpfsCall *call, int r) {
         call_run_later(call);
 }
 
+void ipfs_call_resume_upload(IpfsCall *call) {
+        if (call->http && !call->http_ended)
+                http_call_resume(call->http);
+}
+
 void ipfs_call_resume(IpfsCall *call) {
         if (!call->paused)
                 return;
@@ -107,6 +113,8 @@ void ipfs_call_resume(IpfsCall *call) {
 
 /* Kubo's words in the form of the Go program: "IPFS error (<request>). Code: <status>. Message: <words>". */
 static int call_set_refusal(IpfsCall *call, const char *message) {
+        if (call->class->has_plain_words)
+                return error_set(&call->error, ERROR_IPFS, "%s", message);
         return error_set(
                         &call->error,
                         ERROR_IPFS,
@@ -248,13 +256,18 @@ static bool call_is_lost(const IpfsCall *call, int r) {
                strcmp(call->class->command, "id") == 0;
 }
 
-static void call_on_done(HttpCall *http _unused_, int r, const Error *error, void *userdata) {
+static void call_on_done(HttpCall *http, int r, const Error *error, void *userdata) {
         IpfsCall *call = userdata;
 
         call->http_ended = true;
         call->http_result = r;
         if (r < 0) {
+                const char *trailer = http_call_trailer(http, "X-Stream-Error");
+
                 call->is_down = call_is_lost(call, r);
+                /* An upload that Kubo did not want to the end. */
+                if (call->error.code == ERROR_NONE && !str_is_empty(trailer))
+                        (void) call_set_refusal(call, trailer);
                 if (call->error.code == ERROR_NONE)
                         (void) error_set(
                                         &call->error,
@@ -267,6 +280,12 @@ static void call_on_done(HttpCall *http _unused_, int r, const Error *error, voi
                 call_run_later(call);
 }
 
+static ssize_t call_read(HttpCall *http _unused_, void *buffer, size_t max, void *userdata) {
+        IpfsCall *call = userdata;
+
+        return call->read(call, buffer, max, call->userdata);
+}
+
 static const HttpCallHandler call_handler = {
         .on_head = call_on_head,
         .on_data = call_on_data,
@@ -276,6 +295,8 @@ static const HttpCallHandler call_handler = {
 int ipfs_call_request(IpfsCall *call, char *arguments) {
         Ipfs *ipfs = call->ipfs;
         _cleanup_(str_done) Str url = {};
+        const char *headers[3] = {};
+        size_t n = 0;
         int r;
 
         free(call->arguments);
@@ -297,6 +318,11 @@ int ipfs_call_request(IpfsCall *call, char *arguments) {
         if (r < 0)
                 return r;
 
+        if (ipfs->header)
+                headers[n++] = ipfs->header;
+        if (call->content_type)
+                headers[n++] = call->content_type;
+
         ipfs->n_calls++;
         return http_client_call(
                         call->client,
@@ -305,10 +331,11 @@ int ipfs_call_request(IpfsCall *call, char *arguments) {
                                         .method = "POST",
                                         .url = url.data,
                                         .unix_path = ipfs->unix_path,
-                                        .headers = (const char *const[]){ ipfs->header, NULL },
+                                        .headers = headers,
                                         .userpwd = ipfs->userpwd,
                                         .timeout_usec = call->timeout_usec,
                                         .stall_usec = call->stall_usec,
+                                        .read_body = call->read ? call_read : NULL,
                         },
                         &call_handler,
                         call);

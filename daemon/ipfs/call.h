@@ -14,9 +14,10 @@
 struct json_object;
 
 typedef struct IpfsCallClass {
-        const char *command; /* "pin/add" */
-        bool is_stream;      /* one JSON object a line; else one answer */
-        bool is_work;        /* goes over ipfs->work */
+        const char *command;  /* "pin/add" */
+        bool is_stream;       /* one JSON object a line; else one answer */
+        bool is_work;         /* goes over ipfs->work */
+        bool has_plain_words; /* Kubo's words are told alone: they are about what a caller has sent */
         /* One object of the stream, or the whole answer, to be read into the call. Negative: the call fails
          * with that, words are in call->error or are made. */
         int (*on_object)(IpfsCall *call, struct json_object *object);
@@ -65,12 +66,18 @@ struct IpfsCall {
                 IpfsCidDone cid;
                 IpfsRepoStatDone repo_stat;
                 IpfsPeersDone peers;
+                IpfsImportDone import;
+                IpfsSizeDone size;
         } done;
         union {
                 IpfsPinItem pin;
                 IpfsGcItem gc;
+                IpfsAddedItem added;
         } item;
         void *userdata;
+
+        ssize_t (*read)(IpfsCall *call, void *buffer, size_t max, void *userdata); /* of an upload */
+        char *content_type;                                                        /* its header line */
 
         /* What answers leave here. */
         Cid cid;
@@ -82,6 +89,7 @@ struct IpfsCall {
         PeerIdList peers;
         char *text;
         uint64_t repo_size, storage_max;
+        IpfsAdded added;
 };
 
 /* A new call, in the list of IPFS, nothing sent. */

@@ -21,6 +21,7 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/net/http-client.h"
+#include "daemon/types/add-options.h"
 #include "daemon/types/cid.h"
 #include "daemon/types/error.h"
 #include "daemon/types/peer-id.h"
@@ -30,6 +31,7 @@
 #define IPFS_ANSWER_MAX (1024 * 1024) /* a body that is no stream; a larger one is an error */
 #define IPFS_LINE_MAX (64 * 1024)     /* one object of a stream */
 #define IPFS_PIN_UPDATE_TIMEOUTS 10
+#define IPFS_UPLOAD_STALL (600 * USEC_PER_SEC) /* Kubo neither takes nor says anything */
 /* Bytes; longer names are cut on a UTF-8 boundary (Kubo 0.38 refuses them). */
 #define IPFS_PIN_NAME_MAX 255
 
@@ -139,6 +141,40 @@ void ipfs_call_resume(IpfsCall *call);
 
 /* PATH (/ipfs/…, /ipns/…, /ipld/…) to the CID it names now. */
 int ipfs_resolve(Ipfs *ipfs, IpfsCall **ret, const char *path, IpfsCidDone done, void *userdata);
+
+/* Content for Kubo as a form, produced while it is sent. */
+typedef struct IpfsUpload {
+        const char *content_type; /* with the boundary; copied */
+        /* As HttpCallOptions.read_body; ipfs_call_resume_upload() after HTTP_PAUSE. */
+        ssize_t (*read)(IpfsCall *call, void *buffer, size_t max, void *userdata);
+} IpfsUpload;
+
+/* What Kubo says while it adds; borrowed. */
+typedef struct IpfsAdded {
+        const char *name; /* "" for what wraps the rest */
+        Cid cid;          /* undefined: BYTES of that file have come */
+        uint64_t bytes, size;
+} IpfsAdded;
+
+/* Add by OPTIONS, without pinning. ITEM as that of ipfs_pin_ls(). An answer may end before the content has
+ * been taken, with an error; Kubo's words stand alone then. */
+typedef int (*IpfsAddedItem)(IpfsCall *call, const IpfsAdded *added, void *userdata);
+int ipfs_add(Ipfs *ipfs,
+             IpfsCall **ret,
+             const AddOptions *options,
+             const IpfsUpload *upload,
+             IpfsAddedItem item,
+             IpfsDone done,
+             void *userdata);
+/* Import the blocks of CAR files, without pinning. BYTES: of all of them. */
+typedef void (*IpfsImportDone)(IpfsCall *call, int r, const Error *error, uint64_t bytes, void *userdata);
+int ipfs_dag_import(
+                Ipfs *ipfs, IpfsCall **ret, const IpfsUpload *upload, IpfsImportDone done, void *userdata);
+void ipfs_call_resume_upload(IpfsCall *call);
+
+/* The size of the file CID, of which Kubo has the root; 0 for what is no file. */
+typedef void (*IpfsSizeDone)(IpfsCall *call, int r, const Error *error, uint64_t size, void *userdata);
+int ipfs_file_size(Ipfs *ipfs, IpfsCall **ret, const Cid *cid, IpfsSizeDone done, void *userdata);
 
 /* Collect garbage. ITEM is told each removed key, or (CID undefined) an error of Kubo about one. */
 typedef void (*IpfsGcItem)(IpfsCall *call, const Cid *cid, const char *error, void *userdata);

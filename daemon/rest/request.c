@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/base/time.h"
+#include "daemon/rest/add.h"
 #include "daemon/rest/import.h"
 #include "daemon/rest/reply.h"
 #include "daemon/rest/stream.h"
@@ -15,6 +16,7 @@ RestRequest *rest_request_free(RestRequest *request) {
         cluster_call_unref(request->call);
         rest_stream_free(request->stream);
         rest_import_free(request->import);
+        rest_add_free(request->add);
         str_done(&request->body);
         free(request->path);
         free(request);
@@ -75,21 +77,28 @@ int rest_request_cid(RestRequest *request, size_t i, Cid *ret) {
         return r;
 }
 
-int rest_request_options(RestRequest *request, Pin *pin) {
+int rest_request_parameters(const RestRequest *request, PinOption **ret, size_t *ret_n) {
         const Query *query = http_request_query(request->http);
+        PinOption *parameters = calloc(query->n_parameters + 1, sizeof(PinOption));
+
+        if (!parameters)
+                return -ENOMEM;
+        for (size_t i = 0; i < query->n_parameters; i++)
+                parameters[i] = (PinOption){ query->parameters[i].key, query->parameters[i].value };
+        *ret = parameters;
+        *ret_n = query->n_parameters;
+        return 0;
+}
+
+int rest_request_options(RestRequest *request, Pin *pin) {
         _cleanup_free_ PinOption *options = NULL;
         _cleanup_(error_done) Error error = {};
+        size_t n;
         int r;
 
-        options = calloc(query->n_parameters + 1, sizeof(PinOption));
-        if (!options) {
-                rest_reply_error(request, -ENOMEM, NULL);
-                return -ENOMEM;
-        }
-        for (size_t i = 0; i < query->n_parameters; i++)
-                options[i] = (PinOption){ query->parameters[i].key, query->parameters[i].value };
-
-        r = pin_options_read(pin, options, query->n_parameters, time_now(), &error);
+        r = rest_request_parameters(request, &options, &n);
+        if (r >= 0)
+                r = pin_options_read(pin, options, n, time_now(), &error);
         if (r < 0)
                 rest_reply_error(request, r, &error);
         return r;

@@ -9,6 +9,7 @@
 #include "daemon/guard/guard.h"
 #include "daemon/net/http-server.h"
 #include "daemon/rest/api.h"
+#include "daemon/types/pin-options.h"
 
 #define REST_SEGMENTS_MAX 4 /* of a path that a route names */
 #define REST_BODY_MAX (64 * 1024)
@@ -33,6 +34,7 @@ struct RestRequest {
         ClusterCall *call;
         struct RestStream *stream;
         struct RestImport *import;
+        struct RestAdd *add;
         Str body; /* gathered */
         void (*on_body)(RestRequest *request);
 };
@@ -58,5 +60,7 @@ void rest_request_read_body(RestRequest *request, void (*done)(RestRequest *requ
 
 /* Read segment I as a CID, or answer 400: then -EINVAL, and the request is gone. */
 int rest_request_cid(RestRequest *request, size_t i, Cid *ret);
+/* The parameters of the query; *RET is freed by the caller, not what it points to. Errors: -ENOMEM. */
+int rest_request_parameters(const RestRequest *request, PinOption **ret, size_t *ret_n);
 /* The pin options of the query; on failure as above. */
 int rest_request_options(RestRequest *request, Pin *pin);

@@ -132,10 +132,3 @@ void rest_post_token(RestRequest *request) {
         (void) str_append_char(&body, '}');
         rest_reply_text(request, 200, &body);
 }
-
-void rest_post_add(RestRequest *request) {
-        rest_reply_failure(
-                        request,
-                        ERROR_UNSUPPORTED,
-                        "adding through the cluster is not offered: add the content to IPFS, then pin its CID");
-}

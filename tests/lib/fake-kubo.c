@@ -25,6 +25,7 @@ struct FakeKubo {
         StrMap pins;  /* CID → type */
         StrList requests;
         char *authorization;
+        Str body; /* of the last upload that came whole */
         Plan plans[PLANS_MAX];
         size_t n_plans;
 };
@@ -226,10 +227,75 @@ static void on_swarm_connect(FakeKubo *kubo, HttpRequest *request, const char *a
         answer_sendf(kubo, request, 200, "{\"Strings\":[\"connect %s success\"]}\n", arg);
 }
 
+/* ---- uploads: each part becomes the raw block that it is ---- */
+
+static void add_part(const char *head, const char *data, size_t n, Str *to) {
+        const char *name = strstr(head, "filename=\""), *end = name ? strchr(name + 10, '"') : NULL;
+        char text[CID_TEXT_MAX];
+        Cid cid;
+
+        cid_of_bytes(CID_CODEC_RAW, data, n, &cid);
+        (void) cid_format(&cid, text);
+        (void) str_append(to, "{\"Name\":\"");
+        if (end && end > name + 10)
+                (void) str_append_bytes(to, name + 10, (size_t) (end - name - 10));
+        else
+                (void) str_append(to, text);
+        (void) str_appendf(to, "\",\"Hash\":\"%s\",\"Size\":\"%zu\"}\n", text, n);
+}
+
+static void on_added(HttpRequest *request, char *body, size_t n, void *userdata) {
+        FakeKubo *kubo = userdata;
+        _cleanup_(str_done) Str answer = {};
+        char *end = strstr(body, "\r\n"), *p = body, *head, *data;
+        _cleanup_free_ char *delimiter = NULL;
+
+        str_reset(&kubo->body);
+        (void) str_append_bytes(&kubo->body, body, n);
+        if (!end || asprintf(&delimiter, "\r\n%.*s", (int) (end - body), body) < 0) {
+                refuse(kubo, request, "multipart: NextPart: EOF", NULL);
+                return;
+        }
+        while ((head = strstr(p, "\r\n")) && (data = strstr(head, "\r\n\r\n"))) {
+                data += 4;
+                p = memmem(data, n - (size_t) (data - body), delimiter, strlen(delimiter));
+                if (!p)
+                        break;
+                data[-1] = 0;
+                add_part(head, data, (size_t) (p - data), &answer);
+                p += strlen(delimiter);
+        }
+        answer_send(kubo, request, &(FakeAnswer){ .body = answer.data });
+}
+
+static void on_add(FakeKubo *kubo, HttpRequest *request, const char *arg _unused_) {
+        (void) http_request_read_body(request, FAKE_KUBO_BODY_MAX, on_added, kubo);
+}
+
+static void on_imported(HttpRequest *request, char *body, size_t n, void *userdata) {
+        FakeKubo *kubo = userdata;
+
+        str_reset(&kubo->body);
+        (void) str_append_bytes(&kubo->body, body, n);
+        answer_sendf(kubo, request, 200, "{\"Stats\":{\"BlockCount\":5,\"BlockBytesCount\":223}}\n");
+}
+
+static void on_import(FakeKubo *kubo, HttpRequest *request, const char *arg _unused_) {
+        (void) http_request_read_body(request, FAKE_KUBO_BODY_MAX, on_imported, kubo);
+}
+
+static void on_stat(FakeKubo *kubo, HttpRequest *request, const char *arg _unused_) {
+        answer_sendf(kubo,
+                     request,
+                     200,
+                     "{\"Hash\":\"\",\"Size\":14,\"CumulativeSize\":22,\"Blocks\":0,\"Type\":\"file\"}\n");
+}
+
 static const struct {
         const char *command;
         void (*handle)(FakeKubo *kubo, HttpRequest *request, const char *arg);
 } commands[] = {
+        { "add", on_add },         { "dag/import", on_import },       { "files/stat", on_stat },
         { "id", on_id },           { "version", on_version },         { "config/show", on_config },
         { "pin/add", on_pin_add }, { "pin/rm", on_pin_rm },           { "pin/update", on_pin_update },
         { "pin/ls", on_pin_ls },   { "repo/stat", on_repo_stat },     { "repo/gc", on_repo_gc },
@@ -359,6 +425,7 @@ FakeKubo *fake_kubo_free(FakeKubo *kubo) {
         str_map_done(&kubo->pins);
         str_list_done(&kubo->requests);
         free(kubo->authorization);
+        str_done(&kubo->body);
         sd_event_unref(kubo->event);
         free(kubo);
         return NULL;
@@ -403,6 +470,10 @@ const StrList *fake_kubo_requests(const FakeKubo *kubo) {
 void fake_kubo_forget_requests(FakeKubo *kubo) {
         str_list_done(&kubo->requests);
         kubo->requests = (StrList){};
+}
+
+const char *fake_kubo_body(const FakeKubo *kubo) {
+        return kubo->body.data ?: "";
 }
 
 const char *fake_kubo_authorization(const FakeKubo *kubo) {

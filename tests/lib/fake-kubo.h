@@ -4,7 +4,8 @@
  * FakeKubo: a Kubo inside the test program, on the test's own event loop, at a port of 127.0.0.1.
  *
  * It keeps a pin set and answers id, version, pin/add, pin/ls, pin/rm, pin/update, repo/stat, repo/gc,
- * resolve, swarm/peers, swarm/connect, config/show in the recorded forms (tests/golden/kubo). For any
+ * resolve, swarm/peers, swarm/connect, config/show, add, dag/import, files/stat in the recorded forms
+ * (tests/golden/kubo); what is added is a raw block each. For any
  * command a FakeAnswer can be planned in place of that: a status, a body, an error in the trailer, a cut,
  * garbage, silence. What was asked is kept as text, in order.
  */
@@ -31,6 +32,7 @@ typedef struct FakeAnswer {
 
 typedef struct FakeKubo FakeKubo;
 
+#define FAKE_KUBO_BODY_MAX (16 * 1024 * 1024)
 #define FAKE_KUBO_ID "12D3KooWM2WYcBTEbzc6TZhTMNCTDGdE1qN6AKskWYpbG4uVBJTc"
 
 int fake_kubo_new(FakeKubo **ret, sd_event *event);
@@ -58,4 +60,5 @@ const char *fake_kubo_pinned(const FakeKubo *kubo, const char *cid); /* NULL: no
 const StrList *fake_kubo_requests(const FakeKubo *kubo);
 void fake_kubo_forget_requests(FakeKubo *kubo);
 size_t fake_kubo_count(const FakeKubo *kubo, const char *prefix); /* of requests that begin so */
+const char *fake_kubo_body(const FakeKubo *kubo);                 /* of the last upload that came whole */
 const char *fake_kubo_authorization(const FakeKubo *kubo); /* the header of the last request; NULL: none */
