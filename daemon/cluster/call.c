@@ -109,10 +109,6 @@ int cluster_call_resolve(ClusterCall *call, IpfsCidDone done) {
 int cluster_call_commit(
                 ClusterCall *call, ConsensusOpKind kind, const void *body, size_t size, PeersDone done) {
         ConsensusOp op = { .kind = kind, .body = body, .size = size };
-        int r;
 
-        r = peers_submit(call->cluster->peers, &call->submit, &op, 1, done, call, &call->error);
-        if (r >= 0 && kind == CONSENSUS_PIN)
-                cluster_expiry_submitted(call->cluster, cluster_expiry_bucket(&call->pin.cid));
-        return r;
+        return peers_submit(call->cluster->peers, &call->submit, &op, 1, done, call, &call->error);
 }

@@ -6,6 +6,8 @@
  * earliest time.
  */
 
+#include <string.h>
+
 #include "daemon/base/log.h"
 #include "daemon/base/random.h"
 #include "daemon/base/time.h"
@@ -16,24 +18,9 @@
 
 /* ---- what is pinned ---- */
 
-/* The end of a CID is that of a hash, as a rule. */
-unsigned cluster_expiry_bucket(const Cid *cid) {
-        unsigned last = cid->size > 0 ? cid->bytes[cid->size - 1] : 0;
-        unsigned before = cid->size > 1 ? cid->bytes[cid->size - 2] : 0;
-
-        return (before << 8 | last) % CLUSTER_EXPIRY_BUCKETS;
-}
-
-void cluster_expiry_submitted(Cluster *cluster, unsigned bucket) {
-        cluster->expiry.pending[bucket]++;
-}
-
 void cluster_expiry_applied(Cluster *cluster, const Pin *pin) {
         ClusterExpiry *expiry = &cluster->expiry;
-        uint32_t *pending = &expiry->pending[cluster_expiry_bucket(&pin->cid)];
 
-        if (*pending > 0) /* what is applied again at the start was not submitted by us */
-                (*pending)--;
         if (pin->expire_at == 0)
                 return;
         expiry->earliest = MIN(expiry->earliest, pin->expire_at);
@@ -48,25 +35,19 @@ static void expiry_postpone(ClusterExpiry *expiry) {
         expiry->again = true;
 }
 
-/* Is CID due by what the pinset says now? The scan's view may be old. */
-static int expiry_is_due(Cluster *cluster, const Cid *cid, uint64_t now) {
-        Pin pin = {};
-        int r;
-
-        r = cluster_pin_get(cluster, cid, &pin);
-        if (r > 0)
-                r = pin.expire_at > 0 && pin.expire_at <= now;
-        pin_done(&pin);
-        return r;
-}
-
-/* 1 when it is on its way, 0 when the log has no room. */
-static int expiry_unpin(Cluster *cluster, const Cid *cid) {
-        ConsensusOp op = { .kind = CONSENSUS_UNPIN, .body = cid->bytes, .size = cid->size };
+/* A pin of the same CID that is in the log and not applied yet may give it a new life, so only what was
+ * looked at is unpinned. 1 when it is on its way, 0 when the log has no room. */
+static int expiry_unpin(Cluster *cluster, const Cid *cid, const void *value, size_t size) {
+        uint8_t body[CONSENSUS_CONDITION_SIZE + CID_BYTES_MAX];
+        ConsensusOp op = { .kind = CONSENSUS_UNPIN_IF,
+                           .body = body,
+                           .size = CONSENSUS_CONDITION_SIZE + cid->size };
         _cleanup_(error_done) Error error = {};
         char text[CID_TEXT_MAX];
         int r;
 
+        consensus_condition(value, size, body);
+        memcpy(body + CONSENSUS_CONDITION_SIZE, cid->bytes, cid->size);
         r = peers_submit(cluster->peers, NULL, &op, 1, NULL, NULL, &error);
         if (r < 0) {
                 log_warning("Failed to unpin expired %s, trying again: %s",
@@ -76,20 +57,6 @@ static int expiry_unpin(Cluster *cluster, const Cid *cid) {
                 return 0;
         }
         log_info("Pin %s has expired and is unpinned.", cid_format(cid, text));
-        return 1;
-}
-
-/* 1 to go on, 0 to end the round. A pin of the same CID that is in the log and not applied yet may give it a
- * new life: an unpin behind it would take away what was acknowledged. */
-static int expiry_settle(Cluster *cluster, const Cid *cid, uint64_t now) {
-        int r;
-
-        r = expiry_is_due(cluster, cid, now);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-        if (cluster->expiry.pending[cluster_expiry_bucket(cid)] == 0)
-                return expiry_unpin(cluster, cid);
-        expiry_postpone(&cluster->expiry);
         return 1;
 }
 
@@ -111,7 +78,7 @@ static int expiry_look(Cluster *cluster, uint64_t now) {
         if (pin.expire_at > now)
                 expiry->next = MIN(expiry->next, pin.expire_at);
         else if (pin.expire_at > 0)
-                r = expiry_settle(cluster, &pin.cid, now);
+                r = expiry_unpin(cluster, &pin.cid, value, value_size);
         pin_done(&pin);
         return r;
 }

@@ -32,7 +32,6 @@ struct ClusterImport {
 
         Str bytes; /* of the batch that is being gathered */
         size_t offsets[CONSENSUS_OPS_MAX + 1];
-        uint16_t buckets[CONSENSUS_OPS_MAX];
         size_t n;
         ImportBatch batches[IMPORT_BATCHES];
         uint64_t n_committed;
@@ -43,8 +42,6 @@ struct ClusterImport {
         sd_event_source *retry;
         sd_event_source *end; /* tells DONE from the loop */
 };
-
-static_assert(CLUSTER_EXPIRY_BUCKETS <= UINT16_MAX, "a bucket fits");
 
 /* ---- ending ---- */
 
@@ -133,8 +130,6 @@ static int import_submit(ClusterImport *import, ImportBatch *batch, Error *reter
         if (r < 0)
                 return reterr->code == ERROR_BUSY ? 0 : r;
 
-        for (size_t i = 0; i < import->n; i++)
-                cluster_expiry_submitted(import->cluster, import->buckets[i]);
         batch->n = import->n;
         import->n = 0;
         import->busy_since = 0;
@@ -315,7 +310,7 @@ static int import_append(ClusterImport *import, const Pin *pin, Error *reterr) {
                 return error_set_errno(reterr, r, "pin %s: %m", cid_format(&pin->cid, text));
 
         import->offsets[import->n] = start;
-        import->buckets[import->n++] = (uint16_t) cluster_expiry_bucket(&pin->cid);
+        import->n++;
         import->offsets[import->n] = import->bytes.len;
         return 1;
 }

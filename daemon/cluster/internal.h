@@ -18,7 +18,6 @@
 #define CLUSTER_COMMIT_TIMEOUT (60 * USEC_PER_SEC)
 #define CLUSTER_GC_KEYS_MAX 100000 /* listed of one garbage collection */
 #define CLUSTER_CHECK_INTERVAL (6 * 3600 * USEC_PER_SEC)
-#define CLUSTER_EXPIRY_BUCKETS 1024
 
 #define CLUSTER_IS_STOPPING "the peer is being stopped"
 #define CLUSTER_IS_FOLLOWER "this peer is configured to be in follower mode. Write operations are disabled"
@@ -30,8 +29,6 @@ typedef struct ClusterExpiry {
         sd_event_source *slice;
         StateScan *scan;
         bool again; /* something is due that could not be unpinned in this round */
-        uint32_t pending[CLUSTER_EXPIRY_BUCKETS]; /* pins submitted and not yet applied, by a hash of their
-                                                     CIDs */
 } ClusterExpiry;
 
 struct Cluster {
@@ -158,7 +155,4 @@ void cluster_tell_status(Cluster *cluster, const Cid *cid);
 int cluster_expiry_start(Cluster *cluster);
 void cluster_expiry_stop(Cluster *cluster);
 void cluster_expiry_reload(Cluster *cluster); /* the interval is another one */
-/* A pin went into the log, with the bucket of its CID; it was applied. */
-unsigned cluster_expiry_bucket(const Cid *cid);
-void cluster_expiry_submitted(Cluster *cluster, unsigned bucket);
 void cluster_expiry_applied(Cluster *cluster, const Pin *pin);

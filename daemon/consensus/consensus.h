@@ -47,7 +47,16 @@ typedef enum ConsensusOpKind {                      /* stored: never renumbered 
                                CONSENSUS_PEER_REMOVE = 4,
                                CONSENSUS_REQUEST_PUT = 5,
                                CONSENSUS_REQUEST_REMOVE = 6,
+                               /* Only while what the pinset has of the CID is what it was: the body begins
+                                * with consensus_condition() of it. Told as the kind without the condition,
+                                * and only when it was carried out. */
+                               CONSENSUS_PIN_IF = 7,
+                               CONSENSUS_UNPIN_IF = 8,
 } ConsensusOpKind;
+
+#define CONSENSUS_CONDITION_SIZE 16
+/* Of the bytes of a pin, as state_pinset_get_bytes() has them. */
+void consensus_condition(const void *value, size_t size, uint8_t condition[static CONSENSUS_CONDITION_SIZE]);
 
 typedef struct ConsensusOp {
         ConsensusOpKind kind;

@@ -261,7 +261,7 @@ static void tell_entry(Consensus *c, const ConsensusEntry *entry) {
         ConsensusCall *call = LIST_FIRST(&c->appended, ConsensusCall, link);
 
         if (entry->type == CONSENSUS_ENTRY_COMMAND)
-                consensus_fsm_tell(entry, &c->events, c->options.userdata);
+                consensus_fsm_tell(c->disk_state.pinset, entry, &c->events, c->options.userdata);
         if (call && call->index == entry->index)
                 consensus_driver_end_call(c, call, 0, NULL);
 }

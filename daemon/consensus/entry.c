@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "daemon/base/hash.h"
 #include "daemon/base/protobuf.h"
 #include "daemon/base/varint.h"
 
@@ -75,7 +76,7 @@ int consensus_entry_next(ConsensusEntryReader *reader, ConsensusOp *ret) {
         kind = *reader->at;
         if (kind == 0)
                 return -EBADMSG;
-        if (kind > CONSENSUS_REQUEST_REMOVE)
+        if (kind > CONSENSUS_UNPIN_IF)
                 return CONSENSUS_ENTRY_NEWER;
 
         n = varint_read(reader->at + 1, (size_t) (reader->end - reader->at - 1), &size);
@@ -107,7 +108,36 @@ static int pin_key(const ConsensusOp *op, Cid *ret) {
         }
 }
 
-int consensus_entry_key(const ConsensusOp *op, Cid *ret) {
+void consensus_condition(
+                const void *value, size_t size, uint8_t condition[static CONSENSUS_CONDITION_SIZE]) {
+        uint8_t digest[HASH_SHA256_SIZE];
+
+        hash_sha256(value, size, digest);
+        memcpy(condition, digest, CONSENSUS_CONDITION_SIZE);
+}
+
+int consensus_entry_strip(const ConsensusOp *op, ConsensusOp *ret, const uint8_t **ret_condition) {
+        *ret = *op;
+        *ret_condition = NULL;
+        if (op->kind != CONSENSUS_PIN_IF && op->kind != CONSENSUS_UNPIN_IF)
+                return 0;
+        if (op->size <= CONSENSUS_CONDITION_SIZE)
+                return -EBADMSG;
+        *ret_condition = op->body;
+        *ret = (ConsensusOp){
+                .kind = op->kind == CONSENSUS_PIN_IF ? CONSENSUS_PIN : CONSENSUS_UNPIN,
+                .body = (const uint8_t *) op->body + CONSENSUS_CONDITION_SIZE,
+                .size = op->size - CONSENSUS_CONDITION_SIZE,
+        };
+        return 0;
+}
+
+int consensus_entry_key(const ConsensusOp *conditional, Cid *ret) {
+        const uint8_t *condition;
+        ConsensusOp bare, *op = &bare;
+
+        if (consensus_entry_strip(conditional, op, &condition) < 0)
+                return -EBADMSG;
         switch (op->kind) {
 
         case CONSENSUS_PIN:
@@ -120,6 +150,8 @@ int consensus_entry_key(const ConsensusOp *op, Cid *ret) {
         case CONSENSUS_PEER_REMOVE:
         case CONSENSUS_REQUEST_PUT:
         case CONSENSUS_REQUEST_REMOVE:
+        case CONSENSUS_PIN_IF:
+        case CONSENSUS_UNPIN_IF:
                 break;
         }
         return -EBADMSG;

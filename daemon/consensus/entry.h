@@ -5,8 +5,9 @@
  *
  * The payload of a command is a version byte and then operations, each {kind, varint length, body}: all of
  * them are applied or none. Kinds are those of ConsensusOpKind; 1 and 2 are changes of the pinset (a
- * protobuf Pin; the bytes of a CID), 3 to 6 carry a body of their own. An unknown version or kind was
- * written by a newer release: a peer that skipped it would diverge from the others, so it must stop.
+ * protobuf Pin; the bytes of a CID), 3 to 6 carry a body of their own, 7 and 8 are 1 and 2 on a condition.
+ * An unknown version or kind was written by a newer release: a peer that skipped it would diverge from the
+ * others, so it must stop.
  *
  * Payloads are counted: the write under way, the log's memory and the library's update hold the same bytes.
  * They are counted in the loop's thread only.
@@ -20,7 +21,7 @@
 #include "daemon/consensus/consensus.h"
 
 #define CONSENSUS_ENTRY_VERSION 1
-#define CONSENSUS_ENTRY_BODY_MAX PIN_BYTES_MAX
+#define CONSENSUS_ENTRY_BODY_MAX (PIN_BYTES_MAX + CONSENSUS_CONDITION_SIZE)
 #define CONSENSUS_ENTRY_SIZE_MAX (2 * 1024 * 1024) /* of a payload; a submit of the largest size fits */
 
 typedef enum ConsensusEntryType { /* stored: never renumbered */
@@ -67,6 +68,10 @@ int consensus_entry_open(ConsensusEntryReader *reader, const void *bytes, size_t
 /* Answers 1 and an operation whose body is borrowed from the input, 0 at the end, CONSENSUS_ENTRY_NEWER.
  * Errors: -EBADMSG. */
 int consensus_entry_next(ConsensusEntryReader *reader, ConsensusOp *ret);
+
+/* OP without its condition, which goes to *RET_CONDITION; of any other kind as it is, and NULL. Errors:
+ * -EBADMSG. */
+int consensus_entry_strip(const ConsensusOp *op, ConsensusOp *ret, const uint8_t **ret_condition);
 
 /* The CID that a pin (the first field of its message) or an unpin is about. Errors: -EBADMSG. */
 int consensus_entry_key(const ConsensusOp *op, Cid *ret);

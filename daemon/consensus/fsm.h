@@ -19,4 +19,8 @@ int consensus_fsm_check(ConsensusOp *op, Str *canonical, Error *reterr);
  * ERROR_UNSUPPORTED when a newer release wrote it. */
 int consensus_fsm_apply(StatePinset *pinset, const ConsensusEntry *entry, Error *reterr);
 /* Tell of what was applied. */
-void consensus_fsm_tell(const ConsensusEntry *entry, const ConsensusEvents *events, void *userdata);
+void consensus_fsm_tell(
+                StatePinset *pinset,
+                const ConsensusEntry *entry,
+                const ConsensusEvents *events,
+                void *userdata);

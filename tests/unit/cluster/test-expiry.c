@@ -26,7 +26,6 @@ static void put(uint64_t n, uint64_t expire_at) {
         g_assert_cmpint(pin_write(&pin, &body), ==, 0);
         op = (ConsensusOp){ .kind = CONSENSUS_PIN, .body = body.data, .size = body.len };
         g_assert_cmpint(consensus_submit(peer.cluster->consensus, NULL, &op, 1, NULL, NULL, NULL), ==, 0);
-        cluster_expiry_submitted(peer.cluster, cluster_expiry_bucket(&pin.cid));
 }
 
 static int is_there(uint64_t n) {
@@ -88,30 +87,10 @@ static void test_followers_do_not_unpin(void) {
         tear_down();
 }
 
-/* A pin of the same CID that is in the log gives it a new life: it must not be unpinned behind that. */
-static void test_a_pin_under_way_wins(void) {
-        Cid cid = peer_cid(1);
-        unsigned bucket = cluster_expiry_bucket(&cid);
-
-        set_up();
-        put(1, time_now() - USEC_PER_SEC);
-        cluster_expiry_submitted(peer.cluster, bucket); /* one more that has not come */
-        PEER_UNTIL(&peer, is_there(1) == 1);
-        PEER_UNTIL(&peer, peer.cluster->expiry.again);
-        g_assert_cmpint(is_there(1), ==, 1);
-        put(1, 0);
-        PEER_UNTIL(&peer, peer.cluster->expiry.pending[bucket] == 1);
-        peer.cluster->expiry.pending[bucket] = 0;
-        PEER_UNTIL(&peer, !peer.cluster->expiry.again && !peer.cluster->expiry.scan);
-        g_assert_cmpint(is_there(1), ==, 1);
-        tear_down();
-}
-
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/cluster/expiry/what-is-due-goes", test_what_is_due_goes);
         g_test_add_func("/cluster/expiry/no-scan-before-its-time", test_no_scan_before_its_time);
         g_test_add_func("/cluster/expiry/followers-do-not-unpin", test_followers_do_not_unpin);
-        g_test_add_func("/cluster/expiry/a-pin-under-way-wins", test_a_pin_under_way_wins);
         return g_test_run();
 }

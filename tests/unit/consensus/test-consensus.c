@@ -232,7 +232,7 @@ static void test_writes_during_a_snapshot(Fixture *f, gconstpointer data _unused
 
 static void test_bad_submits(Fixture *f, gconstpointer data _unused_) {
         static const char garbage[4] = { 1, 2, 3, 4 };
-        g_autofree char *large = g_malloc0(PIN_BYTES_MAX + 1);
+        g_autofree char *large = g_malloc0(CONSENSUS_ENTRY_BODY_MAX + 1);
         const struct {
                 ConsensusOp op;
                 ErrorCode code;
@@ -241,8 +241,8 @@ static void test_bad_submits(Fixture *f, gconstpointer data _unused_) {
                 { { CONSENSUS_PIN, garbage, 4 }, ERROR_INVALID, "no pin message" },
                 { { CONSENSUS_UNPIN, garbage, 4 }, ERROR_INVALID, "no CID" },
                 { { CONSENSUS_PIN, garbage, 0 }, ERROR_INVALID, "0 bytes" },
-                { { CONSENSUS_PEER_PUT, large, PIN_BYTES_MAX + 1 }, ERROR_TOO_BIG, "65537 bytes" },
-                { { (ConsensusOpKind) 7, garbage, 4 }, ERROR_INVALID, "kind 7" },
+                { { CONSENSUS_PEER_PUT, large, CONSENSUS_ENTRY_BODY_MAX + 1 }, ERROR_TOO_BIG, "65553 bytes" },
+                { { (ConsensusOpKind) 9, garbage, 4 }, ERROR_INVALID, "kind 9" },
                 { { (ConsensusOpKind) 0, garbage, 4 }, ERROR_INVALID, "kind 0" },
         };
         g_autofree ConsensusOp *many = g_new0(ConsensusOp, CONSENSUS_OPS_MAX + 1);

@@ -76,10 +76,82 @@ static void test_applies_in_order(Fixture *f, gconstpointer data _unused_) {
                 g_assert_cmpint(state_pinset_has(f->pinset, &two), ==, 1);
                 g_assert_cmpuint(state_pinset_count(f->pinset), ==, 1);
         }
-        consensus_fsm_tell(&entry, &events, told);
+        consensus_fsm_tell(f->pinset, &entry, &events, told);
         g_assert_cmpstr(told->str, ==, "1@9 cid 1@9 cid 2@9 cid 3@9 ");
         g_string_free(told, TRUE);
         consensus_entry_done(&entry);
+}
+
+/* What was read by the one who asks is not there any more: nothing happens, and nothing is told. */
+static void test_conditions(Fixture *f, gconstpointer data _unused_) {
+        const ConsensusEvents events = { .applied = on_applied };
+        _cleanup_(str_done) Str one = {}, other = {}, body = {};
+        uint8_t condition[CONSENSUS_CONDITION_SIZE];
+        GString *told = g_string_new(NULL);
+        Cid cid;
+
+        node_pin_cid(1, &cid);
+        node_pin_bytes(1, &one);
+        (void) str_append_bytes(&other, one.data, one.len);
+        (void) str_append_bytes(&other, "\x38\x01", 2); /* another value of the same CID */
+        consensus_condition(one.data, one.len, condition);
+        (void) str_append_bytes(&body, condition, sizeof(condition));
+        (void) str_append_bytes(&body, other.data, other.len);
+        _cleanup_(str_done) Str unpin = {};
+        (void) str_append_bytes(&unpin, condition, sizeof(condition));
+        (void) str_append_bytes(&unpin, cid.bytes, cid.size);
+
+        const struct {
+                ConsensusOp op;
+                const char *told;
+                const Str *value; /* then; NULL: it is not there */
+        } steps[] = {
+                { { CONSENSUS_PIN_IF, body.data, body.len }, "", NULL },
+                { { CONSENSUS_UNPIN_IF, unpin.data, unpin.len }, "2@9 cid ", NULL }, /* repeated: harmless */
+                { { CONSENSUS_PIN, one.data, one.len }, "1@9 cid ", &one },
+                { { CONSENSUS_PIN_IF, body.data, body.len }, "1@9 cid ", &other },
+                { { CONSENSUS_UNPIN_IF, unpin.data, unpin.len }, "", &other },
+                { { CONSENSUS_PIN, one.data, one.len }, "1@9 cid ", &one },
+                { { CONSENSUS_UNPIN_IF, unpin.data, unpin.len }, "2@9 cid ", NULL },
+        };
+        for (size_t i = 0; i < ELEMENTSOF(steps); i++) {
+                _cleanup_(str_done) Str batch = {}, value = {};
+                ConsensusEntry entry;
+
+                g_test_message("step %zu", i);
+                (void) consensus_entry_begin(&batch);
+                g_assert_cmpint(consensus_entry_add(&batch, &steps[i].op), ==, 0);
+                entry = entry_of(batch.data, batch.len);
+                g_assert_cmpint(consensus_fsm_apply(f->pinset, &entry, NULL), ==, 1);
+                g_assert_cmpint(state_pinset_commit(f->pinset, entry.index), ==, 0);
+                consensus_fsm_tell(f->pinset, &entry, &events, told);
+                g_assert_cmpstr(told->str, ==, steps[i].told);
+                g_string_truncate(told, 0);
+                g_assert_cmpint(state_pinset_get_bytes(f->pinset, &cid, &value), ==, steps[i].value != NULL);
+                if (steps[i].value)
+                        g_assert_cmpmem(value.data, value.len, steps[i].value->data, steps[i].value->len);
+                consensus_entry_done(&entry);
+        }
+        g_string_free(told, TRUE);
+}
+
+static void test_conditions_are_checked(Fixture *f _unused_, gconstpointer data _unused_) {
+        static const ConsensusOp bad[] = {
+                { CONSENSUS_PIN_IF, "0123456789abcdef", 16 },
+                { CONSENSUS_UNPIN_IF, "0123456789abcde", 15 },
+                { CONSENSUS_UNPIN_IF, "0123456789abcdefx", 17 },
+                { CONSENSUS_PIN_IF, "0123456789abcdefx", 17 },
+        };
+        _cleanup_(str_done) Str canonical = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                _cleanup_(error_done) Error error = {};
+                ConsensusOp op = bad[i];
+
+                g_test_message("case %zu", i);
+                g_assert_cmpint(consensus_fsm_check(&op, &canonical, &error), <, 0);
+                g_assert_cmpint(error.code, ==, ERROR_INVALID);
+        }
 }
 
 static void test_newer_and_broken_entries(Fixture *f, gconstpointer data _unused_) {
@@ -93,11 +165,11 @@ static void test_newer_and_broken_entries(Fixture *f, gconstpointer data _unused
                   4,
                   ERROR_UNSUPPORTED,
                   "entry 9 of the log needs a newer version of this program: version 2" },
-                { "\x01\x03\x01x\x07\x01x",
+                { "\x01\x03\x01x\x09\x01x",
                   7,
                   ERROR_UNSUPPORTED,
-                  "needs a newer version of this program: operation 7 at offset 4" },
-                { "\x01\x07\x01x", 4, ERROR_UNSUPPORTED, "operation 7 at offset 1" },
+                  "needs a newer version of this program: operation 9 at offset 4" },
+                { "\x01\x09\x01x", 4, ERROR_UNSUPPORTED, "operation 9 at offset 1" },
                 { "\x01\x01", 2, ERROR_INVALID, "entry 9 of the log cannot be applied" },
                 { "\x01\x02\x01x", 4, ERROR_INVALID, "entry 9 of the log cannot be applied" },
                 { "", 0, ERROR_INVALID, "entry 9 of the log cannot be applied" },
@@ -151,6 +223,8 @@ static void test_out_of_memory(Fixture *f _unused_, gconstpointer data _unused_)
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         TEST("applies-in-order", test_applies_in_order);
+        TEST("conditions", test_conditions);
+        TEST("conditions-are-checked", test_conditions_are_checked);
         TEST("newer-and-broken-entries", test_newer_and_broken_entries);
         TEST("stores-the-canonical-form", test_stores_the_canonical_form);
         TEST("out-of-memory", test_out_of_memory);
