@@ -1,5 +1,6 @@
 #include "daemon/consensus/consensus.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
@@ -351,6 +352,20 @@ void consensus_receive(Consensus *c, const ConsensusMessage *message) {
 
 bool consensus_may_install(const Consensus *c, uint64_t index) {
         return !c->failed && !c->closing && c->install.index == 0 && index > c->commit;
+}
+
+int consensus_repair(Consensus *c, const ConsensusSnapshotHead *head, Error *reterr) {
+        if (c->failed || c->closing)
+                return error_set(reterr, ERROR_CANCELED, "the peer is shutting down");
+        if (!consensus_driver_may_repair(c, head))
+                return error_set(
+                                reterr,
+                                ERROR_REFUSED,
+                                "the log of this peer does not go on from snapshot %" PRIu64,
+                                head->index);
+        c->want_repair = true;
+        consensus_driver_wake(c);
+        return 0;
 }
 
 static int ask(Consensus *c, const ConsensusInput *input, Error *reterr) {

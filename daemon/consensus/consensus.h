@@ -38,6 +38,7 @@ typedef struct ConsensusCall ConsensusCall;
 typedef struct ConsensusMessage ConsensusMessage; /* message.h */
 struct ConsensusChange;                           /* engine.h */
 struct ConsensusMembers;                          /* engine.h */
+struct ConsensusSnapshotHead;                     /* message.h */
 struct ConsensusSnapshotStore;                    /* snapshot-store.h */
 
 typedef enum ConsensusOpKind {                      /* stored: never renumbered */
@@ -139,6 +140,12 @@ DEFINE_CLEANUP(ConsensusCall *, consensus_call_unref);
  * snapshot-store.h), and only while consensus_may_install(); the snapshot is then loaded, which blocks. */
 void consensus_receive(Consensus *consensus, const ConsensusMessage *message);
 bool consensus_may_install(const Consensus *consensus, uint64_t index);
+
+/* The pinset of this peer is not that of the others. A snapshot of another one, that HEAD tells of, lies
+ * whole and marked in raft/snapshot.received (snapshot-store.h): FAILED comes from the loop, with 75, and
+ * the next start puts it in the place of this peer's own and applies the log from there; the log stays as it
+ * is. Errors: ERROR_REFUSED: the log does not go on from there, or is not applied so far. */
+int consensus_repair(Consensus *consensus, const struct ConsensusSnapshotHead *head, Error *reterr);
 
 /* Begin a change of the members, or hand the leadership to RAFT_ID (0: to whoever is up to date). That it
  * has happened shows in the members, or in the leader. Errors: ERROR_NO_LEADER; ERROR_BUSY: another one is

@@ -161,6 +161,11 @@ int consensus_driver_on_interval(sd_event_source *source, uint64_t usec, void *u
 
 /* ---- one of another peer */
 
+bool consensus_driver_may_repair(const Consensus *c, const ConsensusSnapshotHead *head) {
+        return c->install.index == 0 && head->index <= c->applied &&
+               consensus_recovery_joins(c->disk_state.log, head);
+}
+
 static int load_members(Consensus *c) {
         ConsensusMembers members;
         int r;

@@ -155,6 +155,17 @@ static void restart(Consensus *c) {
         consensus_driver_fail(c, CONSENSUS_EXIT_RESTART, &error);
 }
 
+static void restart_to_repair(Consensus *c) {
+        _cleanup_(error_done) Error error = {};
+
+        (void) error_set(
+                        &error,
+                        ERROR_CANCELED,
+                        "the pinset is not that of the other peers; starting again from a snapshot of the "
+                        "leader");
+        consensus_driver_fail(c, CONSENSUS_EXIT_RESTART, &error);
+}
+
 int consensus_driver_feed(Consensus *c, const ConsensusInput *input) {
         _cleanup_(consensus_update_done) ConsensusUpdate update = {};
         _cleanup_(error_done) Error error = {};
@@ -394,6 +405,8 @@ void consensus_driver_wake(Consensus *c) {
 static void go_on(Consensus *c) {
         int r;
 
+        if (!c->failed && c->want_repair)
+                restart_to_repair(c);
         if (!c->failed)
                 end_lost(c);
         if (!c->failed && c->install.index > 0)

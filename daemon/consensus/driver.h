@@ -57,7 +57,7 @@ struct Consensus {
         ConsensusState state;
         uint64_t term, leader, leader_told;
         uint64_t commit, applied;
-        bool ready, failed, closing, want_barrier, want_snapshot;
+        bool ready, failed, closing, want_barrier, want_snapshot, want_repair;
 };
 
 void consensus_driver_wake(Consensus *consensus); /* what an input made possible happens in the loop */
@@ -79,3 +79,4 @@ int consensus_driver_on_timer(sd_event_source *source, uint64_t usec, void *user
 void consensus_driver_snapshot_if_due(Consensus *consensus, bool interval);
 int consensus_driver_on_interval(sd_event_source *source, uint64_t usec, void *userdata);
 void consensus_driver_install_if_due(Consensus *consensus);
+bool consensus_driver_may_repair(const Consensus *consensus, const ConsensusSnapshotHead *head);

@@ -274,7 +274,7 @@ static int open_log(ConsensusRecovery *recovery, const ConsensusOptions *options
 }
 
 /* H13: the log goes on where the snapshot ends. */
-static bool log_joins(const ConsensusLog *log, const ConsensusSnapshotHead *head) {
+bool consensus_recovery_joins(const ConsensusLog *log, const ConsensusSnapshotHead *head) {
         uint64_t first = consensus_log_first(log);
 
         if (consensus_log_last(log) + 1 == first) /* empty: it can only begin right after */
@@ -363,7 +363,7 @@ static int try_snapshot(
         if (r < 0)
                 return r;
 
-        joins = log_joins(recovery->log, &head);
+        joins = consensus_recovery_joins(recovery->log, &head);
         if (!joins && !newest)
                 return error_set(
                                 reterr,
@@ -419,14 +419,74 @@ static int set_aside_newer(
         return r;
 }
 
-static int choose_snapshot(ConsensusRecovery *recovery, Error *reterr) {
+static ConsensusSnapshotStore snapshots_of(const ConsensusRecovery *recovery) {
         ConsensusSnapshotStore store = { .dir_fd = recovery->dir_fd, .folder = recovery->folder };
+
+        memcpy(store.cluster_id, recovery->meta.cluster_id, STATE_CLUSTER_ID_SIZE);
+        return store;
+}
+
+/* This peer's pinset was found to be another one than the leader's, so its cache and its snapshots are
+ * worth nothing. A crash in the middle leaves the mark, and this begins again. */
+static int repair(
+                ConsensusRecovery *recovery,
+                const ConsensusSnapshotStore *store,
+                const ConsensusSnapshotHead *head,
+                Error *reterr) {
+        _cleanup_free_ uint64_t *items = NULL;
+        size_t n = 0;
+        int r;
+
+        r = consensus_snapshot_list(store, &items, &n);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s: cannot list: %m", recovery->folder);
+        r = clear_pinset(recovery, reterr);
+        if (r == 0)
+                r = set_aside_newer(store, items, n, reterr);
+        if (r == 0)
+                r = consensus_snapshot_receive(store, head, reterr);
+        if (r < 0)
+                return r;
+
+        log_notice("%s: the pinset is made anew from snapshot %" PRIu64 " of the leader and the log",
+                   recovery->folder,
+                   head->index);
+        return 0;
+}
+
+/* What was on its way here when the process ended is of no use, unless it is to repair this peer. */
+static int settle_received(ConsensusRecovery *recovery, Error *reterr) {
+        _cleanup_(consensus_snapshot_head_done) ConsensusSnapshotHead head = {};
+        ConsensusSnapshotStore store = snapshots_of(recovery);
+        int r;
+
+        if (faccessat(recovery->dir_fd,
+                      CONSENSUS_SNAPSHOT_RECEIVED "/" CONSENSUS_SNAPSHOT_REPAIR,
+                      F_OK,
+                      0) == 0) {
+                if (consensus_snapshot_open_received(&store, &head, NULL) == 0 &&
+                    head.index <= consensus_log_last(recovery->log) &&
+                    consensus_recovery_joins(recovery->log, &head))
+                        return repair(recovery, &store, &head, reterr);
+                log_warning("%s/" CONSENSUS_SNAPSHOT_RECEIVED ": the log does not go on from it, ignoring",
+                            recovery->folder);
+        }
+
+        r = file_remove_tree(recovery->dir_fd, CONSENSUS_SNAPSHOT_RECEIVED);
+        return r < 0 ? error_set_errno(reterr,
+                                       r,
+                                       "%s/" CONSENSUS_SNAPSHOT_RECEIVED ": cannot remove: %m",
+                                       recovery->folder)
+                     : 0;
+}
+
+static int choose_snapshot(ConsensusRecovery *recovery, Error *reterr) {
+        ConsensusSnapshotStore store = snapshots_of(recovery);
         _cleanup_(error_done) Error first = {};
         _cleanup_free_ uint64_t *items = NULL;
         size_t n = 0, i;
         int r;
 
-        memcpy(store.cluster_id, recovery->meta.cluster_id, STATE_CLUSTER_ID_SIZE);
         r = consensus_snapshot_list(&store, &items, &n);
         if (r < 0)
                 return error_set_errno(reterr, r, "%s: cannot list: %m", recovery->folder);
@@ -529,6 +589,9 @@ static int recover(ConsensusRecovery *recovery, const ConsensusOptions *options,
         if (r < 0)
                 return r;
         r = open_pinset(recovery, options, reterr);
+        if (r < 0)
+                return r;
+        r = settle_received(recovery, reterr);
         if (r < 0)
                 return r;
         r = choose_snapshot(recovery, reterr);

@@ -25,6 +25,9 @@ typedef struct ConsensusRecovery {
         ConsensusMembers members; /* the newest that the disk knows, committed or not */
 } ConsensusRecovery;
 
+/* The log goes on where the snapshot ends (H13). */
+bool consensus_recovery_joins(const ConsensusLog *log, const ConsensusSnapshotHead *head);
+
 /* Errors: ERROR_IO with file, offset and what to do; ERROR_REFUSED: the folder of another peer;
  * ERROR_INVALID: bad members of a first start. Blocks. */
 int consensus_recover(ConsensusRecovery *ret, const ConsensusOptions *options, Error *reterr);

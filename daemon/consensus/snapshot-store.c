@@ -155,35 +155,28 @@ int consensus_snapshot_list(const ConsensusSnapshotStore *store, uint64_t **ret,
         return 0;
 }
 
-static int join_path(const ConsensusSnapshotStore *store, uint64_t index, const char *file, char **ret) {
-        char name[CONSENSUS_SNAPSHOT_NAME_MAX];
-
-        return asprintf(ret, "%s/%s/%s", store->folder, consensus_snapshot_name(index, name), file) < 0
-                               ? -ENOMEM
-                               : 0;
+static int join_path(const ConsensusSnapshotStore *store, const char *name, const char *file, char **ret) {
+        return asprintf(ret, "%s/%s/%s", store->folder, name, file) < 0 ? -ENOMEM : 0;
 }
 
-static int open_file(const ConsensusSnapshotStore *store, uint64_t index, const char *file) {
-        char name[CONSENSUS_SNAPSHOT_NAME_MAX];
+static int open_file(const ConsensusSnapshotStore *store, const char *name, const char *file) {
         _cleanup_close_ int dir_fd = -1;
         int fd;
 
-        dir_fd = openat(store->dir_fd,
-                        consensus_snapshot_name(index, name),
-                        O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        dir_fd = openat(store->dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dir_fd < 0)
                 return -errno;
         fd = openat(dir_fd, file, O_RDONLY | O_CLOEXEC);
         return fd < 0 ? -errno : fd;
 }
 
-static int read_members(const ConsensusSnapshotStore *store, uint64_t index, char **ret, size_t *ret_n) {
+static int read_members(const ConsensusSnapshotStore *store, const char *name, char **ret, size_t *ret_n) {
         _cleanup_free_ char *bytes = NULL;
         _cleanup_close_ int fd = -1;
         struct stat st;
         int r;
 
-        fd = open_file(store, index, CONSENSUS_SNAPSHOT_MEMBERS);
+        fd = open_file(store, name, CONSENSUS_SNAPSHOT_MEMBERS);
         if (fd < 0)
                 return fd;
         if (fstat(fd, &st) < 0)
@@ -203,6 +196,7 @@ static int read_members(const ConsensusSnapshotStore *store, uint64_t index, cha
         return 0;
 }
 
+/* INDEX 0: any. */
 static int check_head(
                 const ConsensusSnapshotStore *store,
                 uint64_t index,
@@ -213,15 +207,17 @@ static int check_head(
 
         if (memcmp(cluster_id, store->cluster_id, STATE_CLUSTER_ID_SIZE) != 0)
                 return -EBADMSG;
-        if (head->index != index || head->term == 0 || head->configuration.index > index)
+        if ((index > 0 && head->index != index) || head->index == 0 || head->term == 0 ||
+            head->configuration.index > head->index)
                 return -EBADMSG;
         r = consensus_members_decode(head->configuration.members, &members);
         consensus_members_done(&members);
         return r;
 }
 
-int consensus_snapshot_open(
+static int open_named(
                 const ConsensusSnapshotStore *store,
+                const char *name,
                 uint64_t index,
                 ConsensusSnapshotHead *ret,
                 Error *reterr) {
@@ -232,11 +228,11 @@ int consensus_snapshot_open(
         size_t n = 0;
         int r;
 
-        r = join_path(store, index, CONSENSUS_SNAPSHOT_MEMBERS, &path);
+        r = join_path(store, name, CONSENSUS_SNAPSHOT_MEMBERS, &path);
         if (r < 0)
                 return error_set_errno(reterr, r, "out of memory");
 
-        r = read_members(store, index, &bytes, &n);
+        r = read_members(store, name, &bytes, &n);
         if (r == 0)
                 r = consensus_snapshot_decode(bytes, n, &head, cluster_id);
         if (r == 1)
@@ -257,6 +253,21 @@ int consensus_snapshot_open(
         return 0;
 }
 
+int consensus_snapshot_open(
+                const ConsensusSnapshotStore *store,
+                uint64_t index,
+                ConsensusSnapshotHead *ret,
+                Error *reterr) {
+        char name[CONSENSUS_SNAPSHOT_NAME_MAX];
+
+        return open_named(store, consensus_snapshot_name(index, name), index, ret, reterr);
+}
+
+int consensus_snapshot_open_received(
+                const ConsensusSnapshotStore *store, ConsensusSnapshotHead *ret, Error *reterr) {
+        return open_named(store, CONSENSUS_SNAPSHOT_RECEIVED, 0, ret, reterr);
+}
+
 static int take_pin(const void *key, size_t key_size, const void *value, size_t value_size, void *userdata) {
         StatePinset *pinset = userdata;
         Cid cid;
@@ -272,15 +283,17 @@ int consensus_snapshot_load(
                 StatePinset *pinset,
                 Error *reterr) {
 
+        char name[CONSENSUS_SNAPSHOT_NAME_MAX];
         _cleanup_free_ char *path = NULL;
         _cleanup_close_ int fd = -1;
         StateSnapshotHead dump;
         int r;
 
-        r = join_path(store, head->index, CONSENSUS_SNAPSHOT_DUMP, &path);
+        consensus_snapshot_name(head->index, name);
+        r = join_path(store, name, CONSENSUS_SNAPSHOT_DUMP, &path);
         if (r < 0)
                 return error_set_errno(reterr, r, "out of memory");
-        fd = open_file(store, head->index, CONSENSUS_SNAPSHOT_DUMP);
+        fd = open_file(store, name, CONSENSUS_SNAPSHOT_DUMP);
         if (fd < 0)
                 return error_set_errno(reterr, fd, "%s: cannot read: %m", path);
 
@@ -315,7 +328,9 @@ int consensus_snapshot_set_aside(const ConsensusSnapshotStore *store, uint64_t i
 }
 
 uint64_t consensus_snapshot_bytes(const ConsensusSnapshotStore *store, uint64_t index) {
-        _cleanup_close_ int fd = open_file(store, index, CONSENSUS_SNAPSHOT_DUMP);
+        char name[CONSENSUS_SNAPSHOT_NAME_MAX];
+        _cleanup_close_ int fd = open_file(
+                        store, consensus_snapshot_name(index, name), CONSENSUS_SNAPSHOT_DUMP);
         struct stat st;
 
         return fd >= 0 && fstat(fd, &st) == 0 ? (uint64_t) st.st_size : 0;

@@ -17,6 +17,9 @@
 #define CONSENSUS_SNAPSHOT_HEADER 64
 #define CONSENSUS_SNAPSHOT_NEW "snapshot.new"
 #define CONSENSUS_SNAPSHOT_RECEIVED "snapshot.received" /* of another peer, until it is taken over */
+/* A file in there: at the next start it takes the place of this peer's own snapshots (consensus_repair()).
+ */
+#define CONSENSUS_SNAPSHOT_REPAIR "repair"
 #define CONSENSUS_SNAPSHOT_DUMP "pins.dump"
 #define CONSENSUS_SNAPSHOT_MEMBERS "members"
 #define CONSENSUS_SNAPSHOT_NAME_MAX 48
@@ -51,6 +54,9 @@ int consensus_snapshot_open(
                 uint64_t index,
                 ConsensusSnapshotHead *ret,
                 Error *reterr);
+/* The one that was received. Errors: ERROR_IO, naming the file. */
+int consensus_snapshot_open_received(
+                const ConsensusSnapshotStore *store, ConsensusSnapshotHead *ret, Error *reterr);
 /* Fill the empty PINSET. On failure the caller clears it. Blocks. */
 int consensus_snapshot_load(
                 const ConsensusSnapshotStore *store,

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -263,6 +264,117 @@ static void test_joins_a_cluster(void) {
         help_folder_done(&folder);
 }
 
+/* ---- a pinset that is not the others' */
+
+static bool exists(const HelpFolder *folder, const char *name) {
+        return faccessat(folder->fd, name, F_OK, 0) == 0;
+}
+
+/* A peer whose cache, closed in order, lacks pin 2, and its older snapshot once more as received. */
+static void make_diverged(const HelpFolder *folder) {
+        static const char *const names[] = { "members", "pins.dump" };
+        uint64_t pins;
+        Image image;
+        Node node;
+        Cid cid;
+
+        image_make(&image, folder, 1000, &pins);
+        image_done(&image);
+        node_init(&node, folder);
+        settings(&node);
+        node_start(&node);
+        node_pin_cid(2, &cid);
+        g_assert_cmpint(state_pinset_remove(consensus_pinset(node.consensus), &cid), ==, 1);
+        g_assert_cmpint(state_pinset_commit(
+                                        consensus_pinset(node.consensus), node_status(&node).applied_index),
+                        ==,
+                        0);
+        node_close(&node);
+        node_done(&node);
+
+        g_assert_cmpint(mkdirat(folder->fd, "raft/snapshot.received", 0700), ==, 0);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                g_autofree char *from = g_strdup_printf("raft/snapshot-00000000000000000008/%s", names[i]);
+                g_autofree char *to = g_strdup_printf("raft/snapshot.received/%s", names[i]);
+                g_autofree char *bytes = NULL;
+                size_t n;
+
+                bytes = help_read(folder, from, &n);
+                help_write(folder, to, bytes, n);
+        }
+}
+
+static void open_diverged(const HelpFolder *folder, bool repaired) {
+        Node node;
+
+        node_init(&node, folder);
+        settings(&node);
+        node_start(&node);
+        g_assert_cmpint(node_has(&node, 2), ==, repaired);
+        g_assert_cmpuint(node_count(&node), ==, repaired ? 16 : 15);
+        g_assert_false(exists(folder, "raft/snapshot.received"));
+        node_done(&node);
+}
+
+/* What a transfer has left is removed; only the mark makes it count. */
+static void test_received_without_mark(void) {
+        HelpFolder folder;
+
+        help_folder_make(&folder);
+        make_diverged(&folder);
+        open_diverged(&folder, false);
+        g_assert_true(exists(&folder, "raft/snapshot-00000000000000000014"));
+        help_folder_done(&folder);
+}
+
+/* STEP: how far a start got that crashed. */
+static void test_repaired(void) {
+        static const char *const own[] = { "raft/snapshot-00000000000000000014",
+                                           "raft/snapshot-00000000000000000008" };
+
+        for (size_t step = 0; step <= ELEMENTSOF(own); step++) {
+                HelpFolder folder;
+
+                help_folder_make(&folder);
+                make_diverged(&folder);
+                help_write(&folder, "raft/snapshot.received/repair", "", 0);
+                for (size_t i = 0; i < step; i++) {
+                        g_autofree char *aside = g_strdup_printf("%s.broken", own[i]);
+
+                        g_assert_cmpint(renameat(folder.fd, own[i], folder.fd, aside), ==, 0);
+                }
+                open_diverged(&folder, true);
+                g_assert_true(exists(&folder, "raft/snapshot-00000000000000000008"));
+                g_assert_true(exists(&folder, "raft/snapshot-00000000000000000008.broken"));
+                g_assert_true(exists(&folder, "raft/snapshot-00000000000000000014.broken"));
+                g_assert_false(exists(&folder, "raft/snapshot-00000000000000000014"));
+                open_diverged(&folder, true);
+                help_folder_done(&folder);
+        }
+}
+
+/* Its last entry is another one than that of the log: nothing is touched. */
+static void test_received_does_not_join(void) {
+        _cleanup_(consensus_snapshot_head_done) ConsensusSnapshotHead head = {};
+        uint8_t cluster_id[STATE_CLUSTER_ID_SIZE];
+        _cleanup_(str_done) Str other = {};
+        g_autofree char *members = NULL;
+        HelpFolder folder;
+        size_t n;
+
+        help_folder_make(&folder);
+        make_diverged(&folder);
+        members = help_read(&folder, "raft/snapshot.received/members", &n);
+        g_assert_cmpint(consensus_snapshot_decode(members, n, &head, cluster_id), ==, 0);
+        head.term++;
+        g_assert_cmpint(consensus_snapshot_encode(&head, cluster_id, &other), ==, 0);
+        help_write(&folder, "raft/snapshot.received/members", other.data, other.len);
+        help_write(&folder, "raft/snapshot.received/repair", "", 0);
+        open_diverged(&folder, false);
+        g_assert_true(exists(&folder, "raft/snapshot-00000000000000000014"));
+        help_folder_done(&folder);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         (void) log_set_levels("crit");
@@ -274,5 +386,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/consensus/recovery/sole-voter-begins-a-term", test_sole_voter_begins_a_term);
         g_test_add_func("/consensus/recovery/log-behind-the-snapshot", test_log_behind_the_snapshot);
         g_test_add_func("/consensus/recovery/joins-a-cluster", test_joins_a_cluster);
+        g_test_add_func("/consensus/recovery/received-without-mark", test_received_without_mark);
+        g_test_add_func("/consensus/recovery/repaired", test_repaired);
+        g_test_add_func("/consensus/recovery/received-does-not-join", test_received_does_not_join);
         return g_test_run();
 }
