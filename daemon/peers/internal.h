@@ -7,7 +7,7 @@
  *   transport.c       Raft's messages on the links
  *   book.c            who is known, by which name, at which addresses; the peerstore; hello
  *   submit.c          changes of the pinset, forwarded to the leader
- *   snapshot-*.c      a snapshot for one who lacks too much of the log
+ *   snapshot.c        a snapshot for one who lacks too much of the log (daemon/transfer)
  *   digest.c          do we have the same pinset?
  *   metrics.c         metrics on their way
  *   roles.c           who should vote: a pure function
@@ -23,8 +23,8 @@
 #include "daemon/base/map.h"
 #include "daemon/peers/note.h"
 #include "daemon/peers/peers.h"
+#include "daemon/transfer/transfer.h"
 
-typedef struct PeersFetch PeersFetch;
 typedef struct PeersDigests PeersDigests;
 typedef struct PeersManager PeersManager;
 typedef struct PeersManaged PeersManaged;
@@ -60,7 +60,7 @@ struct Peers {
         uint64_t leaderless_usec; /* monotonic: since when there is no leader; 0: there is one */
         uint64_t applied_index;
 
-        PeersFetch *fetch; /* at most one */
+        Transfer transfer; /* of snapshots */
         PeersDigests *digests;
         PeersManager *manager;
         List changes;
@@ -95,15 +95,13 @@ bool peers_is_passing(ErrorCode code);
 /* metrics.c */
 void peers_metrics_receive(Peers *peers, const PeerId *from, const void *bytes, size_t size);
 
-/* snapshot-serve.c: streams "pins.dump" of a snapshot that the store has, from an offset on. */
+/* snapshot.c: as the functions of transfer.h, with the links and the consensus that there are. */
 void peers_snapshot_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
-
-/* snapshot-fetch.c. INSTALL came from the member FROM: fetch its snapshot into raft/snapshot.received, check
- * it whole, then consensus_receive(). Takes the content of MESSAGE. One at a time: what comes meanwhile is
- * dropped (the leader repeats itself), unless it is for a newer snapshot. */
 void peers_fetch_begin(Peers *peers, const PeerId *from, ConsensusMessage *install);
+int peers_fetch_repair(Peers *peers, const PeerId *from, uint64_t least);
+void peers_fetch_on_progress(Peers *peers, uint64_t applied_index);
 void peers_fetch_link_changed(Peers *peers, const PeerId *peer, bool up); /* resume */
-void peers_fetch_stop(Peers *peers);
+void peers_fetch_stop(Peers *peers);                                      /* waits for the disk */
 
 /* digest.c */
 int peers_digests_new(Peers *peers);

@@ -104,6 +104,7 @@ static void on_link_changed(const PeerId *peer, bool up, void *userdata) {
                 return;
         if (up && is_trusted(peer, peers))
                 peers_hello_send(peers, peer);
+        peers_fetch_link_changed(peers, peer, up);
         if (peers_is_member(peers, peer))
                 peers->options.events->link_changed(peer, up, peers->options.userdata);
 }
@@ -174,6 +175,7 @@ void peers_on_progress(Peers *peers, uint64_t applied_index) {
         if (!peers->consensus || peers->is_stopping)
                 return;
         peers_submits_go_on(peers);
+        peers_fetch_on_progress(peers, applied_index);
 }
 
 void peers_on_members(Peers *peers) {
@@ -215,6 +217,7 @@ static int on_watch(sd_event_source *source, uint64_t usec _unused_, void *userd
 static const RpcMethod methods[] = {
         { "submit", RPC_MEMBER, peers_submit_on_request },
         { "change", RPC_MEMBER, peers_manager_on_request },
+        { TRANSFER_METHOD, RPC_MEMBER, peers_snapshot_on_request },
         {},
 };
 
@@ -303,6 +306,7 @@ void peers_detach(Peers *peers) {
         peers->is_stopping = true;
         peers_submits_stop(peers);
         peers_manager_stop(peers);
+        peers_fetch_stop(peers);
         peers_book_save(peers);
         peers->consensus = NULL;
 }

@@ -71,9 +71,12 @@ static bool may_send(Peers *peers, const PeerId *from, uint64_t raft_id) {
         return true;
 }
 
-static void take(Peers *peers, ConsensusMessage *message) {
-        if (message->type != CONSENSUS_MESSAGE_INSTALL)
-                consensus_receive(peers->consensus, message);
+static void take(Peers *peers, const PeerId *from, ConsensusMessage *message) {
+        if (message->type == CONSENSUS_MESSAGE_INSTALL) { /* when its snapshot is here */
+                peers_fetch_begin(peers, from, message);
+                return;
+        }
+        consensus_receive(peers->consensus, message);
         consensus_message_done(message);
 }
 
@@ -109,5 +112,5 @@ void peers_transport_receive(Peers *peers, const PeerId *from, const void *bytes
                 return;
         }
         message.peer = sender;
-        take(peers, &message);
+        take(peers, from, &message);
 }
