@@ -125,8 +125,12 @@ def boot(name, root, out, source, cgroups):
                    '--register=no', '--keep-unit', '--private-network', '--console=pipe', f'--bind={out}:/run/out',
                    f'--bind-ro={source}:/run/source', '--boot', 'systemd.unit=under-test.target', 'systemd.show_status=0']
         with open(os.path.join(out, 'console'), 'wb') as console:
-                return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, timeout=TIMEOUT,
-                                      preexec_fn=lambda: join(cgroups)).returncode
+                try:
+                        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, timeout=TIMEOUT,
+                                              preexec_fn=lambda: join(cgroups)).returncode
+                except subprocess.TimeoutExpired:
+                        print(f'# not over after {TIMEOUT} s')
+                        return 1
 
 
 def show(out):

@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""The installed units on the system bus, and on that of a user, under a systemd that was booted for them (boot.py)."""
+import contextlib
+import os
+import pwd
+import re
+import subprocess
+
+from machine import (API, ETC, HELLO, KUBO, SOCKET, UNIT, cleanup, edit, explained, fresh, get, journal, messages, ok, show, systemctl, told)
+from busctl import NAME, OTHER, PATH, Bus, compare_all
+from cluster_test import PATIENCE, Skip, eventually, exchange, run
+
+ADDRESS = 'unix:path=/run/dbus/system_bus_socket'
+ALIAS = 'dbus-org.ipfs.Cluster.service'
+POLICY = '/usr/share/dbus-1/system.d/org.ipfs.Cluster.conf'
+
+
+class SystemBus(Bus):
+        def __init__(self):
+                if not os.path.exists(POLICY):
+                        raise Skip(f'this build has another prefix than /usr: there is no {POLICY}')
+                super().__init__(ADDRESS, {})
+
+
+class Installed:
+        """The peer of the host, as busctl.compare_all() wants one."""
+
+        def __init__(self):
+                self.peer_id = self.ok('GET', '/id')['id']
+
+        def request(self, method, path, **options):
+                return exchange(API, method, path, **options)
+
+        def ok(self, method, path, **options):
+                return ok(method, path, **options)
+
+        def until(self, cid, status):
+                eventually(lambda: self.ok('GET', f'/pins/{cid}?local=true')['peer_map'][self.peer_id]['status'] == status, f'{cid} is {status}')
+
+
+def start(bench):
+        fresh()
+        bench.stand_in(port=KUBO)
+        systemctl('start', UNIT)
+        bus = SystemBus()
+        eventually(bus.is_owned, 'the name is owned')
+        return bus
+
+
+@contextlib.contextmanager
+def edited(change):
+        """service.json so, for a while; who owns it stays."""
+        with open(f'{ETC}/service.json', encoding='utf-8') as f:
+                before = f.read()
+        try:
+                edit(change)
+                yield
+        finally:
+                with open(f'{ETC}/service.json', 'w', encoding='utf-8') as f:
+                        f.write(before)
+
+
+def as_user(name, *command, status=0):
+        user = pwd.getpwnam(name)
+        env = {'PATH': os.environ['PATH'], 'HOME': user.pw_dir, 'XDG_RUNTIME_DIR': f'/run/user/{user.pw_uid}'}
+        return told('setpriv', f'--reuid={user.pw_uid}', f'--regid={user.pw_gid}', '--init-groups', *command, env=env, status=status)
+
+
+def call_as(name, method, *arguments, status=0):
+        return as_user(name, 'busctl', 'call', NAME, PATH, NAME, method, *arguments, status=status)
+
+
+# ---- calls
+
+def answers_are_those_of_http(bench):
+        bus = start(bench)
+        compare_all(bus, Installed())
+        cleanup()
+
+
+def every_member_is_there(bench):
+        """What busctl shows of the objects is what their XML says."""
+        bus = start(bench)
+        for interface, path in ((NAME, PATH), (f'{NAME}.Peer', told('busctl', 'tree', '--list', NAME).split()[-1])):
+                with open(f'/run/source/dbus/{interface}.xml', encoding='utf-8') as f:
+                        expected = set(re.findall(r'<(method|property|signal) name="(\w+)"', f.read()))
+                lines = [line.split() for line in told('busctl', 'introspect', NAME, path, interface).splitlines()[1:]]
+                assert {(kind, name.lstrip('.')) for name, kind, *_ in lines} == expected, lines
+        assert bus.call('Get', 'ss', NAME, 'PeerId', interface='org.freedesktop.DBus.Properties') == ok('GET', '/id')['id']
+
+
+def call_starts_the_peer(bench):
+        fresh()
+        systemctl('preset', UNIT, SOCKET)
+        try:
+                assert show('ActiveState') == 'inactive'
+                peer = SystemBus().call('Id')
+                assert show('ActiveState') == 'active'
+                assert peer['id'] == ok('GET', '/id')['id']
+                fresh()
+                assert 'Id' in told('busctl', 'introspect', NAME, PATH)
+                assert show('ActiveState') == 'active'
+        finally:
+                systemctl('disable', UNIT, SOCKET)
+        fresh()
+        said = SystemBus().call('Id')  # not enabled, not started
+        assert ALIAS in said, said
+        assert show('ActiveState') == 'inactive'
+
+
+def refused(said):
+        """There is nobody who could be asked for a password."""
+        assert 'nteractive authentication' in said, said
+
+
+def polkit_decides(bench):
+        bus = start(bench)
+        told('useradd', 'alice')
+        told('useradd', '--groups', 'ipfs-cluster', 'bob')
+        refused(call_as('alice', 'Pin', 'sa{sv}', HELLO, '0', status=1))
+        assert HELLO not in call_as('alice', 'ListPins', 'su', '', '10')  # reading is open
+        assert HELLO in call_as('bob', 'Pin', 'sa{sv}', HELLO, '0')
+        refused(call_as('alice', 'Unpin', 's', HELLO, status=1))
+        refused(call_as('alice', 'Reload', status=1))
+        call_as('bob', 'Reload')
+        assert bus.call('Unpin', 's', HELLO)['cid'] == HELLO  # root is not asked for
+
+
+def flood_of_one_sender_is_bounded(bench):
+        """Calls that wait for Kubo, more than one sender may have: the others are still served."""
+        bus = start(bench)
+        calls = [subprocess.Popen(['busctl', '--timeout=30', 'call', NAME, PATH, NAME, 'GetStatus', 'sb', OTHER, 'false'],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(100)]
+        assert bus.call('Id')['id'] == ok('GET', '/id')['id']
+        assert [c.wait(PATIENCE) for c in calls] == [0] * len(calls)
+
+
+# ---- levels
+
+def log_level_is_set_by_systemctl(bench):
+        start(bench)
+        assert systemctl('service-log-level', UNIT).strip() == 'info'
+        systemctl('service-log-level', UNIT, 'debug')
+        assert systemctl('service-log-level', UNIT).strip() == 'debug'
+        get('/id')
+        assert systemctl('service-log-target', UNIT).strip() == 'journal'
+        eventually(lambda: journal('PRIORITY=7'), 'debug messages come')
+        systemctl('service-log-level', UNIT, 'info')
+
+
+def peer_does_without_a_bus(bench):
+        """BusName= in the unit does not make it wait for a bus, nor end with one."""
+        assert 'dbus' not in show('Requires') + show('BindsTo')
+        start(bench)
+        systemctl('stop', 'dbus.socket', 'dbus.service')
+        try:
+                assert show('ActiveState') == 'active'
+                systemctl('restart', UNIT)
+                assert get('/id').status == 200
+        finally:
+                systemctl('start', 'dbus.socket')
+        eventually(SystemBus().is_owned, 'the name is owned again')
+
+
+# ---- reload
+
+def reload_applies(bench):
+        start(bench)
+
+        def change(config):
+                config['informer']['tags']['tags'] = {'color': 'red'}
+                config['cluster']['log_level'] = 'notice'
+                config['cluster']['peername'] = 'another'
+        n_needed = len(messages('RESTART_NEEDED'))
+        pid = show('MainPID')
+        with edited(change):
+                systemctl('reload', UNIT)
+                assert show('ActiveState') == 'active' and show('MainPID') == pid and show('ReloadResult') == 'success'
+                assert systemctl('service-log-level', UNIT).strip() == 'notice'
+                eventually(lambda: 'tag:color' in ok('GET', '/monitor/metrics'), 'the tag is told')
+                needed = messages('RESTART_NEEDED')[n_needed:]
+                assert [m['CLUSTER_SETTINGS'] for m in needed] == ['cluster.peername'], needed
+                assert 'systemctl restart ipfs-cluster' in explained('RESTART_NEEDED')
+        systemctl('reload', UNIT)
+        assert systemctl('service-log-level', UNIT).strip() == 'info'
+
+
+def reload_of_a_wrong_file(bench):
+        start(bench)
+        pid = show('MainPID')
+        with edited(lambda c: c['cluster'].update(secret='no secret', log_level='debug')):
+                systemctl('reload', UNIT, status=1)
+                assert show('ActiveState') == 'active' and show('MainPID') == pid
+                assert 'cluster.secret' in messages('RELOAD_REFUSED')[-1]['CLUSTER_ERROR']
+                assert 'cluster.secret' in systemctl('status', UNIT)
+                assert systemctl('service-log-level', UNIT).strip() == 'info'
+        systemctl('reload', UNIT)
+        assert show('StatusText').startswith('Serving as leader'), show('StatusText')
+
+
+def reload_of_an_instance(bench):
+        fresh()
+        systemctl('start', 'ipfs-cluster@blue')
+        bus = SystemBus()
+        eventually(lambda: bus.is_owned(f'{NAME}.blue'), 'the name is owned')
+        systemctl('reload', 'ipfs-cluster@blue')
+        assert show('ReloadResult', 'ipfs-cluster@blue') == 'success'
+        assert bus.call('Id', name=f'{NAME}.blue')['id'] == ok('GET', '/id', '/run/ipfs-cluster/blue.sock')['id']
+        assert systemctl('service-log-level', 'ipfs-cluster@blue').strip() == 'info'
+
+
+# ---- a user's own
+
+def user_unit_is_on_the_session_bus(bench):
+        fresh()
+        told('useradd', '--create-home', 'carol')
+        uid = pwd.getpwnam('carol').pw_uid
+        systemctl('start', f'user@{uid}.service')
+        try:
+                as_user('carol', 'systemctl', '--user', 'enable', UNIT)
+                assert '"id"' in as_user('carol', 'busctl', '--user', '--json=short', 'call', NAME, PATH, NAME, 'Id')  # starts it
+                assert as_user('carol', 'systemctl', '--user', 'is-active', UNIT).strip() == 'active'
+                as_user('carol', 'systemctl', '--user', 'reload', UNIT)
+                as_user('carol', 'systemctl', '--user', 'service-log-level', UNIT, 'debug')
+                as_user('carol', 'busctl', '--user', 'call', NAME, PATH, NAME, 'Pin', 'sa{sv}', HELLO, '0')
+                assert HELLO in as_user('carol', 'busctl', '--user', 'call', NAME, PATH, NAME, 'GetPin', 's', HELLO)
+        finally:
+                systemctl('stop', f'user@{uid}.service')
+
+
+# ---- the port for other peers
+
+def port_for_peers_may_be_a_socket(bench):
+        fresh()
+        systemctl('start', 'ipfs-cluster-peer.socket')
+        systemctl('start', UNIT)
+        listening = told('ss', '--listening', '--tcp', '--numeric', '--processes')
+        assert any(':9096' in line and 'systemd' in line and 'ipfs-cluster' in line for line in listening.splitlines()), listening
+
+
+run(answers_are_those_of_http, every_member_is_there, call_starts_the_peer, polkit_decides, flood_of_one_sender_is_bounded,
+    log_level_is_set_by_systemctl, peer_does_without_a_bus, reload_applies, reload_of_a_wrong_file, reload_of_an_instance,
+    user_unit_is_on_the_session_bus, port_for_peers_may_be_a_socket)
