@@ -10,6 +10,7 @@ static const CtlFlag flag_help = {
         .names = { "help", "h" },
         .kind = CTL_FLAG_BOOL,
         .offset = offsetof(CtlOptions, help),
+        .usage = "show help",
 };
 
 void ctl_options_done(CtlOptions *options) {
@@ -24,7 +25,7 @@ static bool flag_is_named(const CtlFlag *flag, const char *name, size_t n) {
         return false;
 }
 
-static const CtlFlag *flag_find(const CtlFlag *flags, const char *name, size_t n) {
+const CtlFlag *ctl_flag_find(const CtlFlag *flags, const char *name, size_t n) {
         for (const CtlFlag *flag = flags; flag && flag->names[0]; flag++)
                 if (flag_is_named(flag, name, n))
                         return flag;
@@ -89,7 +90,7 @@ static int flag_read(
         if (n == 0 || *name == '-')
                 return error_set(reterr, ERROR_INVALID, "bad flag syntax: %s", argument);
         (void) snprintf(text, sizeof(text), "%.*s", (int) MIN(n, sizeof(text) - 1), name);
-        flag = flag_find(flags, name, n);
+        flag = ctl_flag_find(flags, name, n);
         if (!flag)
                 return error_set(reterr, ERROR_INVALID, "flag provided but not defined: -%s", text);
         if (!value && flag->kind == CTL_FLAG_BOOL)

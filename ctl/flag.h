@@ -26,6 +26,19 @@ typedef enum CtlFlagKind {
         CTL_FLAG_LIST,     /* StrList; the flag may be given again and again */
 } CtlFlagKind;
 
+/* What a shell offers for a value or an argument. */
+typedef enum CtlOffer {
+        CTL_OFFER_NOTHING,
+        CTL_OFFER_WORDS, /* fixed ones */
+        CTL_OFFER_LIST,  /* the same, several with commas between */
+        CTL_OFFER_FILES,
+        CTL_OFFER_CIDS, /* of pins */
+        CTL_OFFER_PEERS,
+        CTL_OFFER_PEER_LIST,
+        CTL_OFFER_METRICS,
+        _CTL_OFFER_N,
+} CtlOffer;
+
 typedef struct CtlFlag {
         const char *names[CTL_FLAG_NAMES_MAX]; /* without dashes, the long one first; NULL: no short one */
         CtlFlagKind kind;
@@ -33,6 +46,8 @@ typedef struct CtlFlag {
         const char *usage;  /* NULL: help does not show the flag, nor those behind it */
         const char *preset; /* as help shows it after "default: "; NULL: nothing is shown */
         const char *env;    /* the variable that stands in for an absent flag, or NULL */
+        CtlOffer offer;
+        const char *words; /* of CTL_OFFER_WORDS and _LIST, with blanks between */
 } CtlFlag;
 
 /* What every flag of every verb fills; a verb looks at its own. */
@@ -85,6 +100,9 @@ void ctl_options_done(CtlOptions *options);
  * defined: -x"); -ENOMEM. */
 int ctl_flag_parse(
                 const CtlFlag *flags, CtlArguments *args, bool permute, CtlOptions *options, Error *reterr);
+
+/* The flag with this name, of N bytes; NULL: there is none. */
+const CtlFlag *ctl_flag_find(const CtlFlag *flags, const char *name, size_t n);
 
 /* Fill what was not given from the variables that the table names. */
 void ctl_flag_read_environment(const CtlFlag *flags, CtlOptions *options);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "ctl/complete.h"
 #include "ctl/help.h"
 #include "ctl/road.h"
 #include "ctl/verb.h"
@@ -110,6 +111,8 @@ static int run_verb(Ctl *ctl, Place *place, CtlArguments *args) {
 
         args->items++;
         args->n--;
+        if (place->verb == ctl->root && strcmp(name, CTL_COMPLETE) == 0)
+                return ctl_complete_run(ctl, args);
         if (is_help(name))
                 return run_help(ctl, place, args);
         verb = ctl_verb_find(place->verb, name);

@@ -50,7 +50,7 @@ static const char *text_or_empty(const char *text) {
         return text ? text : "";
 }
 
-static void print_plain(FILE *to, const char *text) {
+void ctl_output_text(FILE *to, const char *text) {
         print_bounded(to, text, /* may_have_lines= */ false);
 }
 
@@ -63,7 +63,7 @@ static void print_error(FILE *to, const char *before, const char *text, const ch
 
 static void print_field(FILE *to, const char *before, const char *text, const char *after) {
         fputs(before, to);
-        print_plain(to, text);
+        ctl_output_text(to, text);
         fputs(after, to);
 }
 
@@ -79,7 +79,7 @@ static void print_upper(FILE *to, const char *text) {
 
 /* Left-aligned to WIDTH characters, not bytes: names may be in any language. */
 static void print_padded(FILE *to, const char *text, int width) {
-        print_plain(to, text);
+        ctl_output_text(to, text);
         for (; *text; text++)
                 if ((*text & 0xc0) != 0x80)
                         width--;
@@ -263,9 +263,9 @@ static void print_metrics(FILE *to, void *item) {
 
                 fputs(peer_id_format(&metric->peer, id), to);
                 print_field(to, " | ", text_or_empty(metric->name), ": ");
-                print_plain(to,
-                            is_size ? ctl_humanize_bytes(metric->weight, bytes)
-                                    : text_or_empty(metric->value));
+                ctl_output_text(to,
+                                is_size ? ctl_humanize_bytes(metric->weight, bytes)
+                                        : text_or_empty(metric->value));
                 fprintf(to,
                         " | Expires in: %s\n",
                         ctl_humanize_time(metric->expire_nsec / 1000, now, expires));
@@ -298,7 +298,7 @@ static void print_bandwidth(FILE *to, void *item) {
 
                 for (size_t width = strlen(row->protocol); width < PROTOCOL_WIDTH; width++)
                         fputc(' ', to);
-                print_plain(to, row->protocol);
+                ctl_output_text(to, row->protocol);
                 fprintf(to,
                         ": In: %7s. Out: %7s. RateIn: %.2fB/s. RateOut: %.2fB/s\n",
                         ctl_humanize_bytes(MAX(row->total_in, 0), in),
@@ -315,7 +315,7 @@ static void print_event(FILE *to, void *item) {
         char stamp[DATE_MAX];
 
         fprintf(to, "%s ", format_date(event->time, "", stamp));
-        print_plain(to, event->event);
+        ctl_output_text(to, event->event);
         for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
                 if (str_is_empty(texts[i]))
                         continue;

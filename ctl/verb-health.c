@@ -42,7 +42,8 @@ static const CtlFlag graph_flags[] = {
         { { "file", "f" },
           CTL_FLAG_STRING,
           offsetof(CtlOptions, file),
-          "sets an output dot-file for the connectivity graph" },
+          "sets an output dot-file for the connectivity graph",
+          .offer = CTL_OFFER_FILES },
         { { "all-ipfs-peers" },
           CTL_FLAG_BOOL,
           offsetof(CtlOptions, all_ipfs_peers),
@@ -77,6 +78,7 @@ static const CtlVerb verb_metrics = {
         .name = "metrics",
         .usage = "List latest metrics logged by this peer",
         .arguments = "<metric name>",
+        .offer = CTL_OFFER_METRICS,
         .description = "\n"
                        "This commands displays the latest valid metrics of the given type logged\n"
                        "by this peer for all current cluster peers.\n"

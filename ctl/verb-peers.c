@@ -115,6 +115,7 @@ static const CtlVerb verb_peers_rm = {
         .name = "rm",
         .usage = "remove a peer from the Cluster",
         .arguments = "<peer ID>",
+        .offer = CTL_OFFER_PEERS,
         .description = "\n"
                        "This command removes a peer from the cluster. If the peer is online, it will\n"
                        "automatically shut down. All other cluster peers should be online for the\n"

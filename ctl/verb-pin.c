@@ -219,13 +219,16 @@ static const CtlFlag pin_add_flags[] = {
         { { "allocations", "allocs" },
           CTL_FLAG_STRING,
           offsetof(CtlOptions, allocations),
-          "Optional comma-separated list of peer IDs" },
+          "Optional comma-separated list of peer IDs",
+          .offer = CTL_OFFER_PEER_LIST },
         { { "name", "n" }, CTL_FLAG_STRING, offsetof(CtlOptions, name), "Sets a name for this pin" },
         { { "mode" },
           CTL_FLAG_STRING,
           offsetof(CtlOptions, mode),
           "Select a way to pin: recursive or direct",
-          "\"recursive\"" },
+          "\"recursive\"",
+          .offer = CTL_OFFER_WORDS,
+          .words = "recursive direct" },
         { { "expire-in" },
           CTL_FLAG_STRING,
           offsetof(CtlOptions, expire_in),
@@ -284,6 +287,7 @@ static const CtlVerb verb_pin_rm = {
         .name = "rm",
         .usage = "Unpin an item from the cluster",
         .arguments = "<CID|Path>",
+        .offer = CTL_OFFER_CIDS,
         .description = "\n"
                        "This command tells IPFS Cluster to no longer manage a CID. This will\n"
                        "trigger unpinning operations in all the IPFS nodes holding the content.\n"
@@ -331,6 +335,7 @@ static const CtlVerb verb_pin_update = {
         .name = "update",
         .usage = "Pin a new item based on an existing one",
         .arguments = "<existing-CID> <new-CID|Path>",
+        .offer = CTL_OFFER_CIDS,
         .description = "\n"
                        "This command will add a new pin to the cluster taking all the options from an\n"
                        "existing one, including name. This means that the new pin will bypass the\n"
@@ -395,7 +400,9 @@ static const CtlFlag pin_ls_flags[] = {
           CTL_FLAG_STRING,
           offsetof(CtlOptions, filter),
           "Comma separated list of pin types. See help above.",
-          "\"all\"" },
+          "\"all\"",
+          .offer = CTL_OFFER_LIST,
+          .words = "all pin meta-pin clusterdag-pin shard-pin" },
         {},
 };
 
@@ -403,6 +410,7 @@ static const CtlVerb verb_pin_ls = {
         .name = "ls",
         .usage = "List items in the cluster pinset",
         .arguments = "[CID]",
+        .offer = CTL_OFFER_CIDS,
         .description = "\n"
                        "This command will list the CIDs which are tracked by IPFS Cluster and to\n"
                        "which peers they are currently allocated. This list does not include\n"

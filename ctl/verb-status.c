@@ -16,7 +16,13 @@ static const CtlFlag status_flags[] = {
           CTL_FLAG_BOOL,
           offsetof(CtlOptions, local),
           "run operation only on the contacted peer" },
-        { { "filter" }, CTL_FLAG_STRING, offsetof(CtlOptions, filter), "comma-separated list of filters" },
+        { { "filter" },
+          CTL_FLAG_STRING,
+          offsetof(CtlOptions, filter),
+          "comma-separated list of filters",
+          .offer = CTL_OFFER_LIST,
+          .words = "cluster_error error pin_error pin_queued pinned pinning queued remote sharded "
+                   "unexpectedly_unpinned unpin_error unpin_queued unpinned unpinning" },
         {},
 };
 
@@ -63,6 +69,7 @@ const CtlVerb ctl_verb_status = {
         .name = "status",
         .usage = "Retrieve the status of tracked items",
         .arguments = "[CID1] [CID2]...",
+        .offer = CTL_OFFER_CIDS,
         .description = "\n"
                        "This command retrieves the status of the CIDs tracked by IPFS\n"
                        "Cluster, including which member is pinning them and any errors.\n"
@@ -119,6 +126,7 @@ const CtlVerb ctl_verb_sync = {
         .name = "sync",
         .usage = "Sync status of tracked items",
         .arguments = "[CID]",
+        .offer = CTL_OFFER_CIDS,
         .description = "\n"
                        "This command asks Cluster peers to check what they know of the tracked CIDs,\n"
                        "or of the given one, against their IPFS daemons. It lists the items whose\n"
@@ -134,6 +142,7 @@ const CtlVerb ctl_verb_recover = {
         .name = "recover",
         .usage = "Recover tracked items in error state",
         .arguments = "[CID]",
+        .offer = CTL_OFFER_CIDS,
         .description = "\n"
                        "This command asks Cluster peers to re-track or re-forget CIDs in\n"
                        "error state, usually because the IPFS pin or unpin operation has failed.\n"

@@ -36,6 +36,7 @@ struct CtlVerb {
         const char *usage;           /* one line */
         const char *arguments;       /* "<CID>"; NULL is shown as "[arguments...]" */
         const char *description;     /* NULL: none */
+        CtlOffer offer;              /* for its arguments */
         const CtlFlag *flags;        /* ends with an empty row; NULL: none */
         const CtlVerb *const *verbs; /* of a group; ends with NULL */
         int (*run)(Ctl *ctl, const CtlArguments *args);

@@ -5,7 +5,7 @@ service.json(5), against the table in daemon/config (settings.py) and the file t
   each setting stands below its section with what is allowed, its default and its variable, and no other does;
   each key of the file of 2017 is told of.
 The page of each program, against its --help:
-  each command and option of the help is in the page, and (for ctl) in the completion; none is in the page alone;
+  each command and option of the help is in the page; none is in the page alone;
   help goes to standard output with status 0, a bad option ends with status 1, and is told of.
 EXIT STATUS of each page, against the sources: the same numbers.
 All pages, where groff is there: no warning, no line beyond 80 columns.
@@ -166,8 +166,6 @@ def program_page(root, program):
         if not text:
                 yield f'{name}: not there'
                 return
-        completions = glob.glob(os.path.join(root, 'ctl', 'completions', '*', base + '*'))
-        completion = tree.read('/', completions[0]) if completions else None
         known = list(helps(program))
         tagged = [tag for tag, _ in tags(text.splitlines())]
         commands = [tag for tag, _ in tags(chapter(text, 'COMMANDS'))]
@@ -179,8 +177,6 @@ def program_page(root, program):
                 for option in sorted(set(options_of(done.stdout))):
                         if not any(option in OPTION.findall(tag) for tag in tagged):
                                 yield f'{name}: does not tell of {option} of {words}'
-                        if completion and option.startswith('--') and not re.search(rf'{option}\b', completion):
-                                yield f'completion of {base}: does not know {option} of {words}'
                 if not any(tuple(tag.split()[:len(command)]) == command for tag in commands):
                         yield f'{name}: does not tell of {words}'
         yield from told_alone(program, name, text, known)
