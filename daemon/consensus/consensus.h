@@ -32,6 +32,7 @@
 #define CONSENSUS_PENDING_BYTES_MAX                                                                         \
         (32 * 1024 * 1024)          /* submitted and not yet applied, of all callers; ERROR_BUSY beyond */
 #define CONSENSUS_PENDING_MAX 65536 /* the same, in submits */
+#define CONSENSUS_BOUNDARY 256      /* PROGRESSED is told of each multiple that is applied: of all peers */
 
 typedef struct Consensus Consensus;
 typedef struct ConsensusCall ConsensusCall;

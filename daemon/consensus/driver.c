@@ -215,7 +215,7 @@ static int put_entry(Consensus *c, const ConsensusEntry *entry, Error *reterr) {
         return consensus_fsm_apply(c->disk_state.pinset, entry, reterr);
 }
 
-/* Put entries from applied + 1 on into the pinset; a change of the members ends the turn. */
+/* Put entries from applied + 1 on into the pinset; a change of the members ends the turn, and a boundary. */
 static int fill_turn(Consensus *c, ApplyTurn *turn, Error *reterr) {
         uint64_t index = c->applied + 1;
         int r;
@@ -237,7 +237,8 @@ static int fill_turn(Consensus *c, ApplyTurn *turn, Error *reterr) {
                 if (r < 0)
                         return r;
                 turn->n_ops += (size_t) r;
-                if (turn->n_ops >= CONSENSUS_APPLY_OPS_MAX || entry->type == CONSENSUS_ENTRY_CHANGE)
+                if (turn->n_ops >= CONSENSUS_APPLY_OPS_MAX || entry->type == CONSENSUS_ENTRY_CHANGE ||
+                    index % CONSENSUS_BOUNDARY == 0)
                         return 0;
         }
         return 0;

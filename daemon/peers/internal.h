@@ -62,6 +62,7 @@ struct Peers {
 
         Transfer transfer; /* of snapshots */
         PeersDigests *digests;
+        uint64_t repair_from_usec; /* monotonic: not before */
         PeersManager *manager;
         List changes;
 };
@@ -103,8 +104,14 @@ void peers_fetch_on_progress(Peers *peers, uint64_t applied_index);
 void peers_fetch_link_changed(Peers *peers, const PeerId *peer, bool up); /* resume */
 void peers_fetch_stop(Peers *peers);                                      /* waits for the disk */
 
-/* digest.c */
+/* digest.c: do all have the same pinset? A difference is told (PeersEvents.diverged) once until it has gone.
+ * A peer that differs from the leader, and not together with most, takes over the leader's pinset
+ * (consensus_repair()); a leader that differs from most hands the leadership over before. It does so only
+ * some time after its start: what a start does not mend is not mended by many of them. */
+#define PEERS_DIGEST_INTERVAL (30 * USEC_PER_SEC)
+#define PEERS_REPAIR_UPTIME (600 * USEC_PER_SEC)
 int peers_digests_new(Peers *peers);
+void peers_digests_tick(Peers *peers); /* each PEERS_DIGEST_INTERVAL: settle what was heard, and tell */
 void peers_digests_free(Peers *peers);
 void peers_digests_on_progress(Peers *peers, uint64_t applied_index);
 void peers_digests_receive(Peers *peers, const PeerId *from, const void *bytes, size_t size);

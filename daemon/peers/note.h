@@ -6,7 +6,7 @@
  *   raft       Raft id of the sender and of the receiver (8 each), a ConsensusMessage
  *   metric     JSON object (types/metric.h), "expire" being the nanoseconds that are left
  *   hello      JSON object (PeersHello)
- *   digest     index (8), digest of the pinset as of it (STATE_DIGEST_SIZE)
+ *   digest     one to eight times: index (8), digest of the pinset as of it (STATE_DIGEST_SIZE)
  *
  * An unknown kind is of a newer release: ignored.
  */

@@ -71,6 +71,7 @@ static const struct {
         [PEERS_NOTE_RAFT] = { peers_transport_receive, true },
         [PEERS_NOTE_METRICS] = { peers_metrics_receive, false },
         [PEERS_NOTE_HELLO] = { peers_hello_receive, false },
+        [PEERS_NOTE_DIGEST] = { peers_digests_receive, false },
 };
 
 static void on_note(const PeerId *from, const void *bytes, size_t size, void *userdata) {
@@ -176,6 +177,7 @@ void peers_on_progress(Peers *peers, uint64_t applied_index) {
                 return;
         peers_submits_go_on(peers);
         peers_fetch_on_progress(peers, applied_index);
+        peers_digests_on_progress(peers, applied_index);
 }
 
 void peers_on_members(Peers *peers) {
@@ -284,6 +286,8 @@ int peers_new(Peers **ret, sd_event *event, const PeersOptions *options, Error *
         if (r < 0)
                 return r;
         r = peers_manager_new(peers);
+        if (r >= 0)
+                r = peers_digests_new(peers);
         if (r < 0)
                 return error_set_errno(reterr, r, "peers: %m");
 
@@ -319,6 +323,7 @@ Peers *peers_free(Peers *peers) {
         peers->watch = sd_event_source_disable_unref(peers->watch);
         peers->retry = sd_event_source_disable_unref(peers->retry);
         peers_manager_free(peers);
+        peers_digests_free(peers);
         if (peers->book)
                 peers_book_close(peers);
         rpc_free(peers->rpc);

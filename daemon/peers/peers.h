@@ -42,7 +42,8 @@ typedef struct PeersEvents {
          * consensus (folder.h): 0 when this peer was removed from its cluster, 75 to start again
          * and join another one. WORDS say which. */
         void (*leave)(int exit_status, const char *words, void *userdata);
-        /* The pinset of PEER and this one differ at INDEX (digests of STATE_DIGEST_SIZE bytes). */
+        /* The pinset of PEER and this one differ at INDEX (digests of STATE_DIGEST_SIZE bytes): told once
+         * until they agree again. May be NULL. */
         void (*diverged)(
                         const PeerId *peer,
                         uint64_t index,

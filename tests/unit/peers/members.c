@@ -100,8 +100,11 @@ static void on_send(const ConsensusMessage *message, void *userdata) {
         peers_send(((Member *) userdata)->peers, message);
 }
 
-static void on_failed(int status G_GNUC_UNUSED, void *userdata) {
-        ((Member *) userdata)->n_failed++;
+static void on_failed(int status, void *userdata) {
+        Member *member = userdata;
+
+        member->n_failed++;
+        member->failed_status = status;
 }
 
 static void on_metric(const Metric *metric, void *userdata) {
@@ -122,7 +125,23 @@ static void on_link(const PeerId *peer G_GNUC_UNUSED, bool up, void *userdata) {
         member->n_downs += !up;
 }
 
-static const PeersEvents events = { .metric = on_metric, .changed = on_changed, .link_changed = on_link };
+static void on_diverged(
+                const PeerId *peer,
+                uint64_t index,
+                const uint8_t *ours,
+                const uint8_t *theirs,
+                void *userdata) {
+        Member *member = userdata;
+
+        g_assert_cmpuint(index, >, 0);
+        g_assert_cmpint(memcmp(ours, theirs, STATE_DIGEST_SIZE), !=, 0);
+        member->n_diverged++;
+        member->diverged = *peer;
+}
+
+static const PeersEvents events = {
+        .metric = on_metric, .changed = on_changed, .link_changed = on_link, .diverged = on_diverged
+};
 
 /* ---- life */
 
@@ -194,9 +213,11 @@ void member_stop(Member *member) {
         if (!member->peers)
                 return;
         peers_detach(member->peers);
-        g_assert_cmpint(consensus_close(g_steal_pointer(&member->consensus)), ==, 0);
+        g_assert_cmpint(consensus_close(g_steal_pointer(&member->consensus)),
+                        ==,
+                        member->n_failed > 0 ? -EIO : 0);
         member->peers = peers_free(member->peers);
-        member->n_ready = 0;
+        member->n_ready = member->n_failed = 0;
 }
 
 void members_turn(sd_event *event, gint64 deadline) {

@@ -21,8 +21,10 @@ typedef struct Member {
         Peers *peers;
         Consensus *consensus;
         ConsensusEvents consensus_events;
-        unsigned n_ready, n_failed, n_changed, n_ups, n_downs, n_metrics, n_applied;
+        unsigned n_ready, n_failed, n_changed, n_ups, n_downs, n_metrics, n_applied, n_diverged;
         Metric metric; /* the last that came */
+        int failed_status;
+        PeerId diverged; /* the last that was told of */
 } Member;
 
 typedef struct Members {
@@ -35,7 +37,7 @@ void members_prepare(Members *members, size_t n); /* folders, keys, ports */
 void members_open(Members *members, size_t n);    /* all of one cluster, and ready */
 void members_close(Members *members);
 void member_start(Member *member);
-void member_stop(Member *member); /* in order */
+void member_stop(Member *member); /* in order; also after its consensus has failed */
 bool member_leads(const Member *member);
 Member *members_leader(Members *members); /* until there is one, that all others follow */
 Member *members_follower(Members *members);
