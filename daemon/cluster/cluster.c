@@ -103,6 +103,8 @@ static void cluster_on_consensus_ready(void *userdata) {
         r = tracker_start(cluster->tracker);
         if (r >= 0)
                 r = cluster_expiry_start(cluster);
+        if (r >= 0)
+                r = cluster_repin_new(&cluster->repin, cluster);
         if (r < 0) {
                 log_error_errno(r, "Failed to start the tracker: %m");
                 cluster_fail(cluster, EXIT_FAILURE);
@@ -121,6 +123,7 @@ static void cluster_on_leader(const PeerId *leader, void *userdata) {
         else
                 log_warning("There is no leader.");
         peers_on_leader(((Cluster *) userdata)->peers);
+        cluster_repin_soon(((Cluster *) userdata)->repin);
         cluster_tell_leader(userdata, leader);
         cluster_changed(userdata);
 }
@@ -131,6 +134,7 @@ static void cluster_on_progress(uint64_t applied, void *userdata) {
 
 static void cluster_on_members(void *userdata) {
         peers_on_members(((Cluster *) userdata)->peers);
+        cluster_repin_soon(((Cluster *) userdata)->repin);
         cluster_changed(userdata);
 }
 
@@ -447,6 +451,7 @@ void cluster_stop(Cluster *cluster) {
         cluster_import_stop_all(cluster);
         cluster_add_stop_all(cluster);
         cluster_expiry_stop(cluster);
+        cluster->repin = cluster_repin_free(cluster->repin);
 }
 
 Cluster *cluster_free(Cluster *cluster) {
@@ -460,6 +465,7 @@ Cluster *cluster_free(Cluster *cluster) {
         assert(list_is_empty(&cluster->watches));
 
         cluster_expiry_stop(cluster);
+        cluster_repin_free(cluster->repin);
         metrics_informer_free(cluster->informer);
         metrics_monitor_free(cluster->monitor);
         tracker_free(cluster->tracker);

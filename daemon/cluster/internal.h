@@ -31,6 +31,8 @@ typedef struct ClusterExpiry {
         bool again; /* something is due that could not be unpinned in this round */
 } ClusterExpiry;
 
+typedef struct ClusterRepin ClusterRepin;
+
 struct Cluster {
         sd_event *event;
         const Config *config;
@@ -47,6 +49,7 @@ struct Cluster {
         MetricsMonitor *monitor;
         MetricsInformer *informer;
         ClusterExpiry expiry;
+        ClusterRepin *repin;
 
         bool consensus_ready, is_ready, is_closing;
         uint64_t n_changes; /* since the informers were triggered */
@@ -136,6 +139,8 @@ void cluster_list_note(Cluster *cluster, const Cid *cid);
 void cluster_list_stop_all(Cluster *cluster);
 /* pin-op.c: fill in the factors of PIN and check it; find out its allocations. */
 int cluster_pin_complete(const Cluster *cluster, Pin *pin, Error *reterr);
+/* Of WHAT the lists and the factors; by all metrics that there are. */
+int cluster_allocate(Cluster *cluster, const AllocatorInput *what, PeerIdList *ret, Error *reterr);
 int cluster_pin_allocate(Cluster *cluster, Pin *pin, const Pin *existing, Error *reterr);
 
 /* add.c */
@@ -150,6 +155,12 @@ void cluster_tell_alert(Cluster *cluster, const Alert *alert);
 void cluster_tell_pin_added(Cluster *cluster, const Pin *pin);
 void cluster_tell_pin_removed(Cluster *cluster, const Cid *cid);
 void cluster_tell_status(Cluster *cluster, const Cid *cid);
+
+/* repin.c: from the time on at which the peer serves. */
+int cluster_repin_new(ClusterRepin **ret, Cluster *cluster);
+ClusterRepin *cluster_repin_free(ClusterRepin *repin);
+DEFINE_CLEANUP(ClusterRepin *, cluster_repin_free);
+void cluster_repin_soon(ClusterRepin *repin); /* members or the leader have changed; NULL-safe */
 
 /* expiry.c */
 int cluster_expiry_start(Cluster *cluster);

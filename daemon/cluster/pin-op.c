@@ -123,32 +123,36 @@ static int pin_metrics(Cluster *cluster, Metric **ret, size_t *ret_n) {
         return 0;
 }
 
-int cluster_pin_allocate(Cluster *cluster, Pin *pin, const Pin *existing, Error *reterr) {
+int cluster_allocate(Cluster *cluster, const AllocatorInput *what, PeerIdList *ret, Error *reterr) {
         _cleanup_free_ Metric *metrics = NULL;
-        PeerIdList allocations = {};
+        AllocatorInput input = *what;
         size_t n = 0;
         int r = 0;
 
-        if (!pin_is_everywhere(pin))
+        if (input.min >= 0 || input.max >= 0)
                 r = pin_metrics(cluster, &metrics, &n);
         if (r < 0)
-                return r;
-        r = allocator_allocate(
-                        &(AllocatorInput){
-                                        .current = existing ? &existing->allocations : NULL,
-                                        .priority = &pin->user_allocations,
-                                        .min = pin->replication_factor_min,
-                                        .max = pin->replication_factor_max,
-                                        .allocate_by = &cluster->config->allocate_by,
-                                        .metrics = metrics,
-                                        .n_metrics = n,
-                                        .seed = random_below(UINT64_MAX),
-                        },
-                        &allocations,
-                        reterr);
+                return error_set_errno(reterr, r, "allocation: %m");
+        input.allocate_by = &cluster->config->allocate_by;
+        input.metrics = metrics;
+        input.n_metrics = n;
+        input.seed = random_below(UINT64_MAX);
+        return allocator_allocate(&input, ret, reterr);
+}
+
+int cluster_pin_allocate(Cluster *cluster, Pin *pin, const Pin *existing, Error *reterr) {
+        const AllocatorInput what = {
+                .current = existing ? &existing->allocations : NULL,
+                .priority = &pin->user_allocations,
+                .min = pin->replication_factor_min,
+                .max = pin->replication_factor_max,
+        };
+        PeerIdList allocations = {};
+        int r;
+
+        r = cluster_allocate(cluster, &what, &allocations, reterr);
         if (r < 0)
                 return r;
-
         peer_id_list_done(&pin->allocations);
         pin->allocations = allocations;
         return 0;

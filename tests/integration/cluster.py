@@ -56,4 +56,53 @@ def any_peer_may_be_killed(bench):
                 eventually(lambda: has(victim, cid), 'it catches up')
 
 
-run(any_peer_takes_requests, any_peer_may_be_killed)
+def places(peer, cid):
+        return set(peer.ok('GET', f'/allocations/{cid}')['allocations'])
+
+
+def watchful(config):
+        """What is lost is noticed within some seconds, and its pins are given to others."""
+        config['cluster'].update(disable_repinning=False, monitor_ping_interval='300ms', replication_factor_min=2,
+                                 replication_factor_max=2)
+        config['monitor']['pubsubmon']['check_interval'] = '300ms'
+
+
+def pins_of_a_lost_peer_are_given_to_others(bench):
+        peers = bench.cluster(4, edit=watchful)
+        start(peers)
+        ids = {p.peer_id for p in peers}
+        eventually(lambda: {m['peer'] for m in peers[0].ok('GET', '/monitor/metrics/freespace')} == ids, 'all have told their room')
+        cids = [HELLO, CAT, 'QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn']
+        for cid in cids:
+                peers[0].ok('POST', f'/pins/{cid}')
+                assert len(places(peers[0], cid)) == 2
+        lost = next(p for p in peers if p.peer_id in places(peers[0], HELLO))
+        before = {cid: places(peers[0], cid) for cid in cids}
+        lost.kill()
+        other = next(p for p in peers if p is not lost)
+        for cid in cids:
+                eventually(lambda: lost.peer_id not in places(other, cid), f'{cid} is given to another peer')
+                now = places(other, cid)
+                assert len(now) == 2 and before[cid] - {lost.peer_id} <= now, (before[cid], now)
+        lost.start()
+        for cid in cids:
+                eventually(lambda: places(lost, cid) == places(other, cid), 'it hears of that when it is back')
+
+
+def pins_stay_when_repinning_is_disabled(bench):
+        peers = bench.cluster(3, edit=lambda c: (watchful(c), c['cluster'].update(disable_repinning=True)))
+        start(peers)
+        ids = {p.peer_id for p in peers}
+        eventually(lambda: {m['peer'] for m in peers[0].ok('GET', '/monitor/metrics/freespace')} == ids, 'all have told their room')
+        peers[0].ok('POST', f'/pins/{HELLO}')
+        before = places(peers[0], HELLO)
+        lost = next(p for p in peers if p.peer_id in before)
+        other = next(p for p in peers if p is not lost)
+        lost.kill()
+        eventually(lambda: sum(a['name'] == 'ping' and a['peer'] == lost.peer_id for a in other.ok('GET', '/health/alerts')) > 0,
+                   'there is an alert')
+        assert places(other, HELLO) == before
+
+
+run(any_peer_takes_requests, any_peer_may_be_killed, pins_of_a_lost_peer_are_given_to_others,
+    pins_stay_when_repinning_is_disabled)
