@@ -17,6 +17,8 @@ int service_reload_read(Config **ret, const char *folder, const Arguments *argum
                 return r;
         if (arguments->leave)
                 (*ret)->cluster.leave_on_shutdown = true;
+        if (arguments->stats)
+                (*ret)->metrics.enable_stats = true;
         return 0;
 }
 

@@ -21,6 +21,7 @@
 #include "daemon/net/listener.h"
 #include "daemon/notify.h"
 #include "daemon/offline/say.h"
+#include "daemon/prometheus/server.h"
 #include "daemon/rest/api.h"
 #include "daemon/service-reload.h"
 #include "daemon/service-status.h"
@@ -53,6 +54,7 @@ typedef struct Service {
         sd_event_source *extend; /* until the peer serves */
         Cluster *cluster;
         RestApi *rest;
+        PrometheusServer *prometheus;
         Bus *bus;
         ServiceStatus status;
         bool serving, stopping, was_idle;
@@ -64,6 +66,7 @@ static void service_done(Service *service) {
         service_status_deinit(&service->status);
         bus_free(service->bus);
         rest_api_free(service->rest);
+        prometheus_server_free(service->prometheus);
         cluster_free(service->cluster);
         sd_event_source_disable_unref(service->drain);
         sd_event_source_disable_unref(service->extend);
@@ -109,6 +112,7 @@ static int service_close(Service *service) {
 
         service->bus = bus_free(service->bus);
         service->rest = rest_api_free(service->rest);
+        service->prometheus = prometheus_server_free(service->prometheus);
         r = cluster_close(TAKE_PTR(service->cluster));
         if (r < 0)
                 log_error_errno(r, "Failed to close the cluster: %m");
@@ -298,8 +302,6 @@ static int service_check_bootstrap(const char *list) {
 }
 
 static int service_check_arguments(const Arguments *arguments) {
-        if (arguments->stats)
-                return service_refuse("--stats: collecting statistics is not offered yet");
         if (arguments->tracing)
                 return service_refuse("--tracing: tracing is not offered yet");
         return arguments->bootstrap ? service_check_bootstrap(arguments->bootstrap) : 0;
@@ -384,6 +386,23 @@ static int service_open_rest(Service *service) {
                         &error,
                         error.code == ERROR_INVALID ? EX_CONFIG : EXIT_FAILURE,
                         error.code == ERROR_INVALID ? MESSAGE_ID_REFUSED : NULL);
+}
+
+static int service_open_prometheus(Service *service) {
+        const ConfigMetrics *metrics = &service->config->metrics;
+        Error error = {};
+
+        if (!metrics->enable_stats || prometheus_server_new(
+                                                      &service->prometheus,
+                                                      service->event,
+                                                      service->cluster,
+                                                      metrics->prometheus_endpoint,
+                                                      &error) >= 0)
+                return 0;
+
+        if (error.code == ERROR_IO)
+                error.code = ERROR_INTERNAL;
+        return service_fail("setting up metrics", &error, EXIT_FAILURE, NULL);
 }
 
 static int service_on_reload(void *userdata, Error *reterr) {
@@ -528,6 +547,8 @@ static int service_open(Service *service) {
         if (r < 0)
                 return service_fail_errno("starting", r, "event loop");
         r = service_open_rest(service);
+        if (r == 0)
+                r = service_open_prometheus(service);
         return r == 0 ? service_open_bus(service) : r;
 }
 

@@ -94,6 +94,12 @@ typedef struct ConfigInformers {
         int64_t numpin_metric_ttl;
 } ConfigInformers;
 
+typedef struct ConfigMetrics {
+        bool is_there; /* the section; without it the rest is as set here */
+        bool enable_stats;
+        char *prometheus_endpoint;
+} ConfigMetrics;
+
 typedef struct Config {
         char *folder; /* of the configuration; relative paths start there */
         ConfigCluster cluster;
@@ -105,6 +111,7 @@ typedef struct Config {
         int64_t monitor_check_interval;
         StrList allocate_by;
         ConfigInformers informers;
+        ConfigMetrics metrics;
         char *rest_of_file; /* what this program does not use, as JSON, for writing back */
 } Config;
 

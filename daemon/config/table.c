@@ -415,8 +415,8 @@ static const ConfigRow numpin_rows[] = {
 };
 
 static const ConfigRow metrics_rows[] = {
-        KEEP("enable_stats", BOOL, ANY, "false", FLAGS(CONFIG_UNBUILT)),
-        KEEP("prometheus_endpoint", STRING, ADDRESS, "/ip4/127.0.0.1/tcp/8888"),
+        OWN("enable_stats", BOOL, ANY, metrics.enable_stats, "false"),
+        OWN("prometheus_endpoint", STRING, ENDPOINT, metrics.prometheus_endpoint, "/ip4/127.0.0.1/tcp/8888"),
         KEEP("reporting_interval", DURATION, POSITIVE, "30s"),
         ROWS_END,
 };
@@ -486,7 +486,7 @@ const ConfigSection config_table_sections[] = {
                  USED | INIT | LIVE,
                  informers.pinqueue_enabled),
         OPTIONAL("informer", "tags", "TAGS_", tags_rows, USED | INIT | LIVE, informers.tags_enabled),
-        SECTION("observations", "metrics", "METRICS_", metrics_rows, INIT),
+        OPTIONAL("observations", "metrics", "METRICS_", metrics_rows, USED | INIT, metrics.is_there),
         SECTION("observations", "tracing", "TRACING_", tracing_rows, INIT),
         SECTION("datastore", "badger", "BADGER_", badger_rows, 0),
         SECTION("datastore", "badger3", "BADGER3_", badger_rows, 0),

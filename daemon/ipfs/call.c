@@ -418,6 +418,11 @@ static void call_finish(IpfsCall *call) {
 
         call->gone = &gone;
         r = call->http ? call_judge(call) : call->http_result;
+        ipfs_counters_add(
+                        &call->ipfs->counters,
+                        call->class->command,
+                        time_monotonic() - call->started,
+                        r < 0);
         call_note_contact(call);
         if (gone)
                 return;

@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/ipfs/counters.h"
 #include "daemon/net/http-client.h"
 #include "daemon/types/add-options.h"
 #include "daemon/types/cid.h"
@@ -70,7 +71,8 @@ DEFINE_CLEANUP(Ipfs *, ipfs_free);
  * at. On an error nothing has changed. */
 int ipfs_set_options(Ipfs *ipfs, const IpfsOptions *options, Error *reterr);
 
-bool ipfs_is_reachable(const Ipfs *ipfs);     /* false until the first answer */
+bool ipfs_is_reachable(const Ipfs *ipfs); /* false until the first answer */
+const IpfsCounters *ipfs_counters(const Ipfs *ipfs);
 const IpfsId *ipfs_last_id(const Ipfs *ipfs); /* the last good one; id not set before */
 void ipfs_count_transport(const Ipfs *ipfs, uint64_t *ret_calls, uint64_t *ret_failures);
 

@@ -163,6 +163,10 @@ Ipfs *ipfs_free(Ipfs *ipfs) {
         return NULL;
 }
 
+const IpfsCounters *ipfs_counters(const Ipfs *ipfs) {
+        return &ipfs->counters;
+}
+
 bool ipfs_is_reachable(const Ipfs *ipfs) {
         return ipfs->reachable;
 }

@@ -24,6 +24,7 @@ struct Ipfs {
         bool reachable;
         IpfsId last_id;
         uint64_t n_calls, n_failures, n_failures_told;
+        IpfsCounters counters;
         uint64_t probe_usec; /* the present distance of probes */
         sd_event_source *probe_timer;
         IpfsCall *probe;

@@ -56,6 +56,7 @@ struct Peers {
 
         List submits;
         size_t n_submits, submit_bytes;
+        PeersCounters counters;
         sd_event_source *retry;
         uint64_t leaderless_usec; /* monotonic: since when there is no leader; 0: there is one */
         uint64_t applied_index;

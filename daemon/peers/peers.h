@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/base/histogram.h"
 #include "daemon/consensus/consensus.h"
 #include "daemon/consensus/engine.h"
 #include "daemon/rpc/rpc.h"
@@ -124,6 +125,11 @@ PeersSubmit *peers_submit_unref(PeersSubmit *submit);
 DEFINE_CLEANUP(PeersSubmit *, peers_submit_unref);
 /* The submits under way that this peer sent to the log itself, or to the leader. */
 size_t peers_n_submits(const Peers *peers);
+typedef struct PeersCounters {
+        Histogram commits; /* from peers_submit() to DONE, of those that were applied here */
+        uint64_t n_failures;
+} PeersCounters;
+const PeersCounters *peers_counters(const Peers *peers);
 
 /* ---- membership; any member may be asked */
 

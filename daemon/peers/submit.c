@@ -34,6 +34,7 @@ struct PeersSubmit {
         ConsensusCall *call;
         RpcCall *rpc;
         uint64_t index;
+        uint64_t begun_usec;
         bool owned; /* the slot was handed out */
         PeersDone done;
         void *userdata;
@@ -72,6 +73,10 @@ static void finish(PeersSubmit *submit, int r, const Error *error) {
         void *userdata = submit->userdata;
         bool owned = submit->owned;
 
+        if (r < 0)
+                submit->peers->counters.n_failures++;
+        else
+                histogram_add(&submit->peers->counters.commits, time_monotonic() - submit->begun_usec);
         list_remove(&submit->link);
         submit->peers->n_submits--;
         submit->peers->submit_bytes -= submit->payload.len;
@@ -85,6 +90,10 @@ static void finish(PeersSubmit *submit, int r, const Error *error) {
 
 size_t peers_n_submits(const Peers *peers) {
         return peers->n_submits;
+}
+
+const PeersCounters *peers_counters(const Peers *peers) {
+        return &peers->counters;
 }
 
 /* ---- where to */
@@ -308,6 +317,7 @@ static int submit_new(PeersSubmit **ret, Peers *peers, const ConsensusOp *ops, s
                 return r;
         }
         submit->peers = peers;
+        submit->begun_usec = time_monotonic();
         list_append(&peers->submits, &submit->link);
         peers->n_submits++;
         peers->submit_bytes += submit->payload.len;

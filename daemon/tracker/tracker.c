@@ -265,3 +265,38 @@ void tracker_counts(const Tracker *tracker, TrackerCounts *ret) {
                 .complete = tracker->complete,
         };
 }
+
+/* The older one of *AT and the front of FIFO. */
+static int tracker_look_at_front(Tracker *tracker, unsigned fifo, uint64_t *at) {
+        TrackerRecord record;
+        Cid cid;
+        int r;
+
+        do
+                r = tracker_queue_peek(tracker->queue, fifo, &cid, &record);
+        while (r == TRACKER_QUEUE_MORE);
+        if (r <= 0)
+                return r;
+
+        if (*at == 0 || record.timestamp < *at)
+                *at = record.timestamp;
+        tracker_record_done(&record);
+        return 0;
+}
+
+int tracker_oldest(Tracker *tracker, uint64_t *ret_pin, uint64_t *ret_unpin) {
+        uint64_t pin = 0, unpin = 0;
+        int r;
+
+        r = tracker_look_at_front(tracker, TRACKER_FIFO_PRIORITY, &pin);
+        if (r >= 0)
+                r = tracker_look_at_front(tracker, TRACKER_FIFO_NORMAL, &pin);
+        if (r >= 0)
+                r = tracker_look_at_front(tracker, TRACKER_FIFO_UNPIN, &unpin);
+        if (r < 0)
+                return r;
+
+        *ret_pin = pin;
+        *ret_unpin = unpin;
+        return 0;
+}

@@ -144,3 +144,6 @@ typedef struct TrackerCounts {
         bool complete; /* false until everything is known after an unclean stop */
 } TrackerCounts;
 void tracker_counts(const Tracker *tracker, TrackerCounts *ret);
+/* Since when the front of what waits to be pinned, or unpinned, has waited, wall clock; 0: nothing waits.
+ * Errors: those of the store. */
+int tracker_oldest(Tracker *tracker, uint64_t *ret_pin, uint64_t *ret_unpin);

@@ -31,6 +31,7 @@ TEXT(cluster, peerstore_file)
 TEXT(raft, data_folder)
 TEXT(ipfs, node_multiaddress)
 TEXT(ipfs, authorization)
+TEXT(metrics, prometheus_endpoint)
 LIST(cluster, listen_multiaddress)
 LIST(cluster, announce_multiaddress)
 LIST(cluster, peer_addresses)
@@ -51,6 +52,7 @@ NUMBER(rest, idle_timeout)
 NUMBER(ipfs, pin_timeout)
 NUMBER(ipfs, repogc_timeout)
 NUMBER(ipfs, unpin_disable)
+NUMBER(metrics, enable_stats)
 NUMBER(tracker, concurrent_pins)
 NUMBER(tracker, max_pin_queue_size)
 NUMBER(informers, disk_metric_ttl)
@@ -130,6 +132,11 @@ static const struct {
         { "CLUSTER_RESTAPI_IDLETIMEOUT", "3s", get_rest_idle_timeout, "3000000" },
         { "CLUSTER_RESTAPI_BASICAUTHCREDENTIALS", "user:pass,b:c", get_credentials, "[b=c][user=pass]" },
         { "CLUSTER_RESTAPI_CORSALLOWEDORIGINS", "a,b", get_origins, "a,b" },
+        { "CLUSTER_METRICS_ENABLESTATS", "true", get_metrics_enable_stats, "1" },
+        { "CLUSTER_METRICS_PROMETHEUSENDPOINT",
+          "/ip6/::1/tcp/8888",
+          get_metrics_prometheus_endpoint,
+          "/ip6/::1/tcp/8888" },
         { "CLUSTER_IPFSHTTP_NODEMULTIADDRESS",
           "/dns4/kubo/tcp/5001",
           get_ipfs_node_multiaddress,
@@ -209,7 +216,6 @@ static const struct {
           ": {\"A\":[\"b\"]} is not allowed, expected an object, in the file only" },
         { "CLUSTER_RESTAPI_LIBP2PLISTENMULTIADDRESS", "/ip4/1.2.3.4/tcp/1", NOT_OFFERED },
         { "CLUSTER_PINSVCAPI_BASICAUTHCREDENTIALS", "user:pass", NOT_OFFERED },
-        { "CLUSTER_METRICS_ENABLESTATS", "true", NOT_OFFERED },
         { "CLUSTER_TRACING_ENABLETRACING", "1", NOT_OFFERED },
 };
 

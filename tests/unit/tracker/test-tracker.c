@@ -42,6 +42,36 @@ static void test_pins_and_unpins(Whole *w, gconstpointer data _unused_) {
         g_assert_null(fake_kubo_pinned(w->kubo, whole_text(1)));
 }
 
+/* The front of each queue, whichever of the two for pins is older; nothing, when nothing waits. */
+static void test_oldest(Whole *w, gconstpointer data _unused_) {
+        uint64_t pin = 1, unpin = 1, since;
+
+        w->options.concurrent_pins = 1;
+        whole_start(w);
+        g_assert_cmpint(tracker_oldest(w->tracker, &pin, &unpin), ==, 0);
+        g_assert_cmpuint(pin, ==, 0);
+        g_assert_cmpuint(unpin, ==, 0);
+
+        fake_kubo_plan(w->kubo, "pin/add", NULL, &whole_hang);
+        fake_kubo_plan(w->kubo, "pin/rm", NULL, &whole_hang);
+        since = time_now();
+        for (uint32_t n = 1; n <= 4; n++)
+                whole_add(w, n);
+        for (uint32_t n = 11; n <= 13; n++)
+                whole_remove(w, n);
+        WHOLE_WAIT(w, whole_counts(w).pinning == 1 && whole_counts(w).unpinning == 1);
+        g_assert_cmpint(tracker_oldest(w->tracker, &pin, &unpin), ==, 0);
+        g_assert_cmpuint(pin, >=, since);
+        g_assert_cmpuint(pin, <=, time_now());
+        g_assert_cmpuint(unpin, >=, pin);
+
+        fake_kubo_forget_plans(w->kubo);
+        fake_kubo_release(w->kubo);
+        WHOLE_WAIT(w, whole_is_idle(w));
+        g_assert_cmpint(tracker_oldest(w->tracker, &pin, &unpin), ==, 0);
+        g_assert_cmpuint(pin + unpin, ==, 0);
+}
+
 /* ---- stop and start ---- */
 
 /* A restart in order asks Kubo nothing, and knows everything that it knew. */
@@ -326,6 +356,7 @@ int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         TEST("new", test_new);
         TEST("pins-and-unpins", test_pins_and_unpins);
+        TEST("oldest", test_oldest);
         TEST("restart", test_restart);
         TEST("restart-under-way", test_restart_under_way);
         TEST("ends-while-stopping", test_ends_while_stopping);
