@@ -403,8 +403,8 @@ static bool call_is_from_gateway(const IpfsCall *call) {
         return call->status == 502 || call->status == 503 || call->status == 504;
 }
 
-static void call_note_contact(IpfsCall *call) {
-        if (call_is_from_gateway(call))
+static void call_note_contact(IpfsCall *call, int r) {
+        if (call_is_from_gateway(call) || (r < 0 && call->ipfs->is_changing))
                 call->is_down = true;
         if (call->is_down)
                 ipfs_node_lost(call->ipfs, &call->error);
@@ -423,7 +423,7 @@ static void call_finish(IpfsCall *call) {
                         call->class->command,
                         time_monotonic() - call->started,
                         r < 0);
-        call_note_contact(call);
+        call_note_contact(call, r);
         if (gone)
                 return;
         call->gone = NULL;

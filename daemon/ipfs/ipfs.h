@@ -71,6 +71,17 @@ DEFINE_CLEANUP(Ipfs *, ipfs_free);
  * at. On an error nothing has changed. */
 int ipfs_set_options(Ipfs *ipfs, const IpfsOptions *options, Error *reterr);
 
+/* What somebody who starts and stops Kubo says of it. While it changes, an answer does not make it "up" (it
+ * also comes while Kubo ends), and a call that fails fails for that reason, as while it is down.
+ * reachable_changed(false) comes from inside the call. */
+typedef enum IpfsHint {
+        IPFS_HINT_NONE,
+        IPFS_HINT_THERE,    /* ask at once */
+        IPFS_HINT_AWAY,     /* down, until something answers */
+        IPFS_HINT_CHANGING, /* down, until another hint comes */
+} IpfsHint;
+void ipfs_hint(Ipfs *ipfs, IpfsHint hint);
+
 bool ipfs_is_reachable(const Ipfs *ipfs); /* false until the first answer */
 const IpfsCounters *ipfs_counters(const Ipfs *ipfs);
 const IpfsId *ipfs_last_id(const Ipfs *ipfs); /* the last good one; id not set before */

@@ -273,7 +273,47 @@ static void node_log_lost(const Ipfs *ipfs, const Error *error) {
                    error_message(error));
 }
 
+static void node_probe_now(Ipfs *ipfs) {
+        int r;
+
+        ipfs->probe_usec = IPFS_PROBE_MIN;
+        r = node_arm_probe(ipfs);
+        if (r >= 0)
+                r = sd_event_source_set_time_relative(ipfs->probe_timer, 0);
+        if (r < 0)
+                log_warning_errno(r, "Failed to ask Kubo whether it is there: %m");
+}
+
+void ipfs_hint(Ipfs *ipfs, IpfsHint hint) {
+        bool was_changing = ipfs->is_changing;
+
+        ipfs->is_changing = hint == IPFS_HINT_CHANGING;
+        switch (hint) {
+        case IPFS_HINT_NONE:
+                if (was_changing && !ipfs->reachable)
+                        node_probe_now(ipfs);
+                break;
+        case IPFS_HINT_THERE:
+                if (!ipfs->reachable)
+                        node_probe_now(ipfs);
+                break;
+        case IPFS_HINT_AWAY:
+        case IPFS_HINT_CHANGING:
+                if (!ipfs->reachable)
+                        break;
+                log_notice("Kubo is stopped or started by others; nothing is asked of it meanwhile.");
+                ipfs->probe_usec = IPFS_PROBE_MIN;
+                (void) node_arm_probe(ipfs);
+                node_set_reachable(ipfs, false);
+                break;
+        }
+}
+
 void ipfs_node_heard(Ipfs *ipfs) {
+        if (ipfs->is_changing) {
+                (void) node_arm_probe(ipfs); /* what is said now does not count */
+                return;
+        }
         ipfs->probe_usec = IPFS_PROBE_MIN;
         if (ipfs->probe_timer)
                 (void) sd_event_source_set_enabled(ipfs->probe_timer, SD_EVENT_OFF);

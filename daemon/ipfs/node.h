@@ -21,7 +21,7 @@ struct Ipfs {
         void *userdata;
 
         List calls;
-        bool reachable;
+        bool reachable, is_changing;
         IpfsId last_id;
         uint64_t n_calls, n_failures, n_failures_told;
         IpfsCounters counters;

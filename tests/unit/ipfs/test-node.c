@@ -169,6 +169,47 @@ static void test_probe_goes_on(Fixture *f, gconstpointer data _unused_) {
                 g_assert_cmpint(sd_event_run(f->event, UINT64_MAX), >=, 0);
 }
 
+static void until_reachable(Fixture *f) {
+        while (!ipfs_is_reachable(f->ipfs))
+                g_assert_cmpint(sd_event_run(f->event, UINT64_MAX), >=, 0);
+}
+
+/* It is said to change: what it answers meanwhile does not count, and what it refuses is no failure. */
+static void test_hints(Fixture *f, gconstpointer data _unused_) {
+        fixture_ask_id(f);
+        ipfs_hint(f->ipfs, IPFS_HINT_CHANGING);
+        g_assert_false(ipfs_is_reachable(f->ipfs));
+        g_assert_cmpuint(f->n_unreachable, ==, 1);
+        fixture_ask_id(f);
+        g_assert_cmpint(f->r, ==, 0);
+        g_assert_false(ipfs_is_reachable(f->ipfs));
+        fake_kubo_plan(f->kubo,
+                       "id",
+                       NULL,
+                       &(FakeAnswer){ .status = 500,
+                                      .body = "{\"Message\":\"context canceled\"}",
+                                      .times = 1 });
+        fixture_ask_id(f);
+        g_assert_cmpint(f->r, <, 0);
+        g_assert_true(f->is_down);
+
+        ipfs_hint(f->ipfs, IPFS_HINT_THERE); /* is asked at once */
+        until_reachable(f);
+        ipfs_hint(f->ipfs, IPFS_HINT_THERE);
+        g_assert_cmpuint(f->n_reachable, ==, 2);
+
+        ipfs_hint(f->ipfs, IPFS_HINT_AWAY); /* until something answers */
+        g_assert_false(ipfs_is_reachable(f->ipfs));
+        fixture_ask_id(f);
+        g_assert_true(ipfs_is_reachable(f->ipfs));
+
+        ipfs_hint(f->ipfs, IPFS_HINT_CHANGING);
+        ipfs_hint(f->ipfs, IPFS_HINT_NONE); /* nobody knows any more */
+        until_reachable(f);
+        g_assert_cmpuint(f->n_reachable, ==, 4);
+        g_assert_cmpuint(f->n_unreachable, ==, 3);
+}
+
 static void test_fault(Fixture *f, gconstpointer data _unused_) {
         FOREACH_FAULT {
                 _cleanup_(error_done) Error error = {};
@@ -197,6 +238,7 @@ int main(int argc, char *argv[]) {
         TEST("not-reachable-at-first", test_not_reachable_at_first);
         TEST("goes-and-comes", test_goes_and_comes);
         TEST("probe-goes-on", test_probe_goes_on);
+        TEST("hints", test_hints);
         TEST("fault", test_fault);
         return g_test_run();
 }
