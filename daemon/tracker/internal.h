@@ -8,6 +8,8 @@
 #include "daemon/tracker/queue.h"
 #include "daemon/tracker/tracker.h"
 
+#define TRACKER_FAILURES_MAX 64
+
 typedef struct TrackerCheck TrackerCheck;
 
 struct Tracker {
@@ -29,6 +31,13 @@ struct Tracker {
         size_t n_pins, n_unpins;
         sd_event_source *run;   /* starts what can be started */
         sd_event_source *retry; /* when the first failed item is due */
+
+        /* The last failures, a ring, for tracker_forgive(). */
+        struct {
+                Cid cid;
+                uint64_t when;
+        } failures[TRACKER_FAILURES_MAX];
+        unsigned next_failure;
 
         List calls; /* TrackerCall */
 

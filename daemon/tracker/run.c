@@ -169,19 +169,25 @@ static int run_settle(Tracker *tracker, const TrackerOperation *op) {
 }
 
 /* A record without words needs no memory: this does not fail for want of it. */
-static int run_put_in_front(Tracker *tracker, const TrackerOperation *op, TrackerRecord *record) {
-        record->status = op->is_unpin ? PIN_STATUS_UNPIN_QUEUED : PIN_STATUS_PIN_QUEUED;
+static int run_put_in_front(Tracker *tracker, const Cid *cid, bool is_unpin, TrackerRecord *record) {
+        record->status = is_unpin ? PIN_STATUS_UNPIN_QUEUED : PIN_STATUS_PIN_QUEUED;
         record->timestamp = time_now();
         (void) tracker_record_set_error(record, NULL);
         return tracker_queue_put(
                         tracker->queue,
-                        &op->cid,
+                        cid,
                         record,
-                        op->is_unpin ? TRACKER_FIFO_UNPIN
+                        is_unpin ? TRACKER_FIFO_UNPIN
                         : tracker_run_is_prior(tracker, record->created, record->attempts)
                                         ? TRACKER_FIFO_PRIORITY
                                         : TRACKER_FIFO_NORMAL,
                         /* front= */ true);
+}
+
+/* The attempt that RECORD counts was none. */
+static int run_take_back(Tracker *tracker, const Cid *cid, bool is_unpin, TrackerRecord *record) {
+        record->attempts -= MIN(record->attempts, UINT64_C(1));
+        return run_put_in_front(tracker, cid, is_unpin, record);
 }
 
 int tracker_run_put_back(Tracker *tracker, const TrackerOperation *op) {
@@ -191,10 +197,50 @@ int tracker_run_put_back(Tracker *tracker, const TrackerOperation *op) {
         r = tracker_queue_get(tracker->queue, &op->cid, &record);
         if (r <= 0)
                 return r;
-        record.attempts -= MIN(record.attempts, UINT64_C(1));
-        r = run_put_in_front(tracker, op, &record);
+        r = run_take_back(tracker, &op->cid, op->is_unpin, &record);
         tracker_record_done(&record);
         return r;
+}
+
+static void run_note_failure(Tracker *tracker, const Cid *cid) {
+        unsigned n = tracker->next_failure++ % TRACKER_FAILURES_MAX;
+
+        tracker->failures[n].cid = *cid;
+        tracker->failures[n].when = time_monotonic();
+}
+
+static int run_forgive(Tracker *tracker, const Cid *cid) {
+        TrackerRecord record = {};
+        int r;
+
+        r = tracker_queue_get(tracker->queue, cid, &record);
+        if (r > 0 && (record.status & (PIN_STATUS_PIN_ERROR | PIN_STATUS_UNPIN_ERROR))) {
+                r = run_take_back(tracker, cid, tracker_record_is_unpin(&record), &record);
+                if (r >= 0)
+                        tracker_status_tell(tracker, cid);
+        }
+        tracker_record_done(&record);
+        return r;
+}
+
+void tracker_forgive(Tracker *tracker, uint64_t within_usec) {
+        uint64_t now = time_monotonic();
+
+        if (tracker->stopped || tracker->has_failed)
+                return;
+        for (size_t i = 0; i < TRACKER_FAILURES_MAX; i++) {
+                int r;
+
+                if (tracker->failures[i].when == 0 || tracker->failures[i].when + within_usec < now)
+                        continue;
+                tracker->failures[i].when = 0;
+                r = run_forgive(tracker, &tracker->failures[i].cid);
+                if (r < 0) {
+                        run_trouble(tracker, r);
+                        return;
+                }
+        }
+        tracker_run_soon(tracker);
 }
 
 static int run_set_error(
@@ -283,9 +329,10 @@ static int run_end(
         r = tracker_queue_get(tracker->queue, &op->cid, &record);
         if (r <= 0)
                 return r;
+        run_note_failure(tracker, &op->cid);
         r = run_set_error(tracker, op, &record, error);
         if (r == -ENOMEM) /* better another attempt than an item that nobody thinks of */
-                r = run_put_in_front(tracker, op, &record);
+                r = run_put_in_front(tracker, &op->cid, op->is_unpin, &record);
         tracker_record_done(&record);
         return r;
 }

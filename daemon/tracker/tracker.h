@@ -135,6 +135,10 @@ int tracker_check(
 /* Kubo has come back: go on with what waits for it. */
 void tracker_kick(Tracker *tracker);
 
+/* Kubo was being ended when what failed within the last WITHIN_USEC did: that was no attempt, and the items
+ * wait again, in front. Of more than concurrent_pins or so, the last ones. */
+void tracker_forgive(Tracker *tracker, uint64_t within_usec);
+
 typedef struct TrackerCounts {
         uint64_t queued; /* pin_queued */
         uint64_t pinning;

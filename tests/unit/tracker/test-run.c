@@ -160,6 +160,37 @@ static void test_clock_set_back(Whole *w, gconstpointer data _unused_) {
 
 /* ---- Kubo away ---- */
 
+/* Kubo's last words were failures: they are taken back, older ones are not. */
+static void test_forgiven(Whole *w, gconstpointer data _unused_) {
+        fake_kubo_plan(w->kubo, "pin/add", NULL, &whole_refusal);
+        fake_kubo_plan(w->kubo, "pin/rm", NULL, &whole_refusal);
+        whole_add(w, 1);
+        WHOLE_WAIT(w, whole_counts(w).pin_error == 1);
+        w->tracker->failures[0].when -= 10 * USEC_PER_SEC;
+        for (uint32_t i = 2; i < 2 + TRACKER_FAILURES_MAX; i++)
+                whole_add(w, i);
+        WHOLE_WAIT(w, whole_counts(w).pin_error == 1 + TRACKER_FAILURES_MAX);
+        whole_remove(w, 500);
+        WHOLE_WAIT(w, whole_counts(w).unpin_error == 1);
+        fake_kubo_forget_plans(w->kubo);
+        ipfs_hint(w->ipfs, IPFS_HINT_CHANGING);
+        tracker_forgive(w->tracker, 5 * USEC_PER_SEC);
+        g_assert_cmpuint(whole_counts(w).unpin_queued, ==, 1);
+        g_assert_cmpuint(
+                        whole_counts(w).queued,
+                        >=,
+                        TRACKER_FAILURES_MAX - 2); /* the ring has forgotten the rest */
+        whole_assert_status(w, 1, "pin_error");
+        whole_assert_error(w, 1, 1, "no such block");
+        whole_assert_status(w, 1 + TRACKER_FAILURES_MAX, "pin_queued");
+        whole_assert_error(w, 1 + TRACKER_FAILURES_MAX, 0, NULL);
+        tracker_forgive(w->tracker, 5 * USEC_PER_SEC); /* once */
+        whole_assert_error(w, 1 + TRACKER_FAILURES_MAX, 0, NULL);
+        ipfs_hint(w->ipfs, IPFS_HINT_THERE);
+        WHOLE_WAIT(w, whole_counts(w).queued + whole_counts(w).pinning + whole_counts(w).unpin_queued == 0);
+        whole_assert_status(w, 1 + TRACKER_FAILURES_MAX, "pinned");
+}
+
 static void test_down_counts_nothing(Whole *w, gconstpointer data _unused_) {
         fake_kubo_stop(w->kubo);
         for (uint32_t i = 0; i < 4; i++)
@@ -325,6 +356,7 @@ int main(int argc, char *argv[]) {
         TEST("back-off", test_back_off);
         TEST("clock-set-back", test_clock_set_back);
         TEST("down-counts-nothing", test_down_counts_nothing);
+        TEST("forgiven", test_forgiven);
         TEST("opposites", test_opposites);
         TEST("opposite-of-error", test_opposite_of_error);
         TEST("pin-again", test_pin_again);
