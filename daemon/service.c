@@ -14,6 +14,7 @@
 #include "daemon/base/message-ids.h"
 #include "daemon/base/time.h"
 #include "daemon/cluster/cluster.h"
+#include "daemon/cluster/host.h"
 #include "daemon/config/config.h"
 #include "daemon/config/identity.h"
 #include "daemon/config/lock.h"
@@ -57,7 +58,7 @@ typedef struct Service {
         PrometheusServer *prometheus;
         Bus *bus;
         ServiceStatus status;
-        bool serving, stopping, was_idle;
+        bool serving, stopping, handing_over, was_idle;
         sd_event_source *drain; /* looks whether the requests under way have ended */
         uint64_t drain_until, cancel_until;
 } Service;
@@ -128,12 +129,23 @@ static uint64_t service_now(const Service *service) {
         return usec;
 }
 
+static bool service_is_handing_over(Service *service) {
+        ClusterSummary summary;
+
+        if (service->handing_over) {
+                cluster_summary(service->cluster, &summary);
+                service->handing_over = summary.is_leader;
+        }
+        return service->handing_over;
+}
+
 /* What is still under way after the drain is cancelled, which tells the clients; a client that does not even
  * take that is cut off. */
 static int service_on_drain(sd_event_source *source, uint64_t usec _unused_, void *userdata) {
         Service *service = userdata;
         uint64_t now = service_now(service);
-        bool is_idle = (!service->rest || rest_api_is_idle(service->rest)) && bus_is_idle(service->bus);
+        bool is_idle = (!service->rest || rest_api_is_idle(service->rest)) && bus_is_idle(service->bus) &&
+                       !service_is_handing_over(service);
 
         /* twice: the last answer may still be on its way to the kernel */
         if ((is_idle && service->was_idle) || now >= service->cancel_until)
@@ -152,6 +164,7 @@ static int service_drain(Service *service) {
 
         if (service->rest)
                 rest_api_stop_accepting(service->rest);
+        service->handing_over = cluster_hand_over(service->cluster) > 0;
         service->drain_until = now + SERVICE_DRAIN_USEC;
         service->cancel_until = service->drain_until + SERVICE_CANCEL_USEC;
         r = sd_event_add_time_relative(
