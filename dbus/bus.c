@@ -9,6 +9,7 @@
 
 static void bus_disconnect(Bus *bus) {
         bus->has_name = false;
+        bus_host_disconnect(bus);
         LIST_FOREACH (call, &bus->calls, BusCall, link)
                 bus_call_free(call);
         bus_cursor_free_all(bus);
@@ -104,7 +105,7 @@ static int bus_watch_end(Bus *bus) {
 /* The objects are there before the name is. */
 static int bus_connect(Bus *bus) {
         int (*const steps[])(Bus * bus) = {
-                bus_open, bus_watch_end, bus_manager_add, bus_peers_add, bus_log_add,
+                bus_open, bus_watch_end, bus_manager_add, bus_peers_add, bus_log_add, bus_host_add,
         };
         int r = 0;
 
@@ -181,12 +182,14 @@ int bus_new(Bus **ret, sd_event *event, const BusOptions *options, Error *reterr
                 .patience = { BUS_AUTHZ_TIMEOUT,
                               BUS_AUTHZ_INTERACTIVE_TIMEOUT,
                               BUS_CURSOR_USEC,
-                              BUS_PIPE_STALL_USEC },
+                              BUS_PIPE_STALL_USEC,
+                              BUS_HOST_HAND_OVER_USEC },
         };
         list_init(&bus->calls);
         list_init(&bus->pipes);
         list_init(&bus->cursors);
         list_init(&bus->subscribers);
+        bus_host_init(bus);
         r = bus_prepare(bus);
         if (r < 0)
                 return error_set_errno(reterr, r, "bus: %m");
@@ -204,6 +207,7 @@ Bus *bus_free(Bus *bus) {
                 return NULL;
 
         bus_disconnect(bus);
+        bus_host_deinit(bus);
         bus_signals_free(bus);
         sd_event_source_disable_unref(bus->retry);
         map_free(bus->senders);

@@ -8,6 +8,7 @@
 #include "daemon/base/json.h"
 #include "daemon/base/list.h"
 #include "daemon/base/map.h"
+#include "daemon/cluster/host.h"
 #include "dbus/bus.h"
 #include "dbus/names.h"
 
@@ -16,6 +17,8 @@
 
 #define BUS_AUTHZ_TIMEOUT (1 * 60 * USEC_PER_SEC)
 #define BUS_AUTHZ_INTERACTIVE_TIMEOUT (10 * 60 * USEC_PER_SEC) /* somebody looks for a password */
+
+#define BUS_HOST_HAND_OVER_USEC (3 * USEC_PER_SEC) /* below InhibitDelayMaxSec=, which is 5 s */
 
 #define BUS_SUBSCRIBERS_MAX 256
 #define BUS_SIGNALS_QUEUED_MAX 4096 /* messages not yet taken by the bus; beyond, none are added */
@@ -45,8 +48,18 @@ typedef struct BusMethod BusMethod;
 
 /* How long is waited: constants, but for tests. */
 typedef struct BusPatience {
-        uint64_t authz_usec, authz_interactive_usec, cursor_usec, pipe_usec;
+        uint64_t authz_usec, authz_interactive_usec, cursor_usec, pipe_usec, host_usec;
 } BusPatience;
+
+/* host.c: what the bus tells of this host. */
+typedef struct BusHost {
+        int lock_fd;              /* delays a shutdown while it is open; -1: there is none */
+        ClusterWatch watch;       /* of the leader, while the host goes down */
+        sd_event_source *release; /* the latest time to let it go down */
+        bool is_going_down;
+        ClusterIpfsUnit ipfs;   /* as the cluster was told */
+        char *logind, *systemd; /* their unique names: anybody may send us a signal that looks like theirs */
+} BusHost;
 
 struct Bus {
         sd_event *event;
@@ -61,6 +74,8 @@ struct Bus {
         sd_event_source *retry;
         uint64_t delay; /* until the next try */
         bool is_absence_told;
+
+        BusHost host;
 
         Map *senders; /* unique name → BusSender */
         size_t n[_BUS_KIND_N];
@@ -148,6 +163,12 @@ void bus_call_on_gc(ClusterCall *asked, int r, const Error *error, const GlobalR
 
 /* authz.c. Ask who the sender is, then polkit for the action of the method; bus_call_run() or an error. */
 void bus_authz_start(BusCall *call);
+
+/* host.c */
+void bus_host_init(Bus *bus);
+int bus_host_add(Bus *bus); /* on a new connection */
+void bus_host_disconnect(Bus *bus);
+void bus_host_deinit(Bus *bus);
 
 /* list.c */
 void bus_list_reply_peers(BusCall *call);

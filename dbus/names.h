@@ -32,6 +32,16 @@
 #define BUS_POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
 #define BUS_POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
 
+#define BUS_LOGIND_NAME "org.freedesktop.login1"
+#define BUS_LOGIND_PATH "/org/freedesktop/login1"
+#define BUS_LOGIND_INTERFACE "org.freedesktop.login1.Manager"
+
+#define BUS_SYSTEMD_NAME "org.freedesktop.systemd1"
+#define BUS_SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define BUS_SYSTEMD_INTERFACE "org.freedesktop.systemd1.Manager"
+#define BUS_UNIT_INTERFACE "org.freedesktop.systemd1.Unit"
+#define BUS_IPFS_UNIT_PATH BUS_SYSTEMD_PATH "/unit/ipfs_2eservice" /* Kubo's own unit file: ipfs.service */
+
 #define BUS_PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
 
 #define BUS_PING_INTERFACE "org.freedesktop.DBus.Peer" /* which every object has */

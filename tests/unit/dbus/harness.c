@@ -86,6 +86,8 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *reterr G_
                 (void) answer_bus(harness, m);
         else if (g_strcmp0(destination, BUS_POLKIT_NAME) == 0)
                 (void) answer_polkit(harness, m);
+        else if (harness->answer)
+                harness->answer(harness, m);
         return 1;
 }
 
@@ -131,7 +133,11 @@ static int on_connect(void *userdata, sd_bus **ret) {
 /* ---- life */
 
 void harness_open(Harness *harness) {
-        *harness = (Harness){ .uid = UID_ROOT };
+        harness_open_with(harness, NULL);
+}
+
+void harness_open_with(Harness *harness, void (*answer)(Harness *harness, sd_bus_message *message)) {
+        *harness = (Harness){ .uid = UID_ROOT, .answer = answer };
         peer_open(&harness->peer);
         g_assert_cmpint(bus_new(&harness->bus,
                                 harness->peer.event,

@@ -26,7 +26,9 @@ typedef enum PolkitAnswer {
         POLKIT_FAILS,
 } PolkitAnswer;
 
-typedef struct Harness {
+typedef struct Harness Harness;
+
+struct Harness {
         Peer peer;
         Bus *bus;
         sd_bus *broker;
@@ -41,8 +43,12 @@ typedef struct Harness {
         char *question;        /* the last: "<sender> <action> <flags>" */
         sd_bus_message *asked; /* that is not answered (POLKIT_IS_SILENT) */
         StrList signals;       /* "Member arg arg" */
-} Harness;
 
+        /* Answers calls of others than those; NULL: they stay without an answer. */
+        void (*answer)(Harness *harness, sd_bus_message *message);
+};
+
+void harness_open_with(Harness *harness, void (*answer)(Harness *harness, sd_bus_message *message));
 void harness_open(Harness *harness); /* until the service has its name, and knows all statuses */
 void harness_close(Harness *harness);
 void harness_cut(Harness *harness); /* the bus is gone */
