@@ -80,7 +80,7 @@ static int open_bus(Ctl *ctl) {
 
 /* Nobody asked for the bus, so that its absence is nothing to tell. */
 static int open_any(Ctl *ctl) {
-        if (bus_new(ctl, NULL) >= 0 && ctl_backend_bus_has_peer(ctl->backend))
+        if (bus_new(ctl, NULL) >= 0 && ctl_backend_bus_find_peer(ctl->backend))
                 return 0;
         ctl->backend = ctl_backend_free(ctl->backend);
         return open_http(ctl);

@@ -156,38 +156,40 @@ typedef struct Member {
         const char *interface;
         const char *name;
         unsigned takes;
+        bool is_guarded;               /* by polkit */
         int (*take)(CtlBusCall *call); /* the reply; NULL: there is nothing in it */
 } Member;
 
 static const Member members[_CTL_CALL_N] = {
-        [CTL_CALL_ID] = { BUS_INTERFACE, "Id", 0, take_dict },
-        [CTL_CALL_VERSION] = { BUS_PROPERTIES_INTERFACE, "Get", TAKES_PROPERTY, take_version },
-        [CTL_CALL_PEERS] = { BUS_INTERFACE, "ListPeers", 0, take_peers },
-        [CTL_CALL_PEER_ADD] = { BUS_INTERFACE, "AddPeer", TAKES_SUBJECT, take_dict },
-        [CTL_CALL_PEER_REMOVE] = { BUS_INTERFACE, "RemovePeer", TAKES_SUBJECT, NULL },
-        [CTL_CALL_PIN] = { BUS_INTERFACE, "Pin", TAKES_SUBJECT | TAKES_OPTIONS, take_dict },
-        [CTL_CALL_UNPIN] = { BUS_INTERFACE, "Unpin", TAKES_SUBJECT, take_dict },
-        [CTL_CALL_ALLOCATION] = { BUS_INTERFACE, "GetPin", TAKES_SUBJECT, take_dict },
-        [CTL_CALL_ALLOCATIONS] = { BUS_INTERFACE, "StreamPins", TAKES_FILTER, ctl_bus_pipe_read },
-        [CTL_CALL_STATUS] = { BUS_INTERFACE, "GetStatus", TAKES_SUBJECT | TAKES_LOCAL, take_dict },
+        [CTL_CALL_ID] = { BUS_INTERFACE, "Id", 0, false, take_dict },
+        [CTL_CALL_VERSION] = { BUS_PROPERTIES_INTERFACE, "Get", TAKES_PROPERTY, false, take_version },
+        [CTL_CALL_PEERS] = { BUS_INTERFACE, "ListPeers", 0, false, take_peers },
+        [CTL_CALL_PEER_ADD] = { BUS_INTERFACE, "AddPeer", TAKES_SUBJECT, true, take_dict },
+        [CTL_CALL_PEER_REMOVE] = { BUS_INTERFACE, "RemovePeer", TAKES_SUBJECT, true, NULL },
+        [CTL_CALL_PIN] = { BUS_INTERFACE, "Pin", TAKES_SUBJECT | TAKES_OPTIONS, true, take_dict },
+        [CTL_CALL_UNPIN] = { BUS_INTERFACE, "Unpin", TAKES_SUBJECT, true, take_dict },
+        [CTL_CALL_ALLOCATION] = { BUS_INTERFACE, "GetPin", TAKES_SUBJECT, false, take_dict },
+        [CTL_CALL_ALLOCATIONS] = { BUS_INTERFACE, "StreamPins", TAKES_FILTER, false, ctl_bus_pipe_read },
+        [CTL_CALL_STATUS] = { BUS_INTERFACE, "GetStatus", TAKES_SUBJECT | TAKES_LOCAL, false, take_dict },
         [CTL_CALL_STATUS_LIST] = { BUS_INTERFACE,
                                    "StreamStatus",
                                    TAKES_FILTER | TAKES_LOCAL,
+                                   false,
                                    ctl_bus_pipe_read },
-        [CTL_CALL_SYNC] = { BUS_INTERFACE, "Sync", TAKES_SUBJECT, take_dict },
-        [CTL_CALL_SYNC_ALL] = { BUS_INTERFACE, "SyncAll", 0, ctl_bus_pipe_read },
-        [CTL_CALL_RECOVER] = { BUS_INTERFACE, "Recover", TAKES_SUBJECT | TAKES_LOCAL, take_dict },
-        [CTL_CALL_RECOVER_ALL] = { BUS_INTERFACE, "RecoverAll", TAKES_LOCAL, ctl_bus_pipe_read },
-        [CTL_CALL_GC] = { BUS_INTERFACE, "CollectGarbage", TAKES_LOCAL, take_dict },
-        [CTL_CALL_GRAPH] = { BUS_INTERFACE, "GetConnectGraph", 0, take_dict },
-        [CTL_CALL_ALERTS] = { BUS_INTERFACE, "ListAlerts", 0, take_alerts },
-        [CTL_CALL_BANDWIDTH] = { BUS_PING_INTERFACE, "Ping", 0, take_no_bandwidth },
-        [CTL_CALL_METRIC_NAMES] = { BUS_INTERFACE, "ListMetrics", 0, take_names },
-        [CTL_CALL_METRICS] = { BUS_INTERFACE, "GetMetrics", TAKES_SUBJECT, take_metrics },
+        [CTL_CALL_SYNC] = { BUS_INTERFACE, "Sync", TAKES_SUBJECT, true, take_dict },
+        [CTL_CALL_SYNC_ALL] = { BUS_INTERFACE, "SyncAll", 0, true, ctl_bus_pipe_read },
+        [CTL_CALL_RECOVER] = { BUS_INTERFACE, "Recover", TAKES_SUBJECT | TAKES_LOCAL, true, take_dict },
+        [CTL_CALL_RECOVER_ALL] = { BUS_INTERFACE, "RecoverAll", TAKES_LOCAL, true, ctl_bus_pipe_read },
+        [CTL_CALL_GC] = { BUS_INTERFACE, "CollectGarbage", TAKES_LOCAL, true, take_dict },
+        [CTL_CALL_GRAPH] = { BUS_INTERFACE, "GetConnectGraph", 0, false, take_dict },
+        [CTL_CALL_ALERTS] = { BUS_INTERFACE, "ListAlerts", 0, false, take_alerts },
+        [CTL_CALL_BANDWIDTH] = { BUS_PING_INTERFACE, "Ping", 0, false, take_no_bandwidth },
+        [CTL_CALL_METRIC_NAMES] = { BUS_INTERFACE, "ListMetrics", 0, false, take_names },
+        [CTL_CALL_METRICS] = { BUS_INTERFACE, "GetMetrics", TAKES_SUBJECT, false, take_metrics },
 };
 
 /* A pin that takes over what another has is a member of its own, which has the other one first. */
-static const Member update = { BUS_INTERFACE, "UpdatePin", TAKES_SUBJECT | TAKES_OPTIONS, take_dict };
+static const Member update = { BUS_INTERFACE, "UpdatePin", TAKES_SUBJECT | TAKES_OPTIONS, true, take_dict };
 
 /* ---- questions */
 
@@ -232,6 +234,8 @@ static int run_member(CtlBusCall *call, const CtlRequest *request, const Member 
         r = append_arguments(message, request, member);
         if (r < 0)
                 return ctl_bus_fail(call, r);
+        if (member->is_guarded && !call->bus->options.user && ctl_bus_agent_is_of_use())
+                ctl_bus_agent_start(&call->bus->agent, CTL_BUS_AGENT);
         r = ctl_bus_ask(call, message);
         return r < 0 || !member->take ? r : member->take(call);
 }

@@ -4,6 +4,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "ctl/backend/bus-agent.h"
 #include "ctl/backend/bus.h"
 
 #define CTL_BUS_LOOK_USEC (500 * USEC_PER_MSEC) /* how often request->cancel is looked at */
@@ -14,6 +15,7 @@ typedef struct CtlBus {
         CtlBusOptions options;
         sd_bus *connection;
         char *name; /* of the peer on the bus */
+        CtlBusAgent agent;
 } CtlBus;
 
 typedef struct CtlBusCall {

@@ -207,6 +207,7 @@ static int bus_call(
 static CtlBackend *bus_free(CtlBackend *backend) {
         CtlBus *bus = CONTAINER_OF(backend, CtlBus, backend);
 
+        ctl_bus_agent_stop(&bus->agent);
         sd_bus_flush_close_unref(bus->connection);
         free(bus->name);
         free(bus);
@@ -266,27 +267,37 @@ int ctl_backend_bus_new(CtlBackend **ret, const CtlBusOptions *options, Error *r
 
 /* ---- is anybody there? */
 
-static int ask_daemon(CtlBus *bus, const char *member, const char *argument, sd_bus_message **ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
-        int r;
+/* For a unit that is installed and not enabled, or masked, there is a name to be started, but nothing more.
+ */
+static const char *const not_offered[] = { "org.freedesktop.systemd1.NoSuchUnit",
+                                           "org.freedesktop.systemd1.UnitMasked" };
 
-        r = sd_bus_message_new_method_call(
+static int daemon_message(CtlBus *bus, const char *member, sd_bus_message **ret) {
+        return sd_bus_message_new_method_call(
                         bus->connection,
-                        &message,
+                        ret,
                         BUS_DAEMON_NAME,
                         BUS_DAEMON_PATH,
                         BUS_DAEMON_INTERFACE,
                         member);
-        if (r >= 0 && argument)
-                r = sd_bus_message_append(message, "s", argument);
-        return r < 0 ? r : sd_bus_call(bus->connection, message, 0, NULL, ret);
 }
 
-static bool can_be_started(CtlBus *bus) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+static bool has_owner(CtlBus *bus) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL, *reply = NULL;
+        int answer = 0;
+
+        return daemon_message(bus, "NameHasOwner", &message) >= 0 &&
+               sd_bus_message_append(message, "s", bus->name) >= 0 &&
+               sd_bus_call(bus->connection, message, 0, NULL, &reply) >= 0 &&
+               sd_bus_message_read(reply, "b", &answer) > 0 && answer;
+}
+
+static bool is_known(CtlBus *bus) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL, *reply = NULL;
         const char *name;
 
-        if (ask_daemon(bus, "ListActivatableNames", NULL, &reply) < 0 ||
+        if (daemon_message(bus, "ListActivatableNames", &message) < 0 ||
+            sd_bus_call(bus->connection, message, 0, NULL, &reply) < 0 ||
             sd_bus_message_enter_container(reply, 'a', "s") < 0)
                 return false;
         while (sd_bus_message_read(reply, "s", &name) > 0)
@@ -295,13 +306,25 @@ static bool can_be_started(CtlBus *bus) {
         return false;
 }
 
-int ctl_backend_bus_has_peer(CtlBackend *backend) {
-        CtlBus *bus = CONTAINER_OF(backend, CtlBus, backend);
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int has_owner = 0;
+/* A start that fails is one all the same: why it does, is to be told to who asked, by the call that follows.
+ */
+static bool is_started(CtlBus *bus) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
 
-        if (ask_daemon(bus, "NameHasOwner", bus->name, &reply) < 0 ||
-            sd_bus_message_read(reply, "b", &has_owner) < 0)
-                return 0;
-        return has_owner || can_be_started(bus);
+        if (daemon_message(bus, "StartServiceByName", &message) < 0 ||
+            sd_bus_message_append(message, "su", bus->name, 0) < 0)
+                return false;
+        if (sd_bus_call(bus->connection, message, 0, &error, NULL) >= 0)
+                return true;
+        for (size_t i = 0; i < ELEMENTSOF(not_offered); i++)
+                if (sd_bus_error_has_name(&error, not_offered[i]))
+                        return false;
+        return true;
+}
+
+int ctl_backend_bus_find_peer(CtlBackend *backend) {
+        CtlBus *bus = CONTAINER_OF(backend, CtlBus, backend);
+
+        return has_owner(bus) || (is_known(bus) && is_started(bus));
 }

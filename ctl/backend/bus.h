@@ -19,5 +19,5 @@ typedef struct CtlBusOptions {
  * instance), ERROR_IO (no bus), -ENOMEM. */
 int ctl_backend_bus_new(CtlBackend **ret, const CtlBusOptions *options, Error *reterr);
 
-/* Answers 1 when a peer is there or can be started by the bus, else 0. */
-int ctl_backend_bus_has_peer(CtlBackend *backend);
+/* Answers 1 when a peer is there, or when the bus started one, or tried to; else 0. */
+int ctl_backend_bus_find_peer(CtlBackend *backend);

@@ -126,6 +126,31 @@ def polkit_decides(bench):
         assert bus.call('Unpin', 's', HELLO)['cid'] == HELLO  # root is not asked for
 
 
+def command_line_takes_the_bus(bench):
+        """The service is started by the question, polkit is asked, and its refusal is no reason to try HTTP."""
+        fresh()
+        bench.stand_in(port=KUBO)
+        SystemBus()
+        for user in 'erin', 'frank':
+                subprocess.run(['useradd', *(['--groups', 'ipfs-cluster'] if user == 'frank' else []), user], check=True)
+        assert 'connection refused' in as_user('erin', 'ipfs-cluster-ctl', '--debug', 'id', status=1)  # not enabled: nobody is to be started
+        systemctl('preset', UNIT, SOCKET)
+        try:
+                assert 'CALL: ' in as_user('erin', 'ipfs-cluster-ctl', '--debug', 'id')
+                assert show('ActiveState') == 'active'
+        finally:
+                systemctl('disable', UNIT, SOCKET)
+        eventually(lambda: get('/id').status == 200, 'the API answers, which nobody needs leave for')
+        said = as_user('erin', 'ipfs-cluster-ctl', 'pin', 'add', '--ns', HELLO, status=2)
+        assert 'Code: 403\n' in said, said
+        refused(said)
+        assert as_user('erin', 'ipfs-cluster-ctl', 'pin', 'ls') == ''
+        as_user('frank', 'ipfs-cluster-ctl', 'pin', 'add', '--wait', HELLO)
+        assert HELLO in as_user('erin', 'ipfs-cluster-ctl', 'pin', 'ls')
+        told('ipfs-cluster-ctl', 'pin', 'rm', '--ns', HELLO)
+        cleanup()
+
+
 def flood_of_one_sender_is_bounded(bench):
         """Calls that wait for Kubo, more than one sender may have: the others are still served."""
         bus = start(bench)
@@ -238,6 +263,6 @@ def port_for_peers_may_be_a_socket(bench):
         assert any(':9096' in line and 'systemd' in line and 'ipfs-cluster' in line for line in listening.splitlines()), listening
 
 
-run(answers_are_those_of_http, every_member_is_there, call_starts_the_peer, polkit_decides, flood_of_one_sender_is_bounded,
-    log_level_is_set_by_systemctl, peer_does_without_a_bus, reload_applies, reload_of_a_wrong_file, reload_of_an_instance,
+run(answers_are_those_of_http, every_member_is_there, call_starts_the_peer, polkit_decides, command_line_takes_the_bus,
+    flood_of_one_sender_is_bounded, log_level_is_set_by_systemctl, peer_does_without_a_bus, reload_applies, reload_of_a_wrong_file, reload_of_an_instance,
     user_unit_is_on_the_session_bus, port_for_peers_may_be_a_socket)

@@ -207,6 +207,8 @@ static void fake_bus_answer_bus(FakeBus *fake, sd_bus_message *m) {
                                 2,
                                 "org.example.Other",
                                 fake->is_activatable ? BUS_NAME : "org.example.More");
+        else if (strcmp(member, "StartServiceByName") == 0 && fake->start_error)
+                sd_bus_reply_method_errorf(m, fake->start_error, "not started");
         else
                 sd_bus_reply_method_return(m, NULL);
 }

@@ -30,6 +30,7 @@ typedef struct FakeBus {
         GString *asked;      /* a line a call */
         bool is_interactive; /* each call allowed that the user is asked */
         bool is_owned, is_activatable, is_broken;
+        const char *start_error;                               /* of the peer, by the bus; NULL: none */
         void (*on_call)(sd_bus_message *call, void *userdata); /* after the answer; or NULL */
         void *userdata;
         sd_bus *connection; /* the present one */

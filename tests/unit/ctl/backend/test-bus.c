@@ -109,7 +109,7 @@ static void test_instances(void) {
         fake_bus_start(&fake, &reply, 1);
         fake.name = BUS_NAME ".one-2";
         g_assert_cmpint(ctl_backend_bus_new(&backend, &(CtlBusOptions){ .instance = "one-2" }, NULL), ==, 0);
-        g_assert_cmpint(ctl_backend_bus_has_peer(backend), ==, 1);
+        g_assert_cmpint(ctl_backend_bus_find_peer(backend), ==, 1);
         g_assert_cmpint(ctl_backend_call(backend, &request, fake_bus_skip, NULL, &failure), ==, 0);
         ctl_backend_free(backend);
         fake_bus_stop(&fake);
@@ -118,12 +118,21 @@ static void test_instances(void) {
 static void test_peer_is_there_or_can_be_started(void) {
         static const struct {
                 bool is_owned, is_activatable, is_broken;
-                int has_peer;
-        } states[] = { { true, false, false, 1 },
-                       { false, true, false, 1 },
-                       { true, true, false, 1 },
-                       { false, false, false, 0 },
-                       { true, true, true, 0 } };
+                const char *start_error;
+                int is_found;
+        } states[] = {
+                { true, false, false, NULL, 1 },
+                { false, true, false, NULL, 1 },
+                { false,
+                  true,
+                  false,
+                  "org.freedesktop.DBus.Error.Spawn.ChildExited",
+                  1 }, /* which the call will tell of */
+                { false, true, false, "org.freedesktop.systemd1.NoSuchUnit", 0 },
+                { false, true, false, "org.freedesktop.systemd1.UnitMasked", 0 },
+                { false, false, false, NULL, 0 },
+                { true, true, true, NULL, 0 },
+        };
 
         for (size_t i = 0; i < ELEMENTSOF(states); i++) {
                 CtlBackend *backend = NULL;
@@ -133,8 +142,9 @@ static void test_peer_is_there_or_can_be_started(void) {
                 fake.is_owned = states[i].is_owned;
                 fake.is_activatable = states[i].is_activatable;
                 fake.is_broken = states[i].is_broken;
+                fake.start_error = states[i].start_error;
                 g_assert_cmpint(ctl_backend_bus_new(&backend, &(CtlBusOptions){}, NULL), ==, 0);
-                g_assert_cmpint(ctl_backend_bus_has_peer(backend), ==, states[i].has_peer);
+                g_assert_cmpint(ctl_backend_bus_find_peer(backend), ==, states[i].is_found);
                 g_assert_cmpuint(fake.n_calls, ==, 0);
                 ctl_backend_free(backend);
                 fake_bus_stop(&fake);
