@@ -1,7 +1,8 @@
 /*
- * load PORT CONNECTIONS REQUESTS METHOD PREFIX [FIRST]: requests over keep-alive connections to 127.0.0.1,
- * each to PREFIX and the next of a row of CIDs (or to PREFIX alone when it does not end with '/'), and what
- * they took. Prints one line: <requests> requests, <errors> not 2xx, <n>/s, p50 <n> us, p99 <n> us
+ * load PORT CONNECTIONS REQUESTS METHOD PREFIX [FIRST [HEADER]]: requests over keep-alive connections to
+ * 127.0.0.1, each to PREFIX and the next of a row of CIDs (or to PREFIX alone when it does not end with
+ * '/'), with HEADER ("Name: value"), and what they took. Prints one line: <requests> requests, <errors> not
+ * 2xx, <n>/s, p50 <n> us, p99 <n> us
  */
 
 #include <arpa/inet.h>
@@ -27,7 +28,7 @@ typedef struct Connection {
 
 static uint64_t n_requests, n_started, n_done, n_errors, first;
 static uint32_t *latencies;
-static const char *method, *prefix;
+static const char *method, *prefix, *header;
 
 static void die(const char *what) {
         perror(what);
@@ -47,10 +48,12 @@ static void connection_send(Connection *c) {
         }
         n = snprintf(request,
                      sizeof(request),
-                     "%s %s%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n",
+                     "%s %s%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n%s%s\r\n",
                      method,
                      prefix,
-                     text);
+                     text,
+                     header ? header : "",
+                     header ? "\r\n" : "");
         n_started++;
         c->n = 0;
         c->sent_at = time_monotonic();
@@ -126,7 +129,9 @@ int main(int argc, char *argv[]) {
         int epoll;
 
         if (argc < 6) {
-                fprintf(stderr, "usage: %s PORT CONNECTIONS REQUESTS METHOD PREFIX [FIRST]\n", argv[0]);
+                fprintf(stderr,
+                        "usage: %s PORT CONNECTIONS REQUESTS METHOD PREFIX [FIRST [HEADER]]\n",
+                        argv[0]);
                 return 1;
         }
         n_connections = strtoul(argv[2], NULL, 10);
@@ -134,6 +139,7 @@ int main(int argc, char *argv[]) {
         method = argv[4];
         prefix = argv[5];
         first = argc > 6 ? strtoull(argv[6], NULL, 10) : 0;
+        header = argc > 7 ? argv[7] : NULL;
         connections = calloc(n_connections, sizeof(Connection));
         latencies = calloc(n_requests + 1, sizeof(uint32_t));
         epoll = epoll_create1(EPOLL_CLOEXEC);
