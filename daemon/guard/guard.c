@@ -249,8 +249,7 @@ void guard_log(Guard *guard, HttpRequest *request, unsigned status, uint64_t n_b
                 return;
 
         access.peer = http_request_peer(request, peer);
-        if (status != 401)
-                (void) check_credentials(guard, request, &access.user);
+        (void) check_credentials(guard, request, &access.user);
         if (guard->log)
                 guard_access_log_write(guard->log, &access);
         else

@@ -50,10 +50,14 @@ static void test_start(void) {
 
 static void test_self(void) {
         PrometheusProcess before, after;
+        uint64_t n_open = 0;
         Str text = {};
         int fd;
 
+        for (fd = 0; fd < 1024; fd++)
+                n_open += fcntl(fd, F_GETFD) >= 0;
         prometheus_process_read(&before);
+        g_assert_cmpuint(before.n_fds, ==, n_open);
         fd = open("/dev/null", O_RDONLY);
         prometheus_process_read(&after);
         close(fd);
