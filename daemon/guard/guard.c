@@ -11,6 +11,7 @@
 #include "daemon/guard/access-log.h"
 #include "daemon/guard/certificate.h"
 #include "daemon/guard/token.h"
+#include "daemon/types/multiaddr.h"
 
 #define GUARD_REALM "realm=\"Restricted IPFS Cluster API\""
 #define GUARD_HEALTH_PATH "/health" /* open to whom watches over the service */
@@ -139,6 +140,30 @@ Guard *guard_free(Guard *guard) {
 
 bool guard_has_tls(const Guard *guard) {
         return guard->certificate.chain != NULL;
+}
+
+/* Names are looked up in vain here: what is not known to be this host is taken for the network. */
+static bool is_local(const char *address) {
+        MultiaddrEndpoint endpoint;
+
+        return multiaddr_endpoint(address, &endpoint) > 0 &&
+               (endpoint.transport == MULTIADDR_UNIX || strncmp(endpoint.host, "127.", 4) == 0 ||
+                strcmp(endpoint.host, "::1") == 0 || strcmp(endpoint.host, "localhost") == 0);
+}
+
+void guard_warn(const Guard *guard, const char *address) {
+        const char *section = guard->options.section;
+
+        if (is_local(address))
+                return;
+        if (!guard->auth)
+                log_warning("%s: %s takes requests from whoever reaches it: basic_auth_credentials is not set.",
+                            section,
+                            address);
+        else if (!guard_has_tls(guard))
+                log_warning("%s: at %s passwords cross the network as they are: ssl_cert_file is not set.",
+                            section,
+                            address);
 }
 
 void guard_fill_options(const Guard *guard, HttpServerOptions *options) {

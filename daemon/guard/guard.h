@@ -43,6 +43,8 @@ DEFINE_CLEANUP(Guard *, guard_free);
 /* All of OPTIONS that the configuration says; handlers, descriptor and userdata are the caller's. */
 void guard_fill_options(const Guard *guard, HttpServerOptions *options);
 bool guard_has_tls(const Guard *guard);
+/* Warn of what listening at ADDRESS (canonical) would let others do; for the start. */
+void guard_warn(const Guard *guard, const char *address);
 
 void guard_visit(const Guard *guard, const HttpRequest *request, GuardVisit *ret);
 const char *guard_verdict_words(GuardVerdict verdict); /* of a refusal, for its body */

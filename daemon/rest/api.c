@@ -179,8 +179,17 @@ static int api_listen(RestApi *api, const ConfigHttpApi *config, Error *reterr) 
                 log_info("REST API at %s%s.",
                          addresses->items[i],
                          guard_has_tls(api->guard) ? ", with TLS" : "");
+                guard_warn(api->guard, addresses->items[i]);
         }
         return 0;
+}
+
+static int api_add_inherited(RestApi *api, int fd) {
+        _cleanup_free_ char *address = NULL;
+
+        if (listener_address(fd, &address) >= 0)
+                guard_warn(api->guard, address);
+        return api_add_server(api, fd);
 }
 
 static int api_take(RestApi *api, const int *fds, size_t n_fds, Error *reterr) {
@@ -188,7 +197,7 @@ static int api_take(RestApi *api, const int *fds, size_t n_fds, Error *reterr) {
 
         for (size_t i = 0; i < n_fds; i++)
                 if (r >= 0)
-                        r = api_add_server(api, fds[i]);
+                        r = api_add_inherited(api, fds[i]);
                 else
                         close(fds[i]);
         return r < 0 ? error_set_errno(reterr, r, "REST API on an inherited socket: %m") : 0;

@@ -3,6 +3,7 @@
 heads of every size, addresses, the log of requests, and configurations that stop the start."""
 import base64
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -97,6 +98,24 @@ def speaks_tls(bench):
         command(*curl, '--tls-max', '1.1', f'{url}/version', status=35)
         done = command('gnutls-cli', '--x509cafile', ca, '-p', str(peer.port), '127.0.0.1')
         assert 'The certificate is trusted' in done.stdout and 'Handshake was completed' in done.stdout, done
+        peer.stop()
+
+
+def takes_uploads_over_tls(bench):
+        """Whose answer goes out while they come in."""
+        certificates = Certificates(bench)
+        peer = peer_with(bench, **certificates.make('good'), **USERS).start()
+        upload = os.path.join(bench.folder, 'upload')
+        with open(upload, 'wb') as f:
+                f.write(os.urandom(3 << 20))
+        curl = ('curl', '-sS', '--cacert', certificates.path('ca.pem'), '-F', f'file=@{upload}')
+        url = f'https://127.0.0.1:{peer.port}/add?progress=true'
+        added = json.loads(command(*curl, '-u', 'alice:secret1', url).stdout.splitlines()[-1])
+        assert added['name'] == 'upload', added
+        done = command(*curl, '-w', '%{http_code}', url)
+        assert done.stdout.endswith('401'), done
+        assert added['cid'] in command('curl', '-sS', '--cacert', certificates.path('ca.pem'), '-u', 'bob:pw2',
+                                       f'https://127.0.0.1:{peer.port}/allocations').stdout
         peer.stop()
 
 
@@ -312,6 +331,19 @@ def listens_at_several_addresses(bench):
         peer.stop()
 
 
+def warns_of_an_open_door(bench):
+        """An address that others reach, without credentials, or with them but without TLS."""
+        open_, clear = 'takes requests from whoever reaches it', 'passwords cross the network as they are'
+        for n, (address, users, said) in enumerate((('/ip4/0.0.0.0', {}, open_), ('/ip4/0.0.0.0', USERS, clear),
+                                                    ('/ip4/127.0.0.1', {}, None), ('/ip4/127.0.0.1', USERS, None))):
+                peer = bench.peer(name=f'peer-{n}')
+                peer.edit(lambda c: c['api']['restapi'].update(http_listen_multiaddress=f'{address}/tcp/{peer.port}', **users))
+                peer.start()
+                peer.stop()
+                log = peer.process.text()
+                assert (open_ in log) == (said == open_) and (clear in log) == (said == clear), (address, said, log)
+
+
 def logs_requests(bench):
         path = os.path.join(bench.folder, 'requests')
         peer = peer_with(bench, http_log_file=path, headers={'X-Frame-Options': ['DENY']}, **USERS)
@@ -365,6 +397,6 @@ def wrong_settings_stop_the_start(bench):
                 assert words in err, (restapi, err)
 
 
-run(speaks_tls, answers_many_at_once_over_tls, takes_no_plain_http_beside_tls, ctl_speaks_tls, lets_in_who_may,
+run(speaks_tls, takes_uploads_over_tls, answers_many_at_once_over_tls, takes_no_plain_http_beside_tls, ctl_speaks_tls, lets_in_who_may,
     reads_no_body_of_a_stranger, takes_users_from_a_credential, refuses_floods_of_headers, ends_what_takes_too_long,
-    listens_at_several_addresses, logs_requests, wrong_settings_stop_the_start)
+    listens_at_several_addresses, warns_of_an_open_door, logs_requests, wrong_settings_stop_the_start)
