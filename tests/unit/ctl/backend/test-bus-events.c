@@ -175,7 +175,7 @@ static void test_what_cannot_be_read_is_passed_over(void) {
 }
 
 static void test_restart(void) {
-        static const FakeReply replies[] = {
+        const FakeReply replies[] = {
                 start[0], start[1], start[2], {}, { "(<'" ID "'>,)" }, { "(<'follower'>,)" }
         };
         static const Signal signals[] = {
