@@ -188,7 +188,7 @@ static int read_fields(Reading *reading) {
 
 /* Find the empty line. *READING is set up for what stands before it. */
 static int find_end(Reading *reading, const char *bytes, size_t n, size_t max) {
-        const char *end = memmem(bytes, MIN(n, max), "\r\n\r\n", 4);
+        const char *end = n > 0 ? memmem(bytes, MIN(n, max), "\r\n\r\n", 4) : NULL;
 
         if (!end)
                 return n >= max ? refuse(reading, 431, "the head is too large") : HTTP1_MORE;
