@@ -71,6 +71,17 @@ typedef struct ConfigHttpApi {
         ConfigCors cors;
 } ConfigHttpApi;
 
+typedef struct ConfigProxy {
+        StrList listen_multiaddress;
+        char *node_multiaddress;
+        bool node_https;
+        int64_t read_timeout, read_header_timeout, write_timeout, idle_timeout;
+        int64_t max_header_bytes;
+        StrList extract_headers_extra;
+        char *extract_headers_path;
+        int64_t extract_headers_ttl;
+} ConfigProxy;
+
 typedef struct ConfigIpfs {
         char *node_multiaddress;
         char *authorization; /* our addition (ipfs_connector.ipfshttp.authorization): "bearer:TOKEN" or
@@ -106,6 +117,8 @@ typedef struct Config {
         ConfigRaft raft;
         bool rest_enabled; /* api.restapi is there */
         ConfigHttpApi rest;
+        bool proxy_enabled; /* api.ipfsproxy is there */
+        ConfigProxy proxy;
         ConfigIpfs ipfs;
         ConfigTracker tracker;
         int64_t monitor_check_interval;

@@ -129,6 +129,11 @@ static const FlatRow flat_rows[] = {
           "ipfs_connector",
           "ipfshttp",
           "node_multiaddress" },
+        { ROW("ipfs_node_multiaddress", STRING, ENDPOINT, 0), /* one setting for both */
+          flat_put_string,
+          "api",
+          "ipfsproxy",
+          "node_multiaddress" },
         { ROW("consensus_data_folder", STRING, ANY, 0),
           flat_put_string,
           "consensus",

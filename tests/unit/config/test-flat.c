@@ -40,7 +40,9 @@ static void test_mapped(Fixture *f, const void *data G_GNUC_UNUSED) {
         g_assert_cmpint(c->cluster.replication_factor_min, ==, 2);
         g_assert_cmpint(c->cluster.replication_factor_max, ==, 2);
         g_assert_cmpstr(c->cluster.secret, ==, ""); /* swarms of 2017 were open */
-        g_assert_nonnull(strstr(c->rest_of_file, "/ip4/127.0.0.1/tcp/19095"));
+        g_assert_true(c->proxy_enabled);
+        g_assert_cmpstr(c->proxy.listen_multiaddress.items[0], ==, "/ip4/127.0.0.1/tcp/19095");
+        g_assert_cmpstr(c->proxy.node_multiaddress, ==, "/ip4/127.0.0.1/tcp/15001");
 }
 
 static void test_few_keys(Fixture *f, const void *data G_GNUC_UNUSED) {

@@ -282,7 +282,7 @@ static void test_get_what_is_not_there(Fixture *f, const void *data G_GNUC_UNUSE
         _cleanup_free_ char *value = NULL;
 
         g_assert_cmpint(fixture_load(f, text), ==, 0);
-        g_assert_cmpint(config_get(f->config, "api.ipfsproxy.listen_multiaddress", &value), ==, 0);
+        g_assert_cmpint(config_get(f->config, "api.pinsvcapi.http_listen_multiaddress", &value), ==, 0);
         g_assert_null(value);
         g_assert_cmpint(config_get(f->config, "cluster.peername", &value), ==, 0);
         g_assert_cmpstr(value, ==, "x");

@@ -6,14 +6,14 @@ static void test_unused(Fixture *f, const void *data G_GNUC_UNUSED) {
 
         g_assert_cmpint(fixture_load(f,
                                      "{\"cluster\":{\"listen_multiaddress\":\"/ip4/1.2.3.4/tcp/1\",\"id\":\"x\","
-                                     "\"pubsub\":{},\"odd\":1},\"consensus\":{\"raft\":{}},\"api\":{\"ipfsproxy\":{},"
+                                     "\"pubsub\":{},\"odd\":1},\"consensus\":{\"raft\":{}},\"api\":{\"ipfsproxy\":{},\"pinsvcapi\":{},"
                                      "\"restapi\":{\"http_log_file\":\"\"}},\"datastore\":{\"pebble\":{},\"x\":1},\"state\":{}}"),
                         ==,
                         0);
         g_assert_cmpint(config_unused_names(f->config, &names), ==, 0);
         g_assert_cmpstr(names.data,
                         ==,
-                        "cluster.pubsub, cluster.odd, api.ipfsproxy (not served yet), datastore.pebble, datastore.x, state");
+                        "cluster.pubsub, cluster.odd, api.pinsvcapi (not served yet), datastore.pebble, datastore.x, state");
 }
 
 static void test_nothing(Fixture *f, const void *data G_GNUC_UNUSED) {
