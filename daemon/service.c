@@ -23,6 +23,7 @@
 #include "daemon/notify.h"
 #include "daemon/offline/say.h"
 #include "daemon/prometheus/server.h"
+#include "daemon/proxy/proxy.h"
 #include "daemon/rest/api.h"
 #include "daemon/service-reload.h"
 #include "daemon/service-status.h"
@@ -56,6 +57,7 @@ typedef struct Service {
         Cluster *cluster;
         RestApi *rest;
         PrometheusServer *prometheus;
+        Proxy *proxy;
         Bus *bus;
         ServiceStatus status;
         bool serving, stopping, handing_over, was_idle;
@@ -66,6 +68,7 @@ typedef struct Service {
 static void service_done(Service *service) {
         service_status_deinit(&service->status);
         bus_free(service->bus);
+        proxy_free(service->proxy);
         rest_api_free(service->rest);
         prometheus_server_free(service->prometheus);
         cluster_free(service->cluster);
@@ -112,6 +115,7 @@ static int service_close(Service *service) {
         int r;
 
         service->bus = bus_free(service->bus);
+        service->proxy = proxy_free(service->proxy);
         service->rest = rest_api_free(service->rest);
         service->prometheus = prometheus_server_free(service->prometheus);
         r = cluster_close(TAKE_PTR(service->cluster));
@@ -144,7 +148,8 @@ static bool service_is_handing_over(Service *service) {
 static int service_on_drain(sd_event_source *source, uint64_t usec _unused_, void *userdata) {
         Service *service = userdata;
         uint64_t now = service_now(service);
-        bool is_idle = (!service->rest || rest_api_is_idle(service->rest)) && bus_is_idle(service->bus) &&
+        bool is_idle = (!service->rest || rest_api_is_idle(service->rest)) &&
+                       (!service->proxy || proxy_is_idle(service->proxy)) && bus_is_idle(service->bus) &&
                        !service_is_handing_over(service);
 
         /* twice: the last answer may still be on its way to the kernel */
@@ -164,6 +169,8 @@ static int service_drain(Service *service) {
 
         if (service->rest)
                 rest_api_stop_accepting(service->rest);
+        if (service->proxy)
+                proxy_stop_accepting(service->proxy);
         service->handing_over = cluster_hand_over(service->cluster) > 0;
         service->drain_until = now + SERVICE_DRAIN_USEC;
         service->cancel_until = service->drain_until + SERVICE_CANCEL_USEC;
@@ -171,7 +178,7 @@ static int service_drain(Service *service) {
                         service->event,
                         &service->drain,
                         CLOCK_MONOTONIC,
-                        service->rest ? SERVICE_QUIET_USEC : 0,
+                        service->rest || service->proxy ? SERVICE_QUIET_USEC : 0,
                         0,
                         service_on_drain,
                         service);
@@ -357,48 +364,73 @@ static int service_load(Service *service) {
         return 0;
 }
 
-static void service_log_inherited(const int *fds, int n) {
+/* The sockets that systemd has for NAME. Answers how many, or negative when that is told. */
+static int service_inherit(const char *name, bool enabled, int *fds, size_t max) {
+        int n = listener_inherited(name, fds, max);
+
+        for (int i = 0; !enabled && i < n; i++)
+                close(fds[i]);
+        return enabled ? n : MIN(n, 0);
+}
+
+static void service_log_inherited(const char *what, const char *setting, const int *fds, int n) {
         for (int i = 0; i < n; i++) {
                 _cleanup_free_ char *address = NULL;
 
                 if (listener_address(fds[i], &address) >= 0)
-                        log_info("REST API at %s, a socket of systemd: api.restapi.http_listen_multiaddress "
-                                 "does not count.",
-                                 address);
+                        log_info("%s at %s, a socket of systemd: %s does not count.",
+                                 what,
+                                 address,
+                                 setting);
         }
 }
 
+static int service_fail_surface(const char *doing, Error *error) {
+        if (error->code == ERROR_IO) /* an address that is in use is no failed disk */
+                error->code = ERROR_INTERNAL;
+        return service_fail(
+                        doing,
+                        error,
+                        error->code == ERROR_INVALID ? EX_CONFIG : EXIT_FAILURE,
+                        error->code == ERROR_INVALID ? MESSAGE_ID_REFUSED : NULL);
+}
+
 static int service_open_rest(Service *service) {
+        const Config *config = service->config;
         int fds[REST_LISTENERS_MAX], n;
         Error error = {};
 
-        n = listener_inherited("api", fds, REST_LISTENERS_MAX);
+        n = service_inherit("api", config->rest_enabled, fds, REST_LISTENERS_MAX);
         if (n < 0)
                 return service_fail_errno("creating REST API component", n, "inherited sockets");
-        if (!service->config->rest_enabled) {
-                for (int i = 0; i < n; i++)
-                        close(fds[i]);
+        if (!config->rest_enabled) {
                 log_notice("The REST API is off: %s has no section api.restapi.", CONFIG_FILE);
                 return 0;
         }
 
-        service_log_inherited(fds, n);
-        if (rest_api_new(&service->rest,
-                         service->event,
-                         service->cluster,
-                         service->config,
-                         fds,
-                         (size_t) n,
-                         &error) >= 0)
+        service_log_inherited("REST API", "api.restapi.http_listen_multiaddress", fds, n);
+        if (rest_api_new(&service->rest, service->event, service->cluster, config, fds, (size_t) n, &error) <
+            0)
+                return service_fail_surface("creating REST API component", &error);
+        return 0;
+}
+
+static int service_open_proxy(Service *service) {
+        const Config *config = service->config;
+        int fds[PROXY_LISTENERS_MAX], n;
+        Error error = {};
+
+        n = service_inherit("proxy", config->proxy_enabled, fds, PROXY_LISTENERS_MAX);
+        if (n < 0)
+                return service_fail_errno("creating IPFS Proxy component", n, "inherited sockets");
+        if (!config->proxy_enabled)
                 return 0;
 
-        if (error.code == ERROR_IO) /* an address that is in use is no failed disk */
-                error.code = ERROR_INTERNAL;
-        return service_fail(
-                        "creating REST API component",
-                        &error,
-                        error.code == ERROR_INVALID ? EX_CONFIG : EXIT_FAILURE,
-                        error.code == ERROR_INVALID ? MESSAGE_ID_REFUSED : NULL);
+        service_log_inherited("IPFS proxy", "api.ipfsproxy.listen_multiaddress", fds, n);
+        if (proxy_new(&service->proxy, service->event, service->cluster, config, fds, (size_t) n, &error) <
+            0)
+                return service_fail_surface("creating IPFS Proxy component", &error);
+        return 0;
 }
 
 static int service_open_prometheus(Service *service) {
@@ -562,6 +594,8 @@ static int service_open(Service *service) {
         r = service_open_rest(service);
         if (r == 0)
                 r = service_open_prometheus(service);
+        if (r == 0)
+                r = service_open_proxy(service);
         return r == 0 ? service_open_bus(service) : r;
 }
 

@@ -63,7 +63,7 @@ class Load:
 # ---- units
 
 def units_verify(bench):
-        units = [UNIT, SOCKET, 'ipfs-cluster-peer.socket', 'ipfs-cluster-init.service', 'ipfs-cluster@a.service', 'ipfs-cluster-api@a.socket', 'ipfs-cluster-init@a.service']
+        units = [UNIT, SOCKET, 'ipfs-cluster-peer.socket', 'ipfs-cluster-proxy.socket', 'ipfs-cluster-init.service', 'ipfs-cluster@a.service', 'ipfs-cluster-api@a.socket', 'ipfs-cluster-init@a.service']
         for unit in units:
                 said = told('systemd-analyze', 'verify', '--man=no', unit)
                 assert not said, said

@@ -1,0 +1,206 @@
+#include "daemon/proxy/proxy.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "daemon/base/log.h"
+#include "daemon/net/listener.h"
+#include "daemon/proxy/call.h"
+
+#define PROXY_ACCEPTS 64      /* at once */
+#define PROXY_HEAD_SLACK 4096 /* bytes beyond max_header_bytes, as in Go */
+
+/* ---- accepting ---- */
+
+static int server_on_readable(
+                sd_event_source *source _unused_, int fd, uint32_t revents _unused_, void *userdata) {
+        ProxyServer *server = userdata;
+        Proxy *proxy = server->proxy;
+
+        for (int i = 0; i < PROXY_ACCEPTS; i++) {
+                int r, client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+                if (client < 0 && (errno == EMFILE || errno == ENFILE) && proxy_client_make_room(proxy))
+                        continue;
+                if (client < 0)
+                        return 0;
+                if (proxy->n_clients >= PROXY_CLIENTS_MAX && !proxy_client_make_room(proxy)) {
+                        close(client);
+                        continue;
+                }
+                r = proxy_client_new(proxy, client);
+                if (r < 0)
+                        log_debug_errno(r, "A connection to the IPFS proxy was dropped: %m");
+        }
+        return 0;
+}
+
+static int proxy_add_server(Proxy *proxy, int fd) {
+        ProxyServer *server = proxy->servers + proxy->n_servers++;
+        int r;
+
+        *server = (ProxyServer){ .proxy = proxy, .fd = fd };
+        r = sd_event_add_io(proxy->event, &server->io, fd, EPOLLIN, server_on_readable, server);
+        return r < 0 ? r : sd_event_source_set_exit_on_failure(server->io, 1);
+}
+
+static int proxy_listen(Proxy *proxy, Error *reterr) {
+        const StrList *addresses = &proxy->config->proxy.listen_multiaddress;
+
+        if (addresses->n > PROXY_LISTENERS_MAX)
+                return error_set(
+                                reterr,
+                                ERROR_INVALID,
+                                "api.ipfsproxy.listen_multiaddress: %zu addresses, at most %d are allowed",
+                                addresses->n,
+                                PROXY_LISTENERS_MAX);
+        for (size_t i = 0; i < addresses->n; i++) {
+                int fd, r;
+
+                r = listener_open(addresses->items[i], &fd, reterr);
+                if (r < 0)
+                        return r;
+                r = proxy_add_server(proxy, fd);
+                if (r < 0)
+                        return error_set_errno(reterr, r, "IPFS proxy at %s: %m", addresses->items[i]);
+                log_info("IPFS proxy at %s.", addresses->items[i]);
+        }
+        return 0;
+}
+
+static int proxy_take(Proxy *proxy, const int *fds, size_t n_fds, Error *reterr) {
+        int r = n_fds > PROXY_LISTENERS_MAX ? -EMFILE : 0;
+
+        for (size_t i = 0; i < n_fds; i++)
+                if (r >= 0)
+                        r = proxy_add_server(proxy, fds[i]);
+                else
+                        close(fds[i]);
+        return r < 0 ? error_set_errno(reterr, r, "IPFS proxy on an inherited socket: %m") : 0;
+}
+
+/* ---- deadlines ---- */
+
+static int proxy_on_sweep(sd_event_source *source, uint64_t usec _unused_, void *userdata) {
+        Proxy *proxy = userdata;
+        uint64_t now = proxy_now(proxy);
+
+        LIST_FOREACH (client, &proxy->idle, ProxyClient, link)
+                proxy_client_sweep(client, now);
+        LIST_FOREACH (client, &proxy->clients, ProxyClient, link)
+                proxy_client_sweep(client, now);
+        proxy_node_sweep(proxy->node, now);
+        (void) sd_event_source_set_time_relative(source, USEC_PER_SEC);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* ---- life ---- */
+
+static int proxy_init(Proxy *proxy, Error *reterr) {
+        int r;
+
+        r = poller_new(&proxy->poller, proxy->event);
+        if (r >= 0)
+                r = http_client_new(&proxy->http, proxy->event);
+        if (r >= 0)
+                r = proxy_origins_new(&proxy->origins, proxy);
+        if (r >= 0)
+                r = sd_event_add_time_relative(
+                                proxy->event,
+                                &proxy->sweep,
+                                CLOCK_MONOTONIC,
+                                USEC_PER_SEC,
+                                0,
+                                proxy_on_sweep,
+                                proxy);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(proxy->sweep, 1);
+        return r < 0 ? error_set_errno(reterr, r, "IPFS proxy: %m")
+                     : proxy_node_new(&proxy->node, proxy, reterr);
+}
+
+int proxy_new(Proxy **ret,
+              sd_event *event,
+              Cluster *cluster,
+              const Config *config,
+              const int *fds,
+              size_t n_fds,
+              Error *reterr) {
+        _cleanup_(proxy_freep) Proxy *proxy = NULL;
+        int r = -ENOMEM;
+
+        proxy = calloc(1, sizeof(Proxy));
+        if (proxy) {
+                *proxy = (Proxy){
+                        .event = sd_event_ref(event),
+                        .cluster = cluster,
+                        .config = config,
+                        .max_head = (size_t) config->proxy.max_header_bytes + PROXY_HEAD_SLACK,
+                };
+                list_init(&proxy->clients);
+                list_init(&proxy->idle);
+                r = proxy_init(proxy, reterr);
+        }
+        if (r < 0) {
+                for (size_t i = 0; i < n_fds; i++)
+                        close(fds[i]);
+                return r;
+        }
+
+        r = n_fds > 0 ? proxy_take(proxy, fds, n_fds, reterr) : proxy_listen(proxy, reterr);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(proxy);
+        return 0;
+}
+
+static void proxy_cut(List *clients) {
+        LIST_FOREACH (client, clients, ProxyClient, link)
+                proxy_client_free(client);
+}
+
+Proxy *proxy_free(Proxy *proxy) {
+        if (!proxy)
+                return NULL;
+
+        proxy_stop_accepting(proxy);
+        proxy_cut(&proxy->clients);
+        proxy_cut(&proxy->idle);
+        sd_event_source_disable_unref(proxy->sweep);
+        proxy_origins_free(proxy->origins);
+        proxy_node_free(proxy->node);
+        http_client_free(proxy->http);
+        poller_free(proxy->poller);
+        while (proxy->buffers) {
+                ProxyBuffer *buffer = proxy->buffers;
+
+                proxy->buffers = buffer->next;
+                free(buffer);
+        }
+        sd_event_unref(proxy->event);
+        free(proxy);
+        return NULL;
+}
+
+void proxy_stop_accepting(Proxy *proxy) {
+        proxy->is_stopping = true;
+        for (size_t i = 0; i < proxy->n_servers; i++) {
+                ProxyServer *server = proxy->servers + i;
+
+                server->io = sd_event_source_disable_unref(server->io);
+                closep(&server->fd);
+                server->fd = -1;
+        }
+        proxy_cut(&proxy->idle);
+}
+
+bool proxy_is_idle(const Proxy *proxy) {
+        LIST_FOREACH (client, &proxy->clients, ProxyClient, link)
+                if (client->state != PROXY_HEAD && client->state != PROXY_LINGER)
+                        return false;
+        return true;
+}
