@@ -352,10 +352,11 @@ class RealKubo(Kubo):
 class Daemon:
         """One ipfs-cluster-service on 127.0.0.1: made by init, with ports of its own."""
 
-        def __init__(self, bench, kubo, name='peer', edit=None, env=None):
-                self.bench, self.kubo, self.name, self.env = bench, kubo, name, env or {}
+        def __init__(self, bench, kubo, name='peer', edit=None, env=None, proxy=None):
+                """PROXY: the section api.ipfsproxy, without what is the same for all: there is none otherwise."""
+                self.bench, self.kubo, self.name, self.env, self.proxy = bench, kubo, name, env or {}, proxy
                 self.folder = os.path.join(bench.folder, name)
-                self.port, self.peer_port = free_ports(2)
+                self.port, self.peer_port, self.proxy_port = free_ports(3)
                 self.offline('init')
                 self.edit(lambda c: self.settle(c, name))
                 if edit:
@@ -368,6 +369,9 @@ class Daemon:
                 config['cluster'].update(peername=name, listen_multiaddress=f'/ip4/127.0.0.1/tcp/{self.peer_port}', mdns_interval='0s')
                 config['api'] = {'restapi': {**config['api']['restapi'], 'http_listen_multiaddress': f'/ip4/127.0.0.1/tcp/{self.port}'}}
                 config['ipfs_connector']['ipfshttp']['node_multiaddress'] = self.kubo.multiaddr
+                if self.proxy is not None:
+                        config['api']['ipfsproxy'] = {'listen_multiaddress': f'/ip4/127.0.0.1/tcp/{self.proxy_port}',
+                                                      'node_multiaddress': self.kubo.multiaddr, **self.proxy}
 
         def edit(self, change):
                 path = os.path.join(self.folder, 'service.json')
@@ -457,6 +461,10 @@ class Daemon:
 
         def delete(self, path, **options):
                 return self.request('DELETE', path, **options)
+
+        def proxied(self, path, body=b'', headers=(), method='POST', **options):
+                """A request to the proxy, below /api/v0/."""
+                return exchange(self.proxy_port, method, f'/api/v0/{path}', headers, body, **options)
 
         def ok(self, method, path, **options):
                 """The JSON of an answer that has to be 200."""

@@ -100,6 +100,11 @@ def assignments(text):
                 yield match[1], value
 
 
+def cid_of(value):
+        """The CID of an object, as the cluster writes it or as Kubo does."""
+        return value.get('cid') or value.get('Cid')
+
+
 def apply_to_body(difference, values):
         """A difference that changes the parsed body (a list of objects); what it becomes."""
         action, arguments = difference.action, difference.arguments
@@ -108,13 +113,13 @@ def apply_to_body(difference, values):
         if action == 'body':
                 return [json.loads(arguments)] if arguments else []
         if action == 'without':
-                return [v for v in values if v.get('cid') != arguments]
+                return [v for v in values if cid_of(v) != arguments]
         if action == 'also':
                 return values + [json.loads(arguments)]
         chosen = values
         if action == 'item':
                 cid, _, arguments = arguments.partition(' ')
-                chosen = [v for v in values if v.get('cid') == cid]
+                chosen = [v for v in values if cid_of(v) == cid]
         if action in ('set', 'item'):
                 for path, value in assignments(arguments):
                         for container, key in places(chosen, path):
@@ -150,7 +155,7 @@ def in_order(values):
         """Lists come in no order that means something: by CID or by ID; metric names by name."""
         if len(values) == 1 and isinstance(values[0], list) and all(isinstance(v, str) for v in values[0]):
                 return [sorted(values[0])]
-        return sorted(values, key=lambda v: str(v.get('cid') or v.get('id')) if isinstance(v, dict) else '') if len(values) > 1 else values
+        return sorted(values, key=lambda v: str(cid_of(v) or v.get('id')) if isinstance(v, dict) else '') if len(values) > 1 else values
 
 
 def parsed(body, content_type):
