@@ -18,17 +18,31 @@ SAMPLE = re.compile(r'^(\w+)(?:\{(.*)\})? (\S+)$')
 OLD_NAMES = {'ipfscluster_pins_pin_add', 'ipfscluster_pins_pin_add_errors', 'ipfscluster_blocks_put', 'ipfscluster_blocks_put_errors'}
 
 
+# Of the Go program, and not told here: content goes to IPFS as a whole, and is not cut into blocks here; how many pins
+# IPFS has is known after a listing only.
+NOT_TOLD = {'ipfscluster_blocks_added', 'ipfscluster_blocks_added_size', 'ipfscluster_pins_ipfs_pins'}
+
+
+def endpoint():
+        return f'/ip4/127.0.0.1/tcp/{free_ports(1)[0]}'
+
+
+def watch(config):
+        config['observations']['metrics'].update(enable_stats=True, prometheus_endpoint=endpoint())
+
+
 def watched(bench, kubo=None, **options):
-        port, = free_ports(1)
-        endpoint = f'/ip4/127.0.0.1/tcp/{port}'
-        peer = bench.peer(kubo, edit=lambda c: c['observations']['metrics'].update(enable_stats=True, prometheus_endpoint=endpoint), **options)
-        peer.metrics_port = port
-        return peer
+        return bench.peer(kubo, edit=watch, **options)
+
+
+def port_of(peer):
+        with open(os.path.join(peer.folder, 'service.json'), encoding='utf-8') as f:
+                return int(json.load(f)['observations']['metrics']['prometheus_endpoint'].rpartition('/')[2])
 
 
 def scrape(peer):
         """{name or name{labels}: value}."""
-        response = exchange(peer.metrics_port, 'GET', '/metrics')
+        response = exchange(port_of(peer), 'GET', '/metrics')
         assert response.status == 200 and response.header('Content-Type').startswith('text/plain; version=0.0.4'), response
         found = {}
         for line in response.body.decode().splitlines():
@@ -89,8 +103,8 @@ def tells_that_kubo_is_away(bench):
 
 
 def is_off_unless_asked_for(bench):
-        port, = free_ports(1)
-        peer = bench.peer(edit=lambda c: c['observations']['metrics'].update(prometheus_endpoint=f'/ip4/127.0.0.1/tcp/{port}')).start()
+        peer = bench.peer(edit=lambda c: c['observations']['metrics'].update(prometheus_endpoint=endpoint())).start()
+        port = port_of(peer)
         try:
                 exchange(port, 'GET', '/metrics')
                 raise AssertionError('somebody listens')
@@ -98,7 +112,6 @@ def is_off_unless_asked_for(bench):
                 pass
         peer.stop()
         peer.start('--stats')
-        peer.metrics_port = port
         assert scrape(peer)['ipfscluster_pins'] == 0
         for method, path, status in (('GET', '/', 404), ('GET', '/metrics/', 404), ('POST', '/metrics', 405), ('HEAD', '/metrics', 200)):
                 assert exchange(port, method, path).status == status, (method, path)
@@ -107,6 +120,50 @@ def is_off_unless_asked_for(bench):
         _, err = other.offline('daemon', status=1)
         assert 'error setting up metrics: observations.metrics.prometheus_endpoint: cannot listen at ' in err, err
         peer.stop()
+
+
+def has_the_names_of_the_go_program(bench):
+        with open(os.path.join(SOURCE, 'tests', 'golden', 'metrics', '650-prometheus-metrics.json'), encoding='utf-8') as f:
+                recorded = json.load(f)['response']
+        peer = watched(bench).start()
+        eventually(lambda: peer.get('/monitor/metrics/freespace').json(), 'the disk is known')
+        text = exchange(port_of(peer), 'GET', '/metrics').body.decode().splitlines()
+        wanted = {l for l in recorded['lines_with_ipfscluster'] if l.startswith('# TYPE')}
+        missing = {l.split()[2] for l in wanted - set(text)}
+        assert missing == NOT_TOLD, missing
+        helps = {l for l in recorded['lines_with_ipfscluster'] if l.startswith('# HELP') and l.split()[2] not in NOT_TOLD}
+        assert {l.split()[2] for l in helps - set(text)} == {'ipfscluster_blocks_put'}, helps - set(text)  # which says more here
+        assert {n for n in recorded['other_families'] if n.startswith('process_')} - {'process_virtual_memory_max_bytes'} <= {
+                l.split()[2] for l in text if l.startswith('# TYPE process_')} | {'process_network_receive_bytes_total', 'process_network_transmit_bytes_total'}
+        peer.stop()
+
+
+def tells_of_the_other_peers(bench):
+        peers = bench.cluster(3, edit=watch)
+        for peer in peers:
+                peer.launch()
+        for peer in peers:
+                peer.ready()
+
+        def links(peer):
+                return {k: v for k, v in scrape(peer).items() if k.startswith('ipfscluster_peer_up')}
+
+        for peer in peers:
+                wanted = {f'ipfscluster_peer_up{{peer="{p.peer_id}",peername="{p.name}"}}': 1 for p in peers if p is not peer}
+                eventually(lambda: links(peer) == wanted, 'all are linked, and known by name')
+                assert scrape(peer)['ipfscluster_raft_role{role="voter"}'] == 1
+        eventually(lambda: sum(scrape(p)['ipfscluster_raft_leader'] for p in peers) == 1, 'one leads')
+        peers[0].ok('POST', f'/pins/{numbered(1)}')
+        index = scrape(peers[0])['ipfscluster_raft_applied_index']
+        for peer in peers:
+                eventually(lambda: scrape(peer)['ipfscluster_raft_applied_index'] >= index, 'all have applied it')
+        assert scrape(peers[0])['ipfscluster_commit_duration_seconds_count'] == 1  # where it was asked for
+        assert scrape(peers[1])['ipfscluster_commit_duration_seconds_count'] == 0
+        peers[2].kill()
+        for peer in peers[:2]:
+                eventually(lambda: links(peer)[f'ipfscluster_peer_up{{peer="{peers[2].peer_id}",peername="{peers[2].name}"}}'] == 0, 'the link is lost')
+        for peer in peers[:2]:
+                peer.stop()
 
 
 def promtool(*words, status=0, **options):
@@ -120,7 +177,7 @@ def promtool(*words, status=0, **options):
 def promtool_understands_it(bench):
         peer = watched(bench).start()
         peer.pin(numbered(1))
-        text = exchange(peer.metrics_port, 'GET', '/metrics').body.decode()
+        text = exchange(port_of(peer), 'GET', '/metrics').body.decode()
         said = promtool('check', 'metrics', status=3, input=text)
         assert {line.split()[0] for line in said.splitlines()} == OLD_NAMES, said
         peer.stop()
@@ -153,5 +210,6 @@ def alerts_and_dashboard_ask_for_what_is_there(bench):
         promtool('check', 'rules', '--lint=none', path)
 
 
-run(is_what_the_api_says, tells_that_kubo_is_away, is_off_unless_asked_for, promtool_understands_it, alerts_come_when_they_should,
+run(is_what_the_api_says, tells_that_kubo_is_away, is_off_unless_asked_for, has_the_names_of_the_go_program, tells_of_the_other_peers,
+    promtool_understands_it, alerts_come_when_they_should,
     alerts_and_dashboard_ask_for_what_is_there)
