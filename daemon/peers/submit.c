@@ -33,6 +33,7 @@ struct PeersSubmit {
         Str payload; /* the entry */
         ConsensusCall *call;
         RpcCall *rpc;
+        PeerId sent_to;
         uint64_t index;
         uint64_t begun_usec;
         bool owned; /* the slot was handed out */
@@ -237,9 +238,11 @@ static int send_to(PeersSubmit *submit, const PeerId *leader) {
                                      .handler = &sent_handler,
                                      .userdata = submit,
                      });
-        if (r >= 0)
-                submit->state = SUBMIT_SENT;
-        return r;
+        if (r < 0)
+                return r;
+        submit->state = SUBMIT_SENT;
+        submit->sent_to = *leader;
+        return 0;
 }
 
 /* Answers 0 when it is on its way or waits. */
@@ -368,6 +371,10 @@ static bool is_out_of_patience(const Peers *peers, const ConsensusStatus *status
                time_monotonic() - peers->leaderless_usec >= peers->options.wait_for_leader_usec;
 }
 
+static bool is_deposed(const PeersSubmit *submit, const ConsensusStatus *status) {
+        return peer_id_is_set(&status->leader) && !peer_id_equal(&submit->sent_to, &status->leader);
+}
+
 static void go_on(PeersSubmit *submit, const ConsensusStatus *status) {
         _cleanup_(error_done) Error error = {};
         int r = 0;
@@ -377,6 +384,8 @@ static void go_on(PeersSubmit *submit, const ConsensusStatus *status) {
                         finish(submit, 0, NULL);
                 return;
         }
+        if (submit->state == SUBMIT_SENT && is_deposed(submit, status))
+                wait_again(submit); /* it may not answer for long */
         if (submit->state != SUBMIT_WAITING)
                 return;
         if (is_out_of_patience(submit->peers, status))
