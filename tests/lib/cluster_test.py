@@ -296,9 +296,9 @@ class StandIn(Kubo):
         def start(self):
                 command = [os.path.join(LIB, 'stand-in-kubo'), '--tied', '--port', str(self.port), *self.options]
                 self.process = Process(self.bench, 'stand-in-kubo', command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-                line = self.process.popen.stdout.readline()
+                line = self.process.popen.stdout.readline().decode().strip()
                 assert line, f'the stand-in did not start: {self.process.text()}'
-                self.port = int(line)
+                self.port = int(line) if line.isdecimal() else line
 
         def stop(self):
                 self.process.kill()
@@ -395,6 +395,9 @@ class Daemon:
                 assert done.returncode == status, f'{arguments}: status {done.returncode}\n{done.stdout}{done.stderr}'
                 return done.stdout, done.stderr
 
+        def command(self, *arguments):
+                return [self.bench.service, *arguments]
+
         def launch(self, *arguments, env=None):
                 """Start without waiting; ready() waits."""
                 path = os.path.join(self.bench.folder, f'{self.name}.notify')
@@ -402,7 +405,7 @@ class Daemon:
                         os.unlink(path)
                 self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
                 self.notify.bind(path)
-                self.process = Process(self.bench, self.name, [self.bench.service, 'daemon', *arguments],
+                self.process = Process(self.bench, self.name, self.command('daemon', *arguments),
                                        {**self.environment(), 'NOTIFY_SOCKET': path, **(env or {})})
 
         def start(self, *arguments, env=None):

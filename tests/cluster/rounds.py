@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+"""rounds.py [--minutes N] [--seed N] [--peers N] [TEST…]: several clients change the pinset through all peers of a cluster, each on
+a host of its own, while peers are killed, stopped, paused, cut off both ways and one way, and lose packets. After each round all
+peers are read: they have the same pins, what was acknowledged is there, what was removed has stayed away, what was under way is
+either; their digests and Kubos agree. A minute by default.
+"""
+import argparse
+import os
+import random
+import signal
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from cluster_test import PATIENCE, Daemon, StandIn, Process, Reader, connect, eventually, read_response, run  # noqa: E402
+from hosts import PEER_PORT, Hosts  # noqa: E402
+from ipfs_content import numbered  # noqa: E402
+
+CIDS_PER_CLIENT = 40
+CLIENTS = 6
+ROUND_SECONDS = 6
+CALM_SECONDS = 90  # by then a cluster without faults has settled
+ABSENT = None
+
+
+def parse():
+        p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        p.add_argument('--minutes', type=float, default=1)
+        p.add_argument('--peers', type=int, default=0, help='3 and 5 by default')
+        p.add_argument('--seed', type=int, default=int.from_bytes(os.urandom(4), 'big'))
+        p.add_argument('--tap', action='store_true', help=argparse.SUPPRESS)
+        options, sys.argv[1:] = p.parse_known_args()
+        return options
+
+
+OPTIONS = parse()
+
+
+class HostKubo(StandIn):
+        """A stand-in whose API is a Unix socket, which all hosts share."""
+
+        def __init__(self, bench, number):
+                self.path = os.path.join(bench.folder, f'kubo{number}')
+                super().__init__(bench, '--unix', self.path)
+                self.own = set(self.control()['pins'])
+
+        @property
+        def multiaddr(self):
+                return f'/unix{self.path}'
+
+
+class HostPeer(Daemon):
+        """A daemon on a host; its API is a Unix socket."""
+
+        def __init__(self, bench, hosts, number):
+                self.hosts, self.number = hosts, number
+                super().__init__(bench, HostKubo(bench, number), name=f'peer{number}')
+                self.port = os.path.join(bench.folder, f'api{number}')
+
+        def settle(self, config, name):
+                super().settle(config, name)
+                config['cluster']['listen_multiaddress'] = f'/ip4/{Hosts.address(self.number)}/tcp/{PEER_PORT}'
+                config['api']['restapi']['http_listen_multiaddress'] = f'/unix{self.bench.folder}/api{self.number}'
+                config['pin_tracker']['stateless']['concurrent_pins'] = 50
+
+        def address(self):
+                return f'/ip4/{Hosts.address(self.number)}/tcp/{PEER_PORT}/p2p/{self.peer_id}'
+
+        def command(self, *arguments):
+                return [*self.hosts.inside(self.number), *super().command(*arguments)]
+
+
+class Client(threading.Thread):
+        """Changes CIDs of its own, each time through a peer by chance. What was not answered with 200 is in doubt, and is left alone
+        until the round is over: it may still be carried out."""
+
+        def __init__(self, peers, number, seed, expected):
+                super().__init__(daemon=True)
+                self.peers, self.number, self.random, self.expected = peers, number, random.Random(seed), expected
+                self.cids = [str(numbered(number * 1000 + n)) for n in range(CIDS_PER_CLIENT)]
+                self.doubt, self.acknowledged, self.wrong, self.ends = {}, 0, [], False
+
+        def run(self):
+                while not self.ends:
+                        free = [c for c in self.cids if c not in self.doubt]
+                        if not free:
+                                return
+                        self.change(self.random.choice(free))
+
+        def change(self, cid):
+                name = f'{self.number}-{self.random.getrandbits(40)}' if self.random.random() < 0.65 else ABSENT
+                request = (f'POST /pins/{cid}?name={name}' if name else f'DELETE /pins/{cid}') + ' HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'
+                self.doubt[cid] = name
+                peer = self.random.choice(self.peers)
+                try:
+                        with connect(peer.port, 10) as connection:
+                                connection.sendall(request.encode())
+                                response = read_response(Reader(connection, 10), request.split()[0])
+                except (OSError, EOFError):
+                        time.sleep(0.05)
+                        return
+                if response.status == 200 or (response.status == 404 and name is ABSENT and self.expected.get(cid) is ABSENT):
+                        self.expected[cid] = name
+                        self.acknowledged += 1
+                        del self.doubt[cid]
+                elif response.status == 404 and name is ABSENT:
+                        del self.doubt[cid]  # this peer is behind, and says what it knows
+                elif response.status not in (500, 503, 504):
+                        self.wrong.append((request, response))
+
+        def check(self, found):
+                for cid in self.cids:
+                        name = found.pop(cid)['name'] if cid in found else ABSENT
+                        allowed = {self.expected.get(cid)} | ({self.doubt[cid]} if cid in self.doubt else set())
+                        assert name in allowed, f'{cid} of client {self.number} is {name!r}, expected {allowed}'
+                        self.expected[cid] = name
+
+
+def pinset(peer):
+        return {p['cid']: p for p in peer.get('/allocations', timeout=PATIENCE).lines()}
+
+
+# ---- what happens to them
+
+def kill(peer, hosts, chance):
+        peer.kill()
+        yield chance.random() * 2
+        peer.launch()
+
+
+def stop(peer, hosts, chance):
+        peer.process.popen.send_signal(signal.SIGTERM)
+        yield chance.random()
+        peer.process.stop()
+        peer.launch()
+
+
+def pause(peer, hosts, chance):
+        peer.process.popen.send_signal(signal.SIGSTOP)
+        yield chance.random() * 4
+        peer.process.popen.send_signal(signal.SIGCONT)
+
+
+def cut(peer, hosts, chance):
+        hosts.cut(peer.number)
+        yield chance.random() * 4
+        hosts.heal()
+
+
+def cut_one_way(peer, hosts, chance):
+        hosts.drop(peer.number, chance.choice([n for n in range(len(hosts.names)) if n != peer.number]))
+        yield chance.random() * 4
+        hosts.heal()
+
+
+def deafen(peer, hosts, chance):
+        hosts.drop(peer.number)
+        yield chance.random() * 4
+        hosts.heal()
+
+
+def lose(peer, hosts, chance):
+        hosts.lose(peer.number, 20)
+        yield chance.random() * 4
+        hosts.heal()
+
+
+FAULTS = (kill, kill, stop, pause, cut, cut_one_way, deafen, lose)
+
+
+def disturb(peers, hosts, chance, until):
+        while time.monotonic() < until:
+                time.sleep(chance.random() * 0.5)
+                fault = chance.choice(FAULTS)
+                peer = chance.choice(peers)
+                leader = next((p for p in peers if f'The leader is {p.peer_id}' in tail(peer)), None)
+                if leader and chance.random() < 0.5:
+                        peer = leader
+                steps = fault(peer, hosts, chance)
+                for seconds in steps:
+                        time.sleep(seconds)
+
+
+def tail(peer):
+        lines = [l for l in peer.process.text().splitlines() if 'The leader is ' in l]
+        return lines[-1] if lines else ''
+
+
+# ---- what has to hold
+
+def agree(peers):
+        """Until all peers have the same pinset, by pins and by what each tells of itself; the pinset."""
+        last = {}
+
+        def same():
+                found = [pinset(p) for p in peers]
+                last['found'] = found[0]
+                return all(f == found[0] for f in found[1:])
+
+        eventually(same, 'all peers have the same pins', CALM_SECONDS, pause=0.2)
+        return last['found']
+
+
+def one_round(peers, hosts, chance, states):
+        clients = [Client(peers, n, chance.random(), states.setdefault(n, {})) for n in range(CLIENTS)]
+        for client in clients:
+                client.start()
+        disturb(peers, hosts, chance, time.monotonic() + ROUND_SECONDS)
+        for client in clients:
+                client.ends = True
+        hosts.heal()
+        for client in clients:
+                client.join(PATIENCE)
+                assert not client.is_alive(), 'a client waits for ever'
+                assert not client.wrong, client.wrong[0]
+        for peer in peers:
+                peer.serving()
+        # A change through each peer: the cluster goes on, and what was under way is over.
+        for peer in peers:
+                eventually(lambda: peer.post(f'/pins/{numbered(900000 + peer.number)}?name=x', timeout=PATIENCE).status == 200,
+                           f'{peer.name} takes changes', CALM_SECONDS, pause=0.2)
+        time.sleep(1)
+        found = agree(peers)
+        for peer in peers:
+                found.pop(str(numbered(900000 + peer.number)))
+        for client in clients:
+                client.check(found)
+        assert not found, f'nobody pinned {found}'
+        return sum(c.acknowledged for c in clients)
+
+
+def kubos_follow(peers):
+        """What a Kubo has beyond the pinset, or lacks, its peer has to tell."""
+        wanted = set(pinset(peers[0]))
+        for peer in peers:
+                def follows():
+                        has = set(peer.kubo.control()['pins']) - peer.kubo.own
+                        follows.missing, follows.more = wanted - has, has - wanted
+                        return not follows.missing and not follows.more
+
+                try:
+                        eventually(follows, f'the Kubo of {peer.name} has what the cluster has', CALM_SECONDS, pause=0.3)
+                except AssertionError as e:
+                        cids = [*follows.missing, *follows.more][:3]
+                        told = [(c, peer.status(c)) for c in cids]
+                        raise AssertionError(f'{e}; {len(follows.missing)} missing, {len(follows.more)} too many: {told}') from None
+                for cid in sorted(wanted)[:3]:
+                        peer.until(cid, 'pinned')
+
+
+def open_cluster(bench, hosts, n):
+        peers = [HostPeer(bench, hosts, i) for i in range(n)]
+        for peer in peers:
+                others = [p.address() for p in peers if p is not peer]
+                peer.edit(lambda c: (c['cluster'].update(secret='c' * 64, peer_addresses=others),
+                                     c['consensus']['raft'].update(init_peerset=[p.peer_id for p in peers])))
+        for peer in peers:
+                peer.launch()
+        for peer in peers:
+                peer.ready()
+        return peers
+
+
+def rounds(bench, n, seconds):
+        chance, states, end = random.Random(OPTIONS.seed + n), {}, time.monotonic() + seconds
+        hosts = Hosts(n)
+        try:
+                peers = open_cluster(bench, hosts, n)
+                number = changes = 0
+                while time.monotonic() < end:
+                        try:
+                                changes += one_round(peers, hosts, chance, states)
+                        except Exception:
+                                print(f'# {n} peers, round {number}, --seed {OPTIONS.seed}')
+                                raise
+                        number += 1
+                kubos_follow(peers)
+                for peer in peers:
+                        assert 'differ' not in peer.process.text(), 'pinsets differ'
+                        peer.stop()
+                print(f'# {n} peers: {number} rounds, {changes} changes acknowledged, --seed {OPTIONS.seed}', flush=True)
+        finally:
+                for process in bench.processes:
+                        process.popen.send_signal(signal.SIGCONT) if process.running() else None
+                        process.kill()
+                hosts.close()
+
+
+def three_peers_lose_nothing(bench):
+        rounds(bench, OPTIONS.peers or 3, OPTIONS.minutes * 30)
+
+
+def five_peers_lose_nothing(bench):
+        rounds(bench, OPTIONS.peers or 5, OPTIONS.minutes * 30)
+
+
+if __name__ == '__main__':
+        run(three_peers_lose_nothing, five_peers_lose_nothing)
