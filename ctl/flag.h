@@ -84,6 +84,21 @@ typedef struct CtlOptions {
         int64_t wait_limit;
         int64_t wait_timeout_usec;
         StrList metadata;
+
+        bool recursive;
+        bool quiet;
+        bool quieter;
+        bool no_stream;
+        bool no_pin;
+        bool wrap;
+        bool hidden;
+        bool raw_leaves;
+        bool nocopy;
+        const char *format;
+        const char *layout;
+        const char *chunker;
+        const char *hash;
+        int64_t cid_version;
 } CtlOptions;
 
 /* Positional arguments, borrowed. */

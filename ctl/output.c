@@ -146,6 +146,15 @@ static void print_version(FILE *to, void *item) {
         print_field(to, "", text_or_empty(version->version), "\n");
 }
 
+static void print_added(FILE *to, void *item) {
+        const Added *added = item;
+        char cid[CID_TEXT_MAX];
+
+        fprintf(to, "added %s ", cid_format(&added->cid, cid));
+        ctl_output_text(to, text_or_empty(added->name));
+        fputc('\n', to);
+}
+
 static void print_pin_allocations(FILE *to, const Pin *pin) {
         if (pin_is_everywhere(pin)) {
                 fprintf(to, "Repl. Factor: -1 | Allocations: [everywhere]");
@@ -334,6 +343,7 @@ static const struct {
 } forms[_CTL_CALL_N] = {
         [CTL_CALL_ID] = { print_peer },
         [CTL_CALL_VERSION] = { print_version },
+        [CTL_CALL_ADD] = { print_added },
         [CTL_CALL_PEERS] = { print_peer },
         [CTL_CALL_PEER_ADD] = { print_peer },
         [CTL_CALL_PIN] = { print_pin },
@@ -405,6 +415,25 @@ int ctl_output_item(Ctl *ctl, CtlCall call, void *item) {
         else if (forms[call].print)
                 forms[call].print(ctl->out, item);
         return r < 0 ? r : output_check(ctl->out);
+}
+
+int ctl_output_lines(Ctl *ctl, const char *lines) {
+        _cleanup_(str_done) Str text = {}, indented = {};
+        int r;
+
+        (void) str_append_char(&text, '[');
+        for (size_t n; *lines; lines += n + 1) {
+                n = strcspn(lines, "\n");
+                (void) str_append(&text, text.len > 1 ? "," : "");
+                (void) str_append_bytes(&text, lines, n);
+        }
+        r = str_append_char(&text, ']');
+        if (r >= 0)
+                r = json_indent(text.data, text.len, JSON_INDENT, &indented);
+        if (r < 0)
+                return r;
+        print_json_text(ctl->out, indented.data);
+        return output_check(ctl->out);
 }
 
 int ctl_output_failure(Ctl *ctl, const CtlFailure *failure) {

@@ -127,7 +127,7 @@ static int read_mode(Ctl *ctl, Pin *pin) {
         return 0;
 }
 
-static int read_options(Ctl *ctl, Pin *pin) {
+int ctl_verb_read_pin_options(Ctl *ctl, Pin *pin) {
         const CtlOptions *options = &ctl->options;
         int r;
 
@@ -191,7 +191,7 @@ static int run_pin_add(Ctl *ctl, const CtlArguments *args) {
 
         r = read_path(ctl, ctl_argument(args, 0), &path);
         if (r == 0)
-                r = read_options(ctl, &pin);
+                r = ctl_verb_read_pin_options(ctl, &pin);
         if (r != 0)
                 return r;
         return change_pin(
@@ -311,7 +311,7 @@ static int run_pin_update(Ctl *ctl, const CtlArguments *args) {
         if (r == 0)
                 r = read_path(ctl, ctl_argument(args, 1), &path);
         if (r == 0)
-                r = read_options(ctl, &pin);
+                r = ctl_verb_read_pin_options(ctl, &pin);
         if (r != 0)
                 return r;
         (void) cid_parse(old, &pin.pin_update, NULL);

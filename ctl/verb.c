@@ -20,26 +20,6 @@ static const CtlVerb verb_commands = {
         .local = true,
 };
 
-static int run_add(Ctl *ctl, _unused_ const CtlArguments *args) {
-        return ctl_verb_fail(
-                        ctl,
-                        "",
-                        "adding content is not offered by this program yet: "
-                        "add it with \"ipfs add\", then pin it with \"" CTL_NAME " pin add <CID>\"");
-}
-
-const CtlVerb ctl_verb_add = {
-        .name = "add",
-        .usage = "Not offered yet: use \"ipfs add\", then \"pin add\"",
-        .arguments = "<path>...",
-        .description = "\n"
-                       "Adding files through the cluster is not offered yet. Add them to an IPFS daemon\n"
-                       "with \"ipfs add\", then pin the CID in the cluster with \"pin add\".\n",
-        .run = run_add,
-        .local = true,
-        .raw = true,
-};
-
 static const CtlFlag root_flags[] = {
         { { "host", "l" },
           CTL_FLAG_STRING,
@@ -161,17 +141,20 @@ static int verb_exit_status(const CtlFailure *failure, int r) {
         return error_exit_status(code == ERROR_NONE ? ERROR_INTERNAL : code); /* a 200 that makes no sense */
 }
 
+int ctl_verb_failed(Ctl *ctl, CtlFailure *failure, int r) {
+        int status = verb_exit_status(failure, r);
+
+        (void) ctl_output_failure(ctl, failure);
+        ctl_failure_done(failure);
+        return status;
+}
+
 static int verb_call(Ctl *ctl, const CtlRequest *request, CtlItemFunc on_item, void *userdata) {
         CtlFailure failure = {};
-        int r, status;
+        int r;
 
         r = ctl_backend_call(ctl->backend, request, on_item, userdata, &failure);
-        if (r >= 0)
-                return 0;
-        status = verb_exit_status(&failure, r);
-        (void) ctl_output_failure(ctl, &failure);
-        ctl_failure_done(&failure);
-        return status;
+        return r >= 0 ? 0 : ctl_verb_failed(ctl, &failure, r);
 }
 
 typedef struct Show {

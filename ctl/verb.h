@@ -65,6 +65,12 @@ const CtlVerb *ctl_verb_find(const CtlVerb *group, const char *name); /* NULL: t
 /* "error DOING: …" on ctl->err; answers CTL_EXIT_FAILURE. */
 int ctl_verb_fail(Ctl *ctl, const char *doing, const char *format, ...) _printf_(3, 4);
 
+/* Print FAILURE, with which a call ended that answered R, and drop it. Answers the exit status. */
+int ctl_verb_failed(Ctl *ctl, CtlFailure *failure, int r);
+
+/* verb-pin.c: what the flags say of a pin, into the zeroed PIN. Answers the exit status. */
+int ctl_verb_read_pin_options(Ctl *ctl, Pin *pin);
+
 /* Ask the backend, print each item, then the failure if there is one. Answers the exit status. */
 int ctl_verb_show(Ctl *ctl, const CtlRequest *request);
 

@@ -81,6 +81,7 @@ static const struct {
 } calls[_CTL_CALL_N] = {
         [CTL_CALL_ID] = { CTL_FORM_ONE, &peer_info_shape },
         [CTL_CALL_VERSION] = { CTL_FORM_ONE, &version_shape },
+        [CTL_CALL_ADD] = { CTL_FORM_STREAM, &added_shape },
         [CTL_CALL_PEERS] = { CTL_FORM_STREAM, &peer_info_shape },
         [CTL_CALL_PEER_ADD] = { CTL_FORM_ONE, &peer_info_shape },
         [CTL_CALL_PEER_REMOVE] = { CTL_FORM_NONE, NULL },

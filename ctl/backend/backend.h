@@ -13,11 +13,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "daemon/types/add-options.h"
+#include "daemon/types/added.h"
 #include "daemon/types/pin.h"
 
 typedef enum CtlCall {
         CTL_CALL_ID,
         CTL_CALL_VERSION,
+        CTL_CALL_ADD, /* add: how; pin: its options; upload: what */
         CTL_CALL_PEERS,
         CTL_CALL_PEER_ADD,    /* subject: multiaddress */
         CTL_CALL_PEER_REMOVE, /* subject: peer ID */
@@ -52,11 +55,22 @@ typedef enum CtlForm {
 #define CTL_VALUE_KEY "value"
 #define CTL_ERRNO_WORDS_MAX 128
 
+/* A body that is produced while it is sent. */
+typedef struct CtlUpload {
+        const char *header; /* "Content-Type: …" */
+        /* Answers the bytes put into BUFFER, 0 at the end, negative when it cannot be produced. */
+        ssize_t (*read)(void *userdata, char *buffer, size_t max);
+        const char *(*words)(void *userdata); /* why not */
+        void *userdata;
+} CtlUpload;
+
 typedef struct CtlRequest {
         CtlCall call;
         const char *subject; /* NULL: "" */
         const char *filter;  /* NULL: "" */
         const Pin *pin;
+        const AddOptions *add;
+        const CtlUpload *upload;
         bool local;
         uint64_t deadline_usec; /* CLOCK_MONOTONIC; 0: none */
         const volatile sig_atomic_t

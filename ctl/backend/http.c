@@ -1,80 +1,26 @@
 #include "ctl/backend/http.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
-#include <dlfcn.h>
 #include <string.h>
 #include <strings.h>
 
+#include "ctl/backend/curl.h"
 #include "ctl/backend/stream.h"
 #include "daemon/base/percent.h"
 #include "daemon/base/time.h"
+#include "daemon/types/add-options.h"
 #include "daemon/types/pin-options.h"
 #include "daemon/types/version.h"
 
 #define STATUS_IS_ERROR 300
 #define STREAM_ERROR_HEADER "X-Stream-Error:"
-
-/* ---- libcurl
-
- * The few functions that are used here, loaded when the road is opened: the library and what it pulls in
- take
- * longer to load than most of what this program does. */
-
-typedef struct Curl {
-        __typeof__(curl_easy_init) *easy_init;
-        __typeof__(curl_easy_cleanup) *easy_cleanup;
-        __typeof__(curl_easy_setopt) *easy_setopt;
-        __typeof__(curl_easy_perform) *easy_perform;
-        __typeof__(curl_easy_getinfo) *easy_getinfo;
-        __typeof__(curl_easy_reset) *easy_reset;
-        __typeof__(curl_easy_strerror) *easy_strerror;
-} Curl;
-
-/* The flavour that the daemon uses, else the distribution's only one. */
-static const char *const curl_libraries[] = { "libcurl-gnutls.so.4", "libcurl.so.4" };
-
-static const struct {
-        const char *name;
-        size_t offset;
-} curl_symbols[] = {
-        { "curl_easy_init", offsetof(Curl, easy_init) },
-        { "curl_easy_cleanup", offsetof(Curl, easy_cleanup) },
-        { "curl_easy_setopt", offsetof(Curl, easy_setopt) },
-        { "curl_easy_perform", offsetof(Curl, easy_perform) },
-        { "curl_easy_getinfo", offsetof(Curl, easy_getinfo) },
-        { "curl_easy_reset", offsetof(Curl, easy_reset) },
-        { "curl_easy_strerror", offsetof(Curl, easy_strerror) },
-};
-
-static int curl_load(const Curl **ret, Error *reterr) {
-        static Curl loaded;
-        void *library = NULL;
-
-        if (loaded.easy_init) {
-                *ret = &loaded;
-                return 0;
-        }
-        for (size_t i = 0; i < ELEMENTSOF(curl_libraries) && !library; i++)
-                library = dlopen(curl_libraries[i], RTLD_LAZY | RTLD_LOCAL);
-        if (!library)
-                return error_set(reterr, ERROR_UNSUPPORTED, "HTTP needs libcurl: %s", dlerror());
-        for (size_t i = ELEMENTSOF(curl_symbols); i-- > 0;) {
-                void *symbol = dlsym(library, curl_symbols[i].name);
-
-                if (!symbol)
-                        return error_set(reterr, ERROR_UNSUPPORTED, "HTTP needs libcurl: %s", dlerror());
-                *(void **) ((char *) &loaded + curl_symbols[i].offset) = symbol;
-        }
-        *ret = &loaded;
-        return 0;
-}
+#define UPLOAD_BUFFER 65536L
 
 /* ---- the road and one exchange on it */
 
 typedef struct BackendHttp {
         CtlBackend backend;
-        const Curl *curl;
+        const CtlCurl *curl;
         CURL *handle;
         CtlHttpOptions options;
         char *user;
@@ -94,6 +40,9 @@ typedef struct Transfer {
         Str answer; /* unless it is a stream */
         Str stream_error;
         JsonProblem problem;
+        struct curl_slist *headers;
+        uint64_t n_sent; /* of an upload */
+        bool is_upload_broken;
         int r; /* why our own callbacks ended the transfer */
         char text[CURL_ERROR_SIZE];
 } Transfer;
@@ -108,6 +57,7 @@ enum {
         ROUTE_CIDS = 1 << 4, /* the subject is a list of CIDs in the query */
         ROUTE_OPTIONS = 1 << 5,
         ROUTE_ADDRESS = 1 << 6, /* the subject is the address in the body */
+        ROUTE_UPLOAD = 1 << 7,  /* the body is produced while it is sent */
 };
 
 static const struct {
@@ -119,6 +69,7 @@ static const struct {
         [CTL_CALL_ID] = { "GET", "/id", "", 0 },
         [CTL_CALL_VERSION] = { "GET", "/version", "", 0 },
         [CTL_CALL_PEERS] = { "GET", "/peers", "", 0 },
+        [CTL_CALL_ADD] = { "POST", "/add", "", ROUTE_UPLOAD },
         [CTL_CALL_PEER_ADD] = { "POST", "/peers", "", ROUTE_ADDRESS },
         [CTL_CALL_PEER_REMOVE] = { "DELETE", "/peers/", "", ROUTE_SUBJECT },
         [CTL_CALL_PIN] = { "POST", "/pins", "", ROUTE_PATH | ROUTE_OPTIONS },
@@ -161,10 +112,12 @@ static int write_target(const CtlRequest *request, Str *to) {
                 append_parameter(to, "filter", request->filter ? request->filter : "", &n);
         if (flags & ROUTE_CIDS)
                 append_parameter(to, "cids", subject, &n);
-        if (flags & ROUTE_OPTIONS) {
+        if (flags & (ROUTE_OPTIONS | ROUTE_UPLOAD))
                 (void) str_append_char(to, '?');
+        if (flags & ROUTE_OPTIONS)
                 (void) pin_options_write(request->pin, to);
-        }
+        if (flags & ROUTE_UPLOAD)
+                (void) add_options_write(request->add, request->pin, to);
         return str_error(to);
 }
 
@@ -249,6 +202,41 @@ static int transfer_on_progress(
         return *t->request->cancel;
 }
 
+/* ---- what goes up */
+
+static size_t transfer_on_read(char *buffer, size_t size, size_t n, void *userdata) {
+        Transfer *t = userdata;
+        ssize_t k;
+
+        k = t->request->upload->read(t->request->upload->userdata, buffer, size * n);
+        if (k < 0) {
+                t->is_upload_broken = true;
+                return CURL_READFUNC_ABORT;
+        }
+        t->n_sent += (uint64_t) k;
+        return (size_t) k;
+}
+
+/* Without "Expect:" libcurl would wait for a second before it sends anything. */
+static int transfer_prepare_upload(Transfer *t) {
+        const CtlCurl *curl = t->http->curl;
+        const char *const lines[] = { "Transfer-Encoding: chunked", "Expect:", t->request->upload->header };
+
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
+                struct curl_slist *longer = curl->slist_append(t->headers, lines[i]);
+
+                if (!longer)
+                        return -ENOMEM;
+                t->headers = longer;
+        }
+        curl->easy_setopt(t->http->handle, CURLOPT_POST, 1L);
+        curl->easy_setopt(t->http->handle, CURLOPT_HTTPHEADER, t->headers);
+        curl->easy_setopt(t->http->handle, CURLOPT_READFUNCTION, transfer_on_read);
+        curl->easy_setopt(t->http->handle, CURLOPT_READDATA, t);
+        curl->easy_setopt(t->http->handle, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
+        return 0;
+}
+
 /* ---- how it failed */
 
 static int fail_connect(Transfer *t, const CtlHost *host, Str *to) {
@@ -276,6 +264,8 @@ static int describe(Transfer *t, const CtlHost *host, CURLcode code, Str *to) {
         case CURLE_OPERATION_TIMEDOUT:
                 return str_append(to, "context deadline exceeded");
         case CURLE_ABORTED_BY_CALLBACK:
+                if (t->is_upload_broken)
+                        return str_append(to, t->request->upload->words(t->request->upload->userdata));
                 return str_append(to, "context canceled");
         case CURLE_GOT_NOTHING:
                 return str_append(to, "EOF");
@@ -312,6 +302,8 @@ static int transport_errno(const Transfer *t, CURLcode code) {
 
         if (code == CURLE_OPERATION_TIMEDOUT && deadline && time_monotonic() >= deadline)
                 return -ETIME;
+        if (t->is_upload_broken)
+                return -EPIPE;
         return code == CURLE_ABORTED_BY_CALLBACK ? -ECANCELED : -EIO;
 }
 
@@ -375,22 +367,25 @@ static long transfer_timeout_msec(const Transfer *t) {
         return timeout ? MIN(timeout, left) : left;
 }
 
-static void transfer_prepare_method(Transfer *t) {
-        const Curl *curl = t->http->curl;
+static int transfer_prepare_method(Transfer *t) {
+        const CtlCurl *curl = t->http->curl;
         CURL *handle = t->http->handle;
         const char *method = routes[t->request->call].method;
 
+        if (t->request->upload)
+                return transfer_prepare_upload(t);
         if (strcmp(method, "POST") == 0) {
                 curl->easy_setopt(handle, CURLOPT_POST, 1L);
                 curl->easy_setopt(handle, CURLOPT_POSTFIELDS, t->body.data ? t->body.data : "");
                 curl->easy_setopt(handle, CURLOPT_POSTFIELDSIZE, (long) t->body.len);
         } else if (strcmp(method, "GET") != 0)
                 curl->easy_setopt(handle, CURLOPT_CUSTOMREQUEST, method);
+        return 0;
 }
 
 /* Whom to believe: as the Go program's library, what these two name in place of the system's authorities. */
 static void transfer_prepare_tls(Transfer *t) {
-        const Curl *curl = t->http->curl;
+        const CtlCurl *curl = t->http->curl;
         const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
 
         if (!str_is_empty(file))
@@ -403,8 +398,8 @@ static void transfer_prepare_tls(Transfer *t) {
         }
 }
 
-static void transfer_prepare(Transfer *t, const CtlHost *host) {
-        const Curl *curl = t->http->curl;
+static int transfer_prepare(Transfer *t, const CtlHost *host) {
+        const CtlCurl *curl = t->http->curl;
         CURL *handle = t->http->handle;
 
         curl->easy_reset(handle); /* connections stay */
@@ -435,7 +430,7 @@ static void transfer_prepare(Transfer *t, const CtlHost *host) {
                 curl->easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, transfer_on_progress);
                 curl->easy_setopt(handle, CURLOPT_XFERINFODATA, t);
         }
-        transfer_prepare_method(t);
+        return transfer_prepare_method(t);
 }
 
 static int transfer_finish(Transfer *t, CtlFailure *reterr) {
@@ -472,13 +467,16 @@ static int transfer_run(Transfer *t, const CtlHost *host, CtlFailure *reterr) {
         ctl_debug(t->http->options.debug, routes[t->request->call].method, t->url.data, t->url.len);
 
         t->text[0] = '\0';
-        transfer_prepare(t, host);
+        r = transfer_prepare(t, host);
+        if (r < 0)
+                return fail_answer(t, r, reterr);
         code = t->http->curl->easy_perform(t->http->handle);
         if (t->r < 0)
                 return fail_answer(t, t->r, reterr);
         if (code != CURLE_OK) {
                 r = fail_transport(t, host, code, reterr);
-                return t->status == 0 && r == -EIO ? 1 : r;
+                /* What was sent of an upload is gone. */
+                return t->status == 0 && r == -EIO && t->n_sent == 0 ? 1 : r;
         }
         return transfer_finish(t, reterr);
 }
@@ -514,6 +512,7 @@ static int http_call(
         str_done(&t.url);
         str_done(&t.answer);
         str_done(&t.stream_error);
+        http->curl->slist_free_all(t.headers);
         ctl_stream_done(&t.stream);
         if (r == 0)
                 ctl_failure_done(reterr); /* of the hosts before the one that answered */
@@ -559,7 +558,7 @@ int ctl_backend_http_new(CtlBackend **ret, CtlHttpOptions *options, Error *reter
         r = http_set_credentials(http, options->credentials);
         if (r < 0)
                 return r;
-        r = curl_load(&http->curl, reterr);
+        r = ctl_curl_load(&http->curl, reterr);
         if (r < 0)
                 return r;
         http->handle = http->curl->easy_init();

@@ -121,7 +121,7 @@ static void write_parameter(Str *to, const char *key, const char *value) {
         (void) percent_encode_query(to, value, strlen(value));
 }
 
-int add_options_write(const AddOptions *options, const Pin *pin, Str *to) {
+static int write_parameters(const AddOptions *options, const Pin *pin, Str *to) {
         int r;
 
         r = pin_options_write(pin, to);
@@ -133,5 +133,34 @@ int add_options_write(const AddOptions *options, const Pin *pin, Str *to) {
                 write_parameter(to, add_texts[i].key, *text_of(options, i) ?: "");
         for (size_t i = 0; i < ELEMENTSOF(add_flags); i++)
                 write_parameter(to, add_flags[i].key, *flag_of(options, i) ? "true" : "false");
+        return str_error(to);
+}
+
+/* By key: the '=' behind it counts for nothing. */
+static int compare_parameters(const void *a, const void *b) {
+        const char *left = *(char *const *) a, *right = *(char *const *) b;
+        size_t n = strcspn(left, "="), m = strcspn(right, "=");
+        int r = memcmp(left, right, MIN(n, m));
+
+        return r != 0 ? r : (n > m) - (n < m);
+}
+
+int add_options_write(const AddOptions *options, const Pin *pin, Str *to) {
+        _cleanup_(str_list_done) StrList parameters = {};
+        _cleanup_(str_done) Str text = {};
+        bool is_first = to->len == 0 || to->data[to->len - 1] == '?';
+        int r;
+
+        r = write_parameters(options, pin, &text);
+        if (r >= 0)
+                r = str_list_split(&parameters, text.data, '&');
+        if (r < 0)
+                return r;
+
+        qsort(parameters.items, parameters.n, sizeof(char *), compare_parameters);
+        for (size_t i = 0; i < parameters.n; i++) {
+                (void) str_append(to, i == 0 && is_first ? "" : "&");
+                (void) str_append(to, parameters.items[i]);
+        }
         return str_error(to);
 }

@@ -28,5 +28,6 @@ int add_options_read(AddOptions *options, const PinOption *parameters, size_t n,
 void add_options_done(AddOptions *options);
 bool add_options_is_car(const AddOptions *options);
 
-/* Append "&key=value…" for all of them, and those of PIN, as the Go client sends them. */
+/* Append "key=value&…" for all of them, and those of PIN, sorted by key, as the Go client sends them. The
+ * first is preceded by '&' unless TO is empty or ends with '?'. */
 int add_options_write(const AddOptions *options, const Pin *pin, Str *to);

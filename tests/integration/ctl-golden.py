@@ -5,6 +5,7 @@ tests/golden/ctl/NAME.txt is a recording: the command, and its exit status, stdo
 command talks to a peer, is the script of that peer (tests/lib/scripted_peer.py): the requests must be the ones it
 lists, in this order. Further keys of the JSON:
   files      {name: content} that the command writes
+  given      {name: content, or null for a folder} that it finds
   replace    [[old, new, why]]: where the recorded output differs from what is expected here
 Fractions of seconds are compared to the microsecond. Log lines of the Go program are not expected, but for the
 requests and bodies that --debug tells. LEFT-OUT lists what is not replayed.
@@ -66,10 +67,21 @@ def move(text, ports):
         return text
 
 
+def give(work, files):
+        for name, content in files.items():
+                path = os.path.join(work, name)
+                if content is None:
+                        os.mkdir(path)
+                else:
+                        with open(path, 'w', encoding='utf-8') as f:
+                                f.write(content)
+
+
 def execute(program, args, env, script):
         """(what is wrong with its files, the finished command)."""
         bad = []
         with tempfile.TemporaryDirectory() as work:
+                give(work, script.get('given', {}))
                 done = subprocess.run([program, *args], cwd=work, env={'TZ': 'UTC', **sanitizer_options(), **env},
                                       stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
                 for file, content in script.get('files', {}).items():

@@ -1,8 +1,9 @@
 """scripted_peer.py: an HTTP server that plays a peer for ipfs-cluster-ctl: it expects requests in an order and
 answers each as it is told. A script is a dictionary:
-  exchanges  [{request, status, body, trailer, type, authorization, repeat}]: "*" in a request stands for anything,
+  exchanges  [{request, status, body, trailer, type, authorization, repeat, form}]: "*" in a request stands for anything,
              "trailer" adds X-Stream-Error, "repeat" lets the last exchange happen again and again; in a body,
-             @NSEC+N@ and @STAMP+N@ are the time in N seconds, as nanoseconds and as RFC 3339
+             @NSEC+N@ and @STAMP+N@ are the time in N seconds, as nanoseconds and as RFC 3339; "form" is what was
+             uploaded, {name: content, or null for a folder}; "broken": an upload that ends in its middle
   raw        bytes that are sent instead of HTTP
   tls        a PEM file with certificate and key: HTTPS is spoken
 """
@@ -14,6 +15,7 @@ import socketserver
 import ssl
 import threading
 import time
+import urllib.parse
 
 PATIENCE = 60
 
@@ -26,13 +28,29 @@ def at_time(match):
         return stamp.isoformat().replace('+00:00', 'Z')
 
 
+def form_of(headers, body):
+        """(name, content or None) of each part of an upload."""
+        boundary = headers['Content-Type'].removeprefix('multipart/form-data; boundary=').encode()
+        parts = body.split(b'--' + boundary)
+        assert parts[0] == b'' and parts[-1] == b'--\r\n', body
+        for part in parts[1:-1]:
+                head, data = part.removeprefix(b'\r\n').split(b'\r\n\r\n', 1)
+                name = urllib.parse.unquote_plus(re.search(rb'; name="file"; filename="([^"]*)"', head)[1].decode())
+                yield name, None if b'application/x-directory' in head else data.removesuffix(b'\r\n').decode()
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = 'HTTP/1.1'
 
         def answer(self):
-                length = int(self.headers.get('Content-Length') or 0)
-                self.rfile.read(length)
+                body, whole = self.read_body()
                 exchange = self.server.next_exchange(f'{self.command} {self.path}')
+                if whole == bool(exchange.get('broken')):
+                        self.server.problems.append('an upload that came whole' if whole else 'an upload that broke off')
+                if 'form' in exchange and list(form_of(self.headers, body)) != list(exchange['form'].items()):
+                        self.server.problems.append(f'uploaded {dict(form_of(self.headers, body))}, not {exchange["form"]}')
+                if not whole:
+                        return
                 wanted = exchange.get('authorization')
                 given = self.headers.get('Authorization')
                 if given != (wanted and 'Basic ' + base64.b64encode(wanted.encode()).decode()):
@@ -47,6 +65,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
                                 self.send_header('Content-Length', str(len(body)))
                         self.end_headers()
                         self.wfile.write(body)
+
+        def read_body(self):
+                """(body, whether it came whole)."""
+                if self.headers.get('Transfer-Encoding') != 'chunked':
+                        return self.rfile.read(int(self.headers.get('Content-Length') or 0)), True
+                body = b''
+                while size := int(self.rfile.readline().split(b';')[0] or b'-1', 16):
+                        if size < 0:
+                                return body, False
+                        body += self.rfile.read(size)
+                        self.rfile.readline()
+                self.rfile.readline()
+                return body, True
 
         def send_chunked(self, body, trailer):
                 self.send_header('Trailer', 'X-Stream-Error')

@@ -31,6 +31,7 @@ typedef struct Fake {
 static const char *const fake_names[_CTL_CALL_N] = {
         [CTL_CALL_ID] = "id",
         [CTL_CALL_VERSION] = "version",
+        [CTL_CALL_ADD] = "add",
         [CTL_CALL_PEERS] = "peers",
         [CTL_CALL_PEER_ADD] = "peer_add",
         [CTL_CALL_PEER_REMOVE] = "peer_remove",

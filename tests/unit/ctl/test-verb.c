@@ -48,19 +48,6 @@ static void test_exit_statuses(void) {
                 fake_check(&cases[i]);
 }
 
-static void test_add_is_refused_with_words(void) {
-        static const FakeCase add = {
-                .words = "add x",
-                .asked = "",
-                .out = "",
-                .err = "error : adding content is not offered by this program yet: "
-                       "add it with \"ipfs add\", then pin it with \"ipfs-cluster-ctl pin add <CID>\"\n",
-                .status = CTL_EXIT_FAILURE,
-        };
-
-        fake_check(&add);
-}
-
 static void test_commands_need_no_peer(void) {
         static const FakeAnswer none = {};
         Fake fake;
@@ -109,7 +96,6 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/ctl/verb/find", test_find);
         g_test_add_func("/ctl/verb/exit-statuses", test_exit_statuses);
-        g_test_add_func("/ctl/verb/add-is-refused-with-words", test_add_is_refused_with_words);
         g_test_add_func("/ctl/verb/commands-need-no-peer", test_commands_need_no_peer);
         g_test_add_func("/ctl/verb/fetch-moves-the-item", test_fetch_moves_the_item);
         g_test_add_func("/ctl/verb/cids-are-made-canonical", test_cids_are_made_canonical);

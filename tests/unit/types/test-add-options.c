@@ -102,10 +102,15 @@ static void test_write(void) {
         g_assert_cmpint(add_options_write(&options, &pin, &query), ==, 0);
         g_assert_cmpstr(query.data,
                         ==,
-                        "mode=recursive&name=&replication-max=0&replication-min=0&shard-size=0&user-allocations="
-                        "&cid-version=1&chunker=a+b%26c&format=car&hash=sha3-256&layout=trickle"
-                        "&hidden=true&local=true&no-pin=true&nocopy=true&progress=true&raw-leaves=false"
-                        "&recursive=true&shard=true&stream-channels=false&wrap-with-directory=true");
+                        "chunker=a+b%26c&cid-version=1&format=car&hash=sha3-256&hidden=true&layout=trickle"
+                        "&local=true&mode=recursive&name=&no-pin=true&nocopy=true&progress=true"
+                        "&raw-leaves=false&recursive=true&replication-max=0&replication-min=0"
+                        "&shard=true&shard-size=0&stream-channels=false&user-allocations="
+                        "&wrap-with-directory=true");
+        str_reset(&query);
+        g_assert_cmpint(str_append(&query, "/add?a=b"), ==, 0);
+        g_assert_cmpint(add_options_write(&options, &pin, &query), ==, 0);
+        g_assert_true(g_str_has_prefix(query.data, "/add?a=b&chunker="));
 }
 
 static void test_no_memory(void) {

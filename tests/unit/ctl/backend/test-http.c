@@ -37,6 +37,12 @@ static void server_read_request(Server *server, int fd) {
                         continue;
                 end = head + 4 - server->seen->str;
                 content = strstr(server->seen->str + start, "Content-Length: ");
+                if (strstr(server->seen->str + start, ": chunked\r\n")) {
+                        if (g_str_has_suffix(server->seen->str, "\r\n0\r\n\r\n"))
+                                return;
+                        end = 0;
+                        continue;
+                }
                 length = content ? strtoul(content + strlen("Content-Length: "), NULL, 10) : 0;
         }
 }
@@ -387,6 +393,90 @@ static void test_socket_file(void) {
         g_rmdir(folder);
 }
 
+/* ---- uploads */
+
+typedef struct Content {
+        const char *left;
+        bool breaks; /* after that */
+} Content;
+
+static ssize_t content_read(void *userdata, char *buffer, size_t max) {
+        Content *content = userdata;
+        size_t n = MIN(max, strlen(content->left));
+
+        memcpy(buffer, content->left, n);
+        content->left += n;
+        return n == 0 && content->breaks ? -EIO : (ssize_t) n;
+}
+
+static const char *content_words(void *userdata G_GNUC_UNUSED) {
+        return "read x: input/output error";
+}
+
+static int upload(CtlBackend *backend, Content *content, GString *items, CtlFailure *failure) {
+        const CtlUpload source = {
+                .header = "Content-Type: multipart/form-data; boundary=B",
+                .read = content_read,
+                .words = content_words,
+                .userdata = content,
+        };
+        const AddOptions add = { .stream = true };
+        const Pin pin = {};
+        const CtlRequest request = { CTL_CALL_ADD, .add = &add, .pin = &pin, .upload = &source };
+        Got got = { CTL_CALL_ADD, items };
+
+        return ctl_backend_call(backend, &request, got_item, &got, failure);
+}
+
+static void test_upload(void) {
+        static const char *const answers[] = {
+                "HTTP/1.1 200 OK\r\nTrailer: X-Stream-Error\r\nTransfer-Encoding: chunked\r\n\r\n"
+                "17\r\n{\"name\":\"a\",\"cid\":null}\r\n0\r\nX-Stream-Error: no\r\n\r\n",
+                NULL
+        };
+        g_autoptr(GString) items = g_string_new(NULL);
+        _cleanup_(ctl_backend_freep) CtlBackend *backend = NULL;
+        Content content = { "hello" };
+        CtlFailure failure = {};
+        Server server;
+
+        server_start(&server, answers);
+        backend = open_backend(server.address, NULL, NULL);
+        g_assert_cmpint(upload(backend, &content, items, &failure), ==, -EREMOTEIO);
+        g_assert_cmpstr(items->str, ==, "{\"name\":\"a\",\"cid\":null}\n");
+        g_assert_cmpstr(failure.message, ==, "no");
+        g_assert_true(g_str_has_prefix(server.seen->str, "POST /add?chunker=&cid-version=0&"));
+        g_assert_nonnull(strstr(server.seen->str, "\r\nTransfer-Encoding: chunked\r\n"));
+        g_assert_nonnull(strstr(server.seen->str, "\r\nContent-Type: multipart/form-data; boundary=B\r\n"));
+        g_assert_null(strstr(server.seen->str, "Expect:"));
+        ctl_failure_done(&failure);
+        server_stop(&server);
+}
+
+/* What cannot be sent a second time is not sent to another host. */
+static void test_upload_breaks(void) {
+        static const char *const none[] = { "", NULL };
+        g_autoptr(GString) items = g_string_new(NULL);
+        _cleanup_(ctl_backend_freep) CtlBackend *backend = NULL;
+        g_autofree char *hosts = NULL;
+        Content broken = { "hello", true }, whole = { "hello" };
+        CtlFailure failure = {};
+        Server first, second;
+
+        server_start(&first, (const char *const[]){ "", "", NULL });
+        server_start(&second, none);
+        hosts = g_strdup_printf("%s,%s", first.address, second.address);
+        backend = open_backend(hosts, NULL, NULL);
+        g_assert_cmpint(upload(backend, &broken, items, &failure), ==, -EPIPE);
+        g_assert_true(g_str_has_suffix(failure.message, "\": read x: input/output error"));
+        g_assert_cmpuint(failure.code, ==, 0);
+        g_assert_cmpint(upload(backend, &whole, items, &failure), ==, -EIO);
+        g_assert_cmpuint(second.seen->len, ==, 0);
+        ctl_failure_done(&failure);
+        server_stop(&first);
+        server_stop(&second);
+}
+
 /* ---- ends that are not the server's */
 
 static void test_deadline_and_cancel(void) {
@@ -453,6 +543,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/ctl/backend/http/an-error-is-an-answer", test_an_error_is_an_answer);
         g_test_add_func("/ctl/backend/http/nobody-answers", test_nobody_answers);
         g_test_add_func("/ctl/backend/http/socket-file", test_socket_file);
+        g_test_add_func("/ctl/backend/http/upload", test_upload);
+        g_test_add_func("/ctl/backend/http/upload-breaks", test_upload_breaks);
         g_test_add_func("/ctl/backend/http/deadline-and-cancel", test_deadline_and_cancel);
         g_test_add_func("/ctl/backend/http/events-are-not-told", test_events_are_not_told);
         g_test_add_func("/ctl/backend/http/debug-tells-requests-and-bodies",
