@@ -58,7 +58,7 @@ def refuses_with_words(bench):
                 (['--secret', 'aa', 'id'], '--secret is not offered'),
                 (['--timeout', '-1', 'id'], '-1 is no number of seconds'),
                 (['--enc', 'xml', 'id'], 'unsupported encoding'),
-                (['add', '--wait', 'x'], 'adding content is not offered'),
+                (['add', '--wait', 'x'], 'lstat x: no such file or directory'),
                 (['--host', f'/ip4/127.0.0.1/tcp/1/p2p/{PEER}', 'id'], 'not offered over libp2p'),
                 (['--host', '/ip4/127.0.0.1/udp/1', 'id'], 'no HTTP address'),
         ):
