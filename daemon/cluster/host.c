@@ -44,11 +44,10 @@ void cluster_ipfs_unit(Cluster *cluster, ClusterIpfsUnit state) {
                 [CLUSTER_IPFS_ENDED] = IPFS_HINT_AWAY,
                 [CLUSTER_IPFS_CHANGES] = IPFS_HINT_CHANGING,
         };
-        bool was_reachable = ipfs_is_reachable(cluster->ipfs);
 
         if (!ipfs_is_on_this_host(cluster))
                 return;
         ipfs_hint(cluster->ipfs, hints[state]);
-        if (was_reachable && !ipfs_is_reachable(cluster->ipfs) && cluster->tracker)
+        if (cluster->tracker && (state == CLUSTER_IPFS_ENDED || state == CLUSTER_IPFS_CHANGES))
                 tracker_forgive(cluster->tracker, HOST_FORGIVE_USEC);
 }
