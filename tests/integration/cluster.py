@@ -56,6 +56,27 @@ def any_peer_may_be_killed(bench):
                 eventually(lambda: has(victim, cid), 'it catches up')
 
 
+def leader_that_stops_hands_over(bench):
+        peers = bench.cluster(3)
+        start(peers)
+        for peer in peers:
+                peer.ok('POST', f'/pins/{HELLO}')
+        leader = next(p for p in peers if leader_of(p) == p.peer_id)
+        others = [p for p in peers if p is not leader]
+        leader.stop()
+        text = leader.process.text()
+        assert 'Handing over the leadership.' in text, text
+        assert leader_of(leader) in [p.peer_id for p in others], text  # it has seen that before it ended
+        others[0].ok('POST', f'/pins/{CAT}')
+        for peer in others:
+                peer.stop()
+
+
+def leader_of(peer):
+        """As its log says."""
+        return peer.process.text().rpartition('The leader is ')[2].partition('.')[0]
+
+
 def places(peer, cid):
         return set(peer.ok('GET', f'/allocations/{cid}')['allocations'])
 
@@ -104,5 +125,5 @@ def pins_stay_when_repinning_is_disabled(bench):
         assert places(other, HELLO) == before
 
 
-run(any_peer_takes_requests, any_peer_may_be_killed, pins_of_a_lost_peer_are_given_to_others,
+run(any_peer_takes_requests, any_peer_may_be_killed, leader_that_stops_hands_over, pins_of_a_lost_peer_are_given_to_others,
     pins_stay_when_repinning_is_disabled)

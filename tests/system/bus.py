@@ -8,9 +8,10 @@ import subprocess
 
 from machine import (API, ETC, HELLO, KUBO, SOCKET, UNIT, cleanup, edit, explained, fresh, get, journal, messages, ok, show, systemctl, told)
 from busctl import NAME, OTHER, PATH, Bus, compare_all
-from cluster_test import PATIENCE, Skip, eventually, exchange, run
+from cluster_test import LIB, PATIENCE, Skip, eventually, exchange, run
 
 ADDRESS = 'unix:path=/run/dbus/system_bus_socket'
+NOWHERE = 'f01551220' + 'ab' * 32
 ALIAS = 'dbus-org.ipfs.Cluster.service'
 POLICY = '/usr/share/dbus-1/system.d/org.ipfs.Cluster.conf'
 
@@ -234,6 +235,73 @@ def reload_of_an_instance(bench):
         assert systemctl('service-log-level', 'ipfs-cluster@blue').strip() == 'info'
 
 
+# ---- the host
+
+IPFS_UNIT = """[Service]
+Type=exec
+Environment="PATH={path}"
+ExecStart={lib}/stand-in-kubo --strict --port {port}
+"""
+
+
+@contextlib.contextmanager
+def ipfs_service():
+        """Kubo as a unit; what is nowhere is never done with being pinned."""
+        path = '/run/systemd/system/ipfs.service'
+        with open(path, 'w', encoding='ascii') as f:
+                f.write(IPFS_UNIT.format(path=os.environ['PATH'], lib=LIB, port=KUBO))
+        systemctl('daemon-reload')
+        systemctl('start', 'ipfs.service')
+        try:
+                yield
+        finally:
+                systemctl('stop', 'ipfs.service')
+                os.unlink(path)
+                systemctl('daemon-reload')
+
+
+def pinning(attempts):
+        """The first attempt counts, and those that Kubo's end has broken off do not."""
+        def state():
+                info = next(iter(ok('GET', f'/pins/{NOWHERE}?local=true')['peer_map'].values()))
+                return info['status'], info['attempt_count'], info['error']
+        try:
+                eventually(lambda: state() == ('pinning', attempts, ''), f'{NOWHERE} is being pinned')
+        except AssertionError as e:
+                raise AssertionError(f'{state()}') from e
+
+
+def kubo_that_restarts_costs_no_attempt(bench):
+        fresh()
+        with ipfs_service():
+                systemctl('start', UNIT)
+                eventually(lambda: show('StatusText').endswith('IPFS answers'), 'IPFS answers')
+                ok('POST', f'/pins/{NOWHERE}')
+                pinning(1)
+                for _ in range(3):
+                        systemctl('restart', 'ipfs.service')
+                        eventually(lambda: show('StatusText').endswith('IPFS answers'), 'IPFS answers again')
+                        pinning(1)
+                systemctl('stop', 'ipfs.service')
+                eventually(lambda: show('StatusText').endswith('IPFS does not answer'), 'it is away')
+                systemctl('start', 'ipfs.service')
+                pinning(1)
+                ok('DELETE', f'/pins/{NOWHERE}')
+        cleanup()
+
+
+def shutdown_waits_for_the_peer(bench):
+        bus = start(bench)
+        systemctl('start', 'systemd-logind.service')
+        logind = {'path': '/org/freedesktop/login1', 'interface': 'org.freedesktop.login1.Manager', 'name': 'org.freedesktop.login1'}
+
+        def locks():
+                return [(what, mode) for what, who, _, mode, *_ in bus.call('ListInhibitors', **logind) if who == 'IPFS Cluster']
+        eventually(lambda: locks() == [('shutdown', 'delay')], 'the lock is taken')
+        systemctl('stop', UNIT)
+        assert locks() == []
+
+
 # ---- a user's own
 
 def user_unit_is_on_the_session_bus(bench):
@@ -264,5 +332,6 @@ def port_for_peers_may_be_a_socket(bench):
 
 
 run(answers_are_those_of_http, every_member_is_there, call_starts_the_peer, polkit_decides, command_line_takes_the_bus,
-    flood_of_one_sender_is_bounded, log_level_is_set_by_systemctl, peer_does_without_a_bus, reload_applies, reload_of_a_wrong_file, reload_of_an_instance,
-    user_unit_is_on_the_session_bus, port_for_peers_may_be_a_socket)
+    flood_of_one_sender_is_bounded, log_level_is_set_by_systemctl, peer_does_without_a_bus, reload_applies, reload_of_a_wrong_file,
+    reload_of_an_instance, kubo_that_restarts_costs_no_attempt, shutdown_waits_for_the_peer, user_unit_is_on_the_session_bus,
+    port_for_peers_may_be_a_socket)
