@@ -404,7 +404,8 @@ static bool call_is_from_gateway(const IpfsCall *call) {
 }
 
 static void call_note_contact(IpfsCall *call, int r) {
-        if (call_is_from_gateway(call) || (r < 0 && call->ipfs->is_changing))
+        if (call_is_from_gateway(call) ||
+            (r < 0 && (call->ipfs->is_changing || call->started <= call->ipfs->changed_usec)))
                 call->is_down = true;
         if (call->is_down)
                 ipfs_node_lost(call->ipfs, &call->error);

@@ -72,8 +72,8 @@ DEFINE_CLEANUP(Ipfs *, ipfs_free);
 int ipfs_set_options(Ipfs *ipfs, const IpfsOptions *options, Error *reterr);
 
 /* What somebody who starts and stops Kubo says of it. While it changes, an answer does not make it "up" (it
- * also comes while Kubo ends), and a call that fails fails for that reason, as while it is down.
- * reachable_changed(false) comes from inside the call. */
+ * also comes while Kubo ends), and a call that fails, then or if it began before, fails for that reason, as
+ * while it is down. reachable_changed(false) comes from inside the call. */
 typedef enum IpfsHint {
         IPFS_HINT_NONE,
         IPFS_HINT_THERE,    /* ask at once */

@@ -8,6 +8,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/message-ids.h"
 #include "daemon/base/random.h"
+#include "daemon/base/time.h"
 #include "daemon/ipfs/call.h"
 #include "daemon/types/multiaddr.h"
 
@@ -288,6 +289,8 @@ void ipfs_hint(Ipfs *ipfs, IpfsHint hint) {
         bool was_changing = ipfs->is_changing;
 
         ipfs->is_changing = hint == IPFS_HINT_CHANGING;
+        if (hint == IPFS_HINT_CHANGING || hint == IPFS_HINT_AWAY)
+                ipfs->changed_usec = time_monotonic();
         switch (hint) {
         case IPFS_HINT_NONE:
                 if (was_changing && !ipfs->reachable)

@@ -22,6 +22,8 @@ struct Ipfs {
 
         List calls;
         bool reachable, is_changing;
+        uint64_t changed_usec; /* CLOCK_MONOTONIC: what began before was asked of a Kubo that has ended since
+                                */
         IpfsId last_id;
         uint64_t n_calls, n_failures, n_failures_told;
         IpfsCounters counters;

@@ -198,6 +198,19 @@ static void test_hints(Fixture *f, gconstpointer data _unused_) {
         ipfs_hint(f->ipfs, IPFS_HINT_THERE);
         g_assert_cmpuint(f->n_reachable, ==, 2);
 
+        /* What began before, and is told only now. */
+        fake_kubo_plan(f->kubo,
+                       "id",
+                       NULL,
+                       &(FakeAnswer){ .status = 500, .body = "{\"Message\":\"late\"}", .times = 1 });
+        g_assert_cmpint(ipfs_id(f->ipfs, &f->call, fixture_on_id, f), ==, 0);
+        ipfs_hint(f->ipfs, IPFS_HINT_CHANGING);
+        ipfs_hint(f->ipfs, IPFS_HINT_THERE);
+        fixture_wait(f);
+        g_assert_true(f->is_down);
+        until_reachable(f);
+        g_assert_cmpuint(f->n_reachable, ==, 3);
+
         ipfs_hint(f->ipfs, IPFS_HINT_AWAY); /* until something answers */
         g_assert_false(ipfs_is_reachable(f->ipfs));
         fixture_ask_id(f);
@@ -206,8 +219,8 @@ static void test_hints(Fixture *f, gconstpointer data _unused_) {
         ipfs_hint(f->ipfs, IPFS_HINT_CHANGING);
         ipfs_hint(f->ipfs, IPFS_HINT_NONE); /* nobody knows any more */
         until_reachable(f);
-        g_assert_cmpuint(f->n_reachable, ==, 4);
-        g_assert_cmpuint(f->n_unreachable, ==, 3);
+        g_assert_cmpuint(f->n_reachable, ==, 5);
+        g_assert_cmpuint(f->n_unreachable, ==, 4);
 }
 
 static void test_fault(Fixture *f, gconstpointer data _unused_) {
