@@ -108,6 +108,9 @@ typedef struct ConsensusOptions {
         unsigned rules_off; /* of the simulator: bits 1 << ConsensusRule (engine.h) */
 } ConsensusOptions;
 
+/* Answers 1 when a peer has begun a log in RAFT_FOLDER, 0 when there is nothing of it: a first start. */
+int consensus_exists(const char *raft_folder, Error *reterr);
+
 /* Open or create, recover, and go on from the loop. Blocks while it reads (and rebuilds) what is on disk.
  * Errors: ERROR_IO, with file and offset and what to do; ERROR_REFUSED (the folder belongs to another peer
  * or cluster). */

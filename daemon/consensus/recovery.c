@@ -234,6 +234,12 @@ static int is_first_start(const char *folder, Error *reterr) {
                faccessat(fd, "meta-b", F_OK, 0) < 0;
 }
 
+int consensus_exists(const char *raft_folder, Error *reterr) {
+        int r = is_first_start(raft_folder, reterr);
+
+        return r < 0 ? r : !r;
+}
+
 /* ---- later starts */
 
 static int load_meta(ConsensusRecovery *recovery, const ConsensusOptions *options, Error *reterr) {
