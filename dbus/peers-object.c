@@ -84,12 +84,17 @@ static void done(BusCall *call, int r, const Error *error) {
                 bus_call_reply(call, NULL);
 }
 
-void bus_remove_peer(BusCall *call) {
-        _cleanup_(error_done) Error error = {};
-        int r;
+static void on_removed(
+                ClusterCall *asked_ _unused_,
+                int r,
+                const Error *error,
+                const PeerInfo *peer _unused_,
+                void *userdata) {
+        done(userdata, r, error);
+}
 
-        r = cluster_peer_remove(call->bus->cluster, &call->peer, &error);
-        done(call, r, &error);
+void bus_remove_peer(BusCall *call) {
+        asked(call, cluster_peer_remove(call->bus->cluster, &call->asked, &call->peer, on_removed, call));
 }
 
 void bus_leave(BusCall *call) {

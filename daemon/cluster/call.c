@@ -31,6 +31,7 @@ ClusterCall *cluster_call_unref(ClusterCall *call) {
         ipfs_call_unref(call->ipfs);
         peers_submit_unref(call->submit);
         tracker_call_unref(call->tracker);
+        peers_change_unref(call->change);
         free(call->path);
         pin_done(&call->pin);
         error_done(&call->error);

@@ -8,6 +8,8 @@
 #include "daemon/base/message-ids.h"
 #include "daemon/cluster/addresses.h"
 #include "daemon/cluster/internal.h"
+#include "daemon/config/peerstore.h"
+#include "daemon/join/request.h"
 
 /* ---- news from the components ---- */
 
@@ -229,10 +231,17 @@ static void cluster_on_link(const PeerId *peer, bool up, void *userdata) {
         cluster_changed(userdata);
 }
 
+static void cluster_on_leave(int exit_status, const char *words, void *userdata) {
+        Cluster *cluster = userdata;
+
+        cluster->options.leave(exit_status, words, cluster->options.userdata);
+}
+
 static const PeersEvents peers_events = {
         .metric = cluster_on_metric,
         .changed = cluster_on_peers_changed,
         .link_changed = cluster_on_link,
+        .leave = cluster_on_leave,
 };
 
 static int cluster_find_peerstore(const Config *config, char **ret) {
@@ -243,11 +252,34 @@ static int cluster_find_peerstore(const Config *config, char **ret) {
                                                                      : config->cluster.peerstore_file);
 }
 
+/* What those who took this peer in said comes last, and counts. */
+static int cluster_list_known(const Cluster *cluster, StrList *ret) {
+        const Joined *joined = cluster->options.joined;
+        int r = str_list_copy(ret, &cluster->config->cluster.peer_addresses);
+
+        for (size_t i = 0; r >= 0 && joined && i < joined->addresses.n; i++)
+                r = str_list_append(ret, joined->addresses.items[i]);
+        return r;
+}
+
+/* Whom a peer belongs to that has just joined is on disk before it has a log that says that it does: a crash
+ * must not leave it alone with that. */
+static void cluster_keep_known(const Cluster *cluster) {
+        _cleanup_(error_done) Error error = {};
+
+        if (cluster->options.joined &&
+            config_peerstore_write(cluster->peerstore, &cluster->known, &error) < 0)
+                log_warning("Failed to write down the peers' addresses, ignoring: %s",
+                            error_message(&error));
+}
+
 static int cluster_open_peers(Cluster *cluster, Error *reterr) {
         const Config *config = cluster->config;
         int r;
 
         r = cluster_addresses(&config->cluster, cluster_self(cluster), &cluster->addresses);
+        if (r >= 0)
+                r = cluster_list_known(cluster, &cluster->known);
         if (r >= 0)
                 r = cluster_find_peerstore(config, &cluster->peerstore);
         if (r < 0) {
@@ -255,6 +287,7 @@ static int cluster_open_peers(Cluster *cluster, Error *reterr) {
                         (void) close(cluster->options.peer_fds[i]);
                 return error_set_errno(reterr, r, "peers: %m");
         }
+        cluster_keep_known(cluster);
         return peers_new(
                         &cluster->peers,
                         cluster->event,
@@ -264,11 +297,11 @@ static int cluster_open_peers(Cluster *cluster, Error *reterr) {
                                         .secret = config->cluster.secret,
                                         .peername = config->cluster.peername,
                                         .peerstore = cluster->peerstore,
-                                        .known = &config->cluster.peer_addresses,
+                                        .known = &cluster->known,
                                         .fds = cluster->options.peer_fds,
                                         .n_fds = cluster->options.n_peer_fds,
                                         .addresses = &cluster->addresses,
-                                        .bootstrap = &config->cluster.bootstrap,
+                                        .bootstrap = cluster->options.bootstrap,
                                         .dial_timeout_usec = (uint64_t) config->cluster.dial_peer_timeout,
                                         .wait_for_leader_usec = (uint64_t) config->raft
                                                                                 .wait_for_leader_timeout,
@@ -297,6 +330,7 @@ static int cluster_first_members(const Cluster *cluster, PeerIdList *ret) {
 }
 
 static int cluster_open_consensus_with(Cluster *cluster, const PeerIdList *members, Error *reterr) {
+        const Joined *joined = cluster->options.joined;
         const ConfigRaft *config = &cluster->config->raft;
 
         return consensus_open(
@@ -309,6 +343,8 @@ static int cluster_open_consensus_with(Cluster *cluster, const PeerIdList *membe
                                                                        : config->data_folder,
                                         .self = cluster->identity->id,
                                         .members = members,
+                                        .join = joined ? joined->cluster_id : NULL,
+                                        .join_raft_id = joined ? joined->raft_id : 0,
                                         .heartbeat_timeout_usec = (uint64_t) config->heartbeat_timeout,
                                         .election_timeout_usec = (uint64_t) config->election_timeout,
                                         .snapshot_interval_usec = (uint64_t) config->snapshot_interval,
@@ -474,6 +510,7 @@ Cluster *cluster_free(Cluster *cluster) {
         consensus_free(cluster->consensus);
         peers_free(cluster->peers);
         str_list_done(&cluster->addresses);
+        str_list_done(&cluster->known);
         free(cluster->peerstore);
         ipfs_free(cluster->ipfs);
         http_client_free(cluster->http);

@@ -37,18 +37,24 @@ typedef struct ClusterCall ClusterCall;
 typedef struct ClusterList ClusterList;
 typedef struct ClusterImport ClusterImport;
 
+struct Joined; /* daemon/join/request.h */
+
 typedef struct ClusterOptions {
         const Config *config;           /* must outlive the cluster */
         const ConfigIdentity *identity; /* the same */
         const char *state_folder;
         const int *peer_fds; /* listening for other peers; taken, also on failure */
         size_t n_peer_fds;
-        void (*serving)(void *userdata); /* consensus is ready: the peer serves, with Kubo or without. May be
-                                            NULL, as changed */
+        const struct Joined *joined; /* of a first start: this peer was taken in there; NULL: it founds */
+        const StrList *bootstrap;    /* whom to join as long as this peer is alone and without pins; must
+                                      * outlive
+                                      */
+        void (*serving)(void *userdata); /* the peer serves, with Kubo or without; may be NULL, as changed */
         void (*ready)(void *userdata);   /* that, and Kubo has answered once */
-        void (*changed)(void *userdata); /* cluster_summary() may tell something else; often, from the loop
-                                          */
+        void (*changed)(void *userdata); /* cluster_summary() may tell something else; often */
         void (*failed)(int exit_status, void *userdata); /* the process has to end; words are logged */
+        /* As in PeersEvents (daemon/peers/peers.h): the process has to end in order. */
+        void (*leave)(int exit_status, const char *words, void *userdata);
         void *userdata;
 } ClusterOptions;
 
@@ -148,12 +154,9 @@ int cluster_status(
                 bool local,
                 ClusterStatusDone done,
                 void *userdata);
+/* Kubo is asked. */
 int cluster_sync(
-                Cluster *cluster,
-                ClusterCall **ret,
-                const Cid *cid,
-                ClusterStatusDone done,
-                void *userdata); /* Kubo is asked */
+                Cluster *cluster, ClusterCall **ret, const Cid *cid, ClusterStatusDone done, void *userdata);
 int cluster_recover(
                 Cluster *cluster,
                 ClusterCall **ret,
@@ -167,8 +170,10 @@ int cluster_graph(Cluster *cluster, ClusterCall **ret, ClusterGraphDone done, vo
 int cluster_collect_garbage(
                 Cluster *cluster, ClusterCall **ret, bool local, ClusterGcDone done, void *userdata);
 
-/* POST /peers and DELETE /peers/{id}. Here: adding this peer itself answers its ID; others ERROR_UNSUPPORTED
- * until links exist. Removing a non-member is no error (tests/golden/rest, 238), the last one is. */
+/* POST /peers and DELETE /peers/{id}: peers_add() and peers_remove() (daemon/peers/peers.h), whose errors
+ * DONE has. Of PEER and MULTIADDR either may be NULL. The peer of an addition is told as it is known here,
+ * that of a removal by its ID. Adding this peer itself answers cluster_id(). Removing a peer that is none is
+ * no error (tests/golden/rest, 238), the last one is. */
 int cluster_peer_add(
                 Cluster *cluster,
                 ClusterCall **ret,
@@ -176,7 +181,12 @@ int cluster_peer_add(
                 const char *multiaddr,
                 ClusterPeerDone done,
                 void *userdata);
-int cluster_peer_remove(Cluster *cluster, const PeerId *peer, Error *reterr);
+int cluster_peer_remove(
+                Cluster *cluster,
+                ClusterCall **ret,
+                const PeerId *peer,
+                ClusterPeerDone done,
+                void *userdata);
 
 /* Names and usable metrics; borrowed until the loop goes on. *RET of metrics is freed by the caller, not its
  * elements. */
@@ -210,15 +220,9 @@ int cluster_list_statuses(
                 ClusterList **ret,
                 const ClusterStatusQuery *query,
                 Error *reterr); /* GlobalPinInfo */
-int cluster_list_recover(
-                Cluster *cluster,
-                ClusterList **ret,
-                bool local,
-                Error *reterr); /* GlobalPinInfo of what was queued again */
-int cluster_list_sync(
-                Cluster *cluster,
-                ClusterList **ret,
-                Error *reterr); /* GlobalPinInfo of what changed or is in error */
+/* GlobalPinInfo of what was queued again; of what changed or is in error */
+int cluster_list_recover(Cluster *cluster, ClusterList **ret, bool local, Error *reterr);
+int cluster_list_sync(Cluster *cluster, ClusterList **ret, Error *reterr);
 
 /* Bulk import: pins as they are (pin_import_read()), committed in batches through the log. */
 typedef struct ClusterImportOptions {

@@ -43,6 +43,7 @@ struct Cluster {
         Ipfs *ipfs;
         Peers *peers;
         StrList addresses; /* of this peer, announced */
+        StrList known;     /* of others, by the configuration and by who took this peer in */
         char *peerstore;
         Consensus *consensus;
         Tracker *tracker;
@@ -81,6 +82,7 @@ struct ClusterCall {
         IpfsCall *ipfs;
         PeersSubmit *submit;
         TrackerCall *tracker;
+        PeersChange *change;
 
         Error error;
         GlobalPinInfo info;

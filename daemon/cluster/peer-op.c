@@ -1,4 +1,4 @@
-/* Questions about peers: id, graph, garbage collection, membership, metrics. Each asks Kubo once:  ask ──►
+/* Questions about peers: id, graph, garbage collection, metrics. Each asks Kubo once:  ask ──►
  * done. */
 
 #include <string.h>
@@ -290,38 +290,6 @@ int cluster_collect_garbage(
         }
         /* Bounded by repogc_timeout. */
         return cluster_call_start(call, &gc_class, UINT64_MAX, ret);
-}
-
-/* ---- membership ---- */
-
-int cluster_peer_add(
-                Cluster *cluster,
-                ClusterCall **ret,
-                const PeerId *peer,
-                const char *multiaddr _unused_,
-                ClusterPeerDone done,
-                void *userdata) {
-        char text[PEER_ID_TEXT_MAX];
-        ClusterCall *call;
-        int r;
-
-        r = cluster_id(cluster, &call, done, userdata);
-        if (r < 0)
-                return r;
-        if (!peer_id_equal(peer, cluster_self(cluster)) && call->error.code == ERROR_NONE)
-                flow_next(&call->flow,
-                          error_set(&call->error,
-                                    ERROR_UNSUPPORTED,
-                                    "peer %s cannot be added: this peer runs a cluster of its own, without links to others",
-                                    peer_id_format(peer, text)));
-        *ret = call;
-        return 0;
-}
-
-int cluster_peer_remove(Cluster *cluster, const PeerId *peer, Error *reterr) {
-        if (!peer_id_equal(peer, cluster_self(cluster)))
-                return 0;
-        return error_set(reterr, ERROR_REFUSED, "cannot remove ourselves from a 1-peer cluster");
 }
 
 /* ---- metrics ---- */

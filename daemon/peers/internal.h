@@ -12,8 +12,11 @@
  *   metrics.c         metrics on their way
  *   roles.c           who should vote: a pure function
  *   manager.c         the leader's side of changes of the members, and the way there
- *   change.c join.c   adding, removing, joining
- *   proof.c           of the cluster secret
+ *   change.c          adding and removing, as this peer is asked to
+ *   taking.c          taking in who knows the cluster secret
+ *   membership.c      of this peer itself: invited, removed, told to join others
+ *
+ * What these say to each other, and the way in before there is a consensus: daemon/join.
  *
  * Methods on the links (trust): "submit", "change", "snapshot" (members); "join", "invite", "removed",
  * "membership" (open: each says what it asks for).
@@ -28,6 +31,10 @@
 typedef struct PeersDigests PeersDigests;
 typedef struct PeersManager PeersManager;
 typedef struct PeersManaged PeersManaged;
+typedef struct PeersMembership PeersMembership;
+typedef struct PeersTaking PeersTaking;
+
+#define PEERS_IS_STOPPING "the peer is being stopped"
 
 typedef struct PeersEntry {
         PeerId id;
@@ -53,6 +60,7 @@ struct Peers {
         Map *book;              /* bytes of the ID → PeersEntry */
         sd_event_source *save;  /* the peerstore is written a moment after it has changed */
         sd_event_source *watch; /* each watch_usec: links, whether this peer was removed */
+        sd_event_source *check; /* the links of who is no member any more are closed, a moment later */
 
         List submits;
         size_t n_submits, submit_bytes;
@@ -65,7 +73,9 @@ struct Peers {
         PeersDigests *digests;
         uint64_t repair_from_usec; /* monotonic: not before */
         PeersManager *manager;
-        List changes;
+        List changes, takings;
+        size_t n_takings;
+        PeersMembership *membership;
 };
 
 /* peers.c: what FROM tells is not taken; logged once a minute. WHY: "a metric that cannot be read". */
@@ -141,10 +151,26 @@ int peers_manage(
 PeersManaged *peers_managed_unref(PeersManaged *managed);
 
 /* change.c */
+void peers_changes_on_progress(Peers *peers); /* what is applied, or the members, have changed */
+void peers_changes_on_left(Peers *peers);     /* this peer is no member any more */
+void peers_changes_stop(Peers *peers);
+
+/* taking.c */
 void peers_join_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
+void peers_takings_stop(Peers *peers);
+
+/* membership.c */
+int peers_membership_new(Peers *peers, Error *reterr);
+void peers_membership_stop(Peers *peers);
+void peers_membership_free(Peers *peers);
 void peers_invite_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
 void peers_removed_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
 void peers_membership_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
-void peers_change_on_watch(Peers *peers); /* alone and told to bootstrap; removed while away */
-void peers_change_on_progress(Peers *peers);
-void peers_changes_stop(Peers *peers);
+void peers_membership_on_watch(Peers *peers);
+void peers_membership_on_progress(Peers *peers); /* as above */
+/* It is alone, without pins, and has the addresses of others. */
+bool peers_would_join(const Peers *peers);
+/* Has the owner end the process, once; nothing is submitted any more. */
+void peers_leave(Peers *peers, int exit_status, const char *words);
+/* Errors: ERROR_CANCELED (it is ending), ERROR_BUSY (there is no consensus yet). */
+int peers_check_running(const Peers *peers, Error *reterr);

@@ -221,12 +221,20 @@ static void work_jobs(Peers *peers) {
 
 /* ---- the leader's view of the roles */
 
-static uint64_t down_usec(const Peers *peers, const PeerId *peer) {
-        const PeersEntry *entry = peers_book_find(peers, peer);
+/* One that was added has a link before it has a consensus, and could not acknowledge that it votes: a
+ * standby is up when it has spoken as the member that it is. */
+static bool is_heard(const Peers *peers, const ConsensusMember *member) {
+        const PeersEntry *entry = peers_book_find(peers, &member->peer);
+
+        return member->role == CONSENSUS_VOTER || (entry && entry->raft_id == member->raft_id);
+}
+
+static uint64_t down_usec(const Peers *peers, const ConsensusMember *member) {
+        const PeersEntry *entry = peers_book_find(peers, &member->peer);
         uint64_t now = time_monotonic();
 
-        if (peers_is_up(peers, peer))
-                return 0;
+        if (peers_is_up(peers, &member->peer))
+                return is_heard(peers, member) ? 0 : 1;
         return entry && entry->lost_usec < now ? now - entry->lost_usec : 1;
 }
 
@@ -255,7 +263,7 @@ static void see_to_roles(Peers *peers, uint64_t self) {
                 roles[i] = (PeersRole){
                         .raft_id = members->items[i].raft_id,
                         .role = members->items[i].role,
-                        .down_usec = down_usec(peers, &members->items[i].peer),
+                        .down_usec = down_usec(peers, &members->items[i]),
                 };
         if (!peers_roles_next(roles, members->n, self, &change))
                 return;

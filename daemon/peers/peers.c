@@ -7,6 +7,7 @@
 #include "daemon/peers/internal.h"
 
 #define REFUSAL_LOG_USEC (60 * USEC_PER_SEC)
+#define CHECK_USEC USEC_PER_SEC /* one that was removed is answered what it asked for, and told */
 
 /* ---- who may say what */
 
@@ -178,15 +179,24 @@ void peers_on_progress(Peers *peers, uint64_t applied_index) {
         peers_submits_go_on(peers);
         peers_fetch_on_progress(peers, applied_index);
         peers_digests_on_progress(peers, applied_index);
+        peers_membership_on_progress(peers);
 }
 
 void peers_on_members(Peers *peers) {
         if (!peers->consensus || peers->is_stopping)
                 return;
-        rpc_check_members(peers->rpc);
+        (void) sd_event_source_set_time_relative(peers->check, CHECK_USEC);
+        (void) sd_event_source_set_enabled(peers->check, SD_EVENT_ONESHOT);
         peers_hello_send(peers, NULL);
         peers_manager_go_on(peers);
+        peers_membership_on_progress(peers);
+        peers_changes_on_progress(peers);
         peers->options.events->changed(peers->options.userdata);
+}
+
+static int on_check(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        rpc_check_members(((Peers *) userdata)->rpc);
+        return 0;
 }
 
 static int on_retry(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
@@ -209,6 +219,7 @@ static int on_watch(sd_event_source *source, uint64_t usec _unused_, void *userd
         if (peers->consensus && !peers->is_stopping) {
                 watch_links(peers);
                 peers_manager_go_on(peers);
+                peers_membership_on_watch(peers);
         }
         (void) sd_event_source_set_time_relative(source, peers->options.watch_usec);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -220,6 +231,10 @@ static const RpcMethod methods[] = {
         { "submit", RPC_MEMBER, peers_submit_on_request },
         { "change", RPC_MEMBER, peers_manager_on_request },
         { TRANSFER_METHOD, RPC_MEMBER, peers_snapshot_on_request },
+        { "join", RPC_OPEN, peers_join_on_request },
+        { "invite", RPC_OPEN, peers_invite_on_request },
+        { "removed", RPC_OPEN, peers_removed_on_request },
+        { "membership", RPC_OPEN, peers_membership_on_request },
         {},
 };
 
@@ -259,6 +274,10 @@ static int open_timers(Peers *peers, Error *reterr) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(peers->retry, SD_EVENT_OFF);
         if (r >= 0)
+                r = sd_event_add_time(peers->event, &peers->check, CLOCK_MONOTONIC, 0, 0, on_check, peers);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(peers->check, SD_EVENT_OFF);
+        if (r >= 0)
                 r = sd_event_add_time_relative(
                                 peers->event, &peers->watch, CLOCK_MONOTONIC, 0, 0, on_watch, peers);
         return r < 0 ? error_set_errno(reterr, r, "peers: %m") : 0;
@@ -277,12 +296,15 @@ int peers_new(Peers **ret, sd_event *event, const PeersOptions *options, Error *
         *peers = (Peers){ .event = sd_event_ref(event), .options = *options };
         list_init(&peers->submits);
         list_init(&peers->changes);
+        list_init(&peers->takings);
 
         r = open_rpc(peers, reterr);
         if (r >= 0)
                 r = open_timers(peers, reterr);
         if (r >= 0)
                 r = peers_book_open(peers, reterr);
+        if (r >= 0)
+                r = peers_membership_new(peers, reterr);
         if (r < 0)
                 return r;
         r = peers_manager_new(peers);
@@ -308,6 +330,9 @@ void peers_detach(Peers *peers) {
         if (!peers->consensus)
                 return;
         peers->is_stopping = true;
+        peers_membership_stop(peers);
+        peers_takings_stop(peers);
+        peers_changes_stop(peers);
         peers_submits_stop(peers);
         peers_manager_stop(peers);
         peers_fetch_stop(peers);
@@ -322,8 +347,10 @@ Peers *peers_free(Peers *peers) {
         peers_detach(peers);
         peers->watch = sd_event_source_disable_unref(peers->watch);
         peers->retry = sd_event_source_disable_unref(peers->retry);
+        peers->check = sd_event_source_disable_unref(peers->check);
         peers_manager_free(peers);
         peers_digests_free(peers);
+        peers_membership_free(peers);
         if (peers->book)
                 peers_book_close(peers);
         rpc_free(peers->rpc);

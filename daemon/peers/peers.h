@@ -40,8 +40,8 @@ typedef struct PeersEvents {
         /* A member's link came up, or was lost. */
         void (*link_changed)(const PeerId *peer, bool up, void *userdata);
         /* The process has to end with EXIT_STATUS, and to move the raft folder aside after it has closed the
-         * consensus (folder.h): 0 when this peer was removed from its cluster, 75 to start again
-         * and join another one. WORDS say which. */
+         * consensus (join_folder_put_aside()): 0 when this peer was removed from its cluster, 75 to start
+         * again and join another one. WORDS say which. */
         void (*leave)(int exit_status, const char *words, void *userdata);
         /* The pinset of PEER and this one differ at INDEX (digests of STATE_DIGEST_SIZE bytes): told once
          * until they agree again. May be NULL. */

@@ -275,6 +275,8 @@ static int advance(PeersSubmit *submit, const ConsensusStatus *status, Error *re
 static int check(const Peers *peers, size_t size, Error *reterr) {
         if (!peers->consensus || peers->is_stopping)
                 return error_set(reterr, ERROR_CANCELED, "the peer is shutting down");
+        if (peers->is_leaving)
+                return error_set(reterr, ERROR_CANCELED, "the peer is leaving its cluster");
         if (peers->n_submits >= PEERS_SUBMITS_MAX || peers->submit_bytes + size > PEERS_SUBMIT_BYTES_MAX)
                 return error_set(
                                 reterr,
@@ -469,7 +471,7 @@ void peers_submit_on_request(RpcRequest *request, const void *body, size_t size,
         served = calloc(1, sizeof(*served));
         if (!served)
                 r = error_set_errno(&error, -ENOMEM, "submit: %m");
-        else if (!peers->consensus || peers->is_stopping)
+        else if (!peers->consensus || peers->is_stopping || peers->is_leaving)
                 r = error_set(&error, ERROR_NO_LEADER, "the peer is shutting down");
         else
                 r = submit_here(peers->consensus, &served->call, body, size, served_on_done, served, &error);

@@ -67,7 +67,10 @@ static bool may_send(Peers *peers, const PeerId *from, uint64_t raft_id) {
                 return false;
         if (peers_book_get(peers, from, &entry) < 0)
                 return false;
-        entry->raft_id = raft_id;
+        if (entry->raft_id != raft_id) {
+                entry->raft_id = raft_id;
+                peers_manager_go_on(peers); /* it may vote now */
+        }
         return true;
 }
 

@@ -116,8 +116,19 @@ void rest_post_peers(RestRequest *request) {
         rest_request_read_body(request, on_peer_body);
 }
 
+static void on_removed(
+                ClusterCall *call _unused_,
+                int r,
+                const Error *error,
+                const PeerInfo *peer _unused_,
+                void *userdata) {
+        if (r < 0)
+                rest_reply_error(userdata, r, error);
+        else
+                rest_reply_empty(userdata, 204);
+}
+
 void rest_delete_peer(RestRequest *request) {
-        _cleanup_(error_done) Error error = {};
         PeerId peer;
         int r;
 
@@ -133,9 +144,7 @@ void rest_delete_peer(RestRequest *request) {
                                 why);
                 return;
         }
-        r = cluster_peer_remove(request->api->cluster, &peer, &error);
+        r = cluster_peer_remove(request->api->cluster, &request->call, &peer, on_removed, request);
         if (r < 0)
-                rest_reply_error(request, r, &error);
-        else
-                rest_reply_empty(request, 204);
+                rest_reply_error(request, r, NULL);
 }

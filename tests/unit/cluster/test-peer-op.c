@@ -120,39 +120,6 @@ static void test_collections_are_counted(void) {
         fake_kubo_forget_plans(peer.kubo);
 }
 
-static void test_membership(void) {
-        PeerId other;
-        Asked asked = {};
-        Error error = {};
-
-        g_assert_cmpint(peer_id_parse("QmXZrtE5jQwXNqCJMfHUTQkvhQ4ZAnqMnmzFMJfLewuabc", &other), ==, 0);
-        g_assert_cmpint(cluster_peer_add(
-                                        peer.cluster,
-                                        &asked.call,
-                                        cluster_self(peer.cluster),
-                                        NULL,
-                                        asked_on_peer,
-                                        &asked),
-                        ==,
-                        0);
-        asked_wait(&peer, &asked);
-        asked_assert_has(asked.json, "\"peername\":\"tester\"");
-        asked_done(&asked);
-
-        g_assert_cmpint(cluster_peer_add(peer.cluster, &asked.call, &other, NULL, asked_on_peer, &asked),
-                        ==,
-                        0);
-        g_assert_cmpuint(asked.n, ==, 0);
-        asked_wait(&peer, &asked);
-        g_assert_cmpint(asked.code, ==, ERROR_UNSUPPORTED);
-        asked_done(&asked);
-
-        g_assert_cmpint(cluster_peer_remove(peer.cluster, &other, &error), ==, 0);
-        g_assert_cmpint(cluster_peer_remove(peer.cluster, cluster_self(peer.cluster), &error), <, 0);
-        g_assert_cmpstr(error.message, ==, "cannot remove ourselves from a 1-peer cluster");
-        error_done(&error);
-}
-
 static void test_metrics(void) {
         const Metric **metrics;
         StrList names = {};
@@ -188,7 +155,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/cluster/peer-op/drop-in-every-state", test_drop_in_every_state);
         g_test_add_func("/cluster/peer-op/garbage-is-listed", test_garbage_is_listed);
         g_test_add_func("/cluster/peer-op/collections-are-counted", test_collections_are_counted);
-        g_test_add_func("/cluster/peer-op/membership", test_membership);
         r = g_test_run();
         peer_close(&peer);
         return r;

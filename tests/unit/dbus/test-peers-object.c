@@ -34,7 +34,8 @@ static void test_members(void) {
         (void) peer_id_format(cluster_self(harness.peer.cluster), self);
         assert_call(harness_call(&harness, ALICE, "AddPeer", "s", self), self);
         assert_call(harness_call(&harness, ALICE, "AddPeer", "s", "/ip4/127.0.0.1/tcp/1/p2p/" OTHER),
-                    "Unsupported: ");
+                    "cannot reach /ip4/127.0.0.1/tcp/1");
+        assert_call(harness_call(&harness, ALICE, "AddPeer", "s", OTHER), "NotFound: peer " OTHER);
         assert_call(harness_call(&harness, ALICE, "AddPeer", "s", "/ip4/127.0.0.1/tcp/1"),
                     "InvalidArgument: address: '/ip4/127.0.0.1/tcp/1' is no address of a peer");
         assert_call(harness_call(&harness, ALICE, "AddPeer", "s", "/ip4/1/tcp/1/p2p/" OTHER),

@@ -4,8 +4,10 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sysexits.h>
 
 #include "daemon/base/multibase.h"
+#include "daemon/join/folder.h"
 #include "daemon/net/tls-identity.h"
 #include "daemon/types/pin.h"
 
@@ -42,7 +44,7 @@ static void member_init(Member *member, sd_event *event, unsigned i) {
         TlsIdentity *identity;
         char *with_id;
 
-        *member = (Member){ .event = event, .key = make_key(i + 1) };
+        *member = (Member){ .event = event, .key = make_key(i + 1), .secret = "" };
         member->folder = g_dir_make_tmp("ipfs-cluster-test-XXXXXX", NULL);
         member->peerstore = g_build_filename(member->folder, "peerstore", NULL);
         member->name = g_strdup_printf("member %u", i);
@@ -139,8 +141,21 @@ static void on_diverged(
         member->diverged = *peer;
 }
 
+static void on_leave(int exit_status, const char *words, void *userdata) {
+        Member *member = userdata;
+
+        member->n_leaves++;
+        member->leave_status = exit_status;
+        g_free(member->leave_words);
+        member->leave_words = g_strdup(words);
+}
+
 static const PeersEvents events = {
-        .metric = on_metric, .changed = on_changed, .link_changed = on_link, .diverged = on_diverged
+        .metric = on_metric,
+        .changed = on_changed,
+        .link_changed = on_link,
+        .leave = on_leave,
+        .diverged = on_diverged,
 };
 
 /* ---- life */
@@ -155,13 +170,14 @@ static void member_open_peers(Member *member) {
                       &(PeersOptions){
                                       .state_folder = member->folder,
                                       .private_key = member->key,
-                                      .secret = "",
+                                      .secret = member->secret,
                                       .peername = member->name,
                                       .peerstore = member->peerstore,
                                       .known = &member->known,
                                       .fds = &fd,
                                       .n_fds = 1,
                                       .addresses = &member->addresses,
+                                      .bootstrap = &member->bootstrap,
                                       .dial_timeout_usec = 2 * USEC_PER_SEC,
                                       .wait_for_leader_usec = USEC_PER_SEC,
                                       .network_timeout_usec = 5 * USEC_PER_SEC,
@@ -195,6 +211,9 @@ void member_start(Member *member) {
                                         .state_folder = member->folder,
                                         .self = member->id,
                                         .members = &member->first,
+                                        .join = member->joined.raft_id > 0 ? member->joined.cluster_id
+                                                                           : NULL,
+                                        .join_raft_id = member->joined.raft_id,
                                         .heartbeat_timeout_usec = ELECTION_USEC,
                                         .election_timeout_usec = ELECTION_USEC,
                                         .snapshot_threshold = 8192,
@@ -217,7 +236,56 @@ void member_stop(Member *member) {
                         ==,
                         member->n_failed > 0 ? -EIO : 0);
         member->peers = peers_free(member->peers);
-        member->n_ready = member->n_failed = 0;
+        member->n_ready = member->n_failed = member->n_leaves = 0;
+}
+
+static void on_joined(int r, const Error *error, Joined *joined, void *userdata) {
+        Member *member = userdata;
+
+        g_assert_cmpstr(error->message, ==, NULL);
+        g_assert_cmpint(r, ==, 0);
+        member->joined = *joined;
+}
+
+static void member_join(Member *member) {
+        _cleanup_(str_list_done) StrList addresses = {};
+        JoinRequest *join;
+
+        g_assert_cmpint(join_folder_file_read(member->folder, &addresses, NULL), ==, 1);
+        g_assert_cmpint(join_request_new(
+                                        &join,
+                                        member->event,
+                                        &(JoinRequestOptions){
+                                                        .private_key = member->key,
+                                                        .secret = member->secret,
+                                                        .peername = member->name,
+                                                        .own_addresses = &member->addresses,
+                                                        .addresses = &addresses,
+                                                        .dial_timeout_usec = USEC_PER_SEC,
+                                                        .done = on_joined,
+                                                        .userdata = member,
+                                        },
+                                        NULL),
+                        ==,
+                        0);
+        MEMBERS_UNTIL(member->event, member->joined.raft_id > 0);
+        join_request_free(join);
+        str_list_done(&member->known);
+        g_assert_cmpint(str_list_copy(&member->known, &member->joined.addresses), ==, 0);
+}
+
+void member_leave(Member *member) {
+        g_autofree char *raft = g_build_filename(member->folder, "raft", NULL);
+        bool joins = member->leave_status == EX_TEMPFAIL;
+
+        g_assert_cmpuint(member->n_leaves, ==, 1);
+        member_stop(member);
+        g_assert_cmpint(join_folder_put_aside(raft, 6, NULL), ==, 1);
+        join_request_joined_done(&member->joined);
+        if (joins)
+                member_join(member);
+        member_start(member);
+        g_assert_cmpint(join_folder_file_remove(member->folder, NULL), ==, 0);
 }
 
 void members_turn(sd_event *event, gint64 deadline) {
@@ -229,6 +297,20 @@ void members_open(Members *members, size_t n) {
         members_prepare(members, n);
         for (size_t i = 0; i < n; i++)
                 member_start(&members->member[i]);
+        for (size_t i = 0; i < n; i++)
+                MEMBERS_UNTIL(members->event, members->member[i].n_ready > 0);
+}
+
+void members_apart(Members *members, size_t n) {
+        members_prepare(members, n);
+        for (size_t i = 0; i < n; i++) {
+                Member *member = &members->member[i];
+
+                str_list_done(&member->known);
+                peer_id_list_done(&member->first);
+                g_assert_cmpint(peer_id_list_append(&member->first, &member->id), ==, 0);
+                member_start(member);
+        }
         for (size_t i = 0; i < n; i++)
                 MEMBERS_UNTIL(members->event, members->member[i].n_ready > 0);
 }
@@ -262,6 +344,9 @@ void members_close(Members *members) {
                 g_free(member->name);
                 str_list_done(&member->addresses);
                 str_list_done(&member->known);
+                str_list_done(&member->bootstrap);
+                join_request_joined_done(&member->joined);
+                g_free(member->leave_words);
                 peer_id_list_done(&member->first);
                 metric_done(&member->metric);
         }

@@ -5,6 +5,7 @@
 
 #include <glib.h>
 
+#include "daemon/join/request.h"
 #include "daemon/peers/internal.h"
 
 #define MEMBERS_MAX 3
@@ -18,13 +19,19 @@ typedef struct Member {
         StrList addresses; /* its own */
         StrList known;     /* of all */
         PeerIdList first;  /* members */
+        StrList bootstrap;
+        const char *secret; /* "" */
+        Joined joined;      /* raft_id 0: it founds */
         Peers *peers;
         Consensus *consensus;
         ConsensusEvents consensus_events;
         unsigned n_ready, n_failed, n_changed, n_ups, n_downs, n_metrics, n_applied, n_diverged;
         Metric metric; /* the last that came */
         int failed_status;
-        PeerId diverged; /* the last that was told of */
+        PeerId diverged;   /* the last that was told of */
+        unsigned n_leaves; /* and how, since it was started */
+        int leave_status;
+        char *leave_words;
 } Member;
 
 typedef struct Members {
@@ -35,9 +42,13 @@ typedef struct Members {
 
 void members_prepare(Members *members, size_t n); /* folders, keys, ports */
 void members_open(Members *members, size_t n);    /* all of one cluster, and ready */
+void members_apart(Members *members, size_t n);   /* each of a cluster of its own, and ready */
 void members_close(Members *members);
 void member_start(Member *member);
 void member_stop(Member *member); /* in order; also after its consensus has failed */
+/* What the service does when it was told to leave: stop, put the log aside, and start again, having joined
+ * if that was the reason. */
+void member_leave(Member *member);
 bool member_leads(const Member *member);
 Member *members_leader(Members *members); /* until there is one, that all others follow */
 Member *members_follower(Members *members);

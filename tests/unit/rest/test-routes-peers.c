@@ -59,8 +59,12 @@ static void test_add(void) {
                 { "{\"peer_multiaddress\":\"/ip4/1.2.3.4/tcp/1\"}",
                   400,
                   "error decoding peer_multiaddress" },
-                { "{\"peer_id\":\"" OTHER "\"}", 501, "peer " OTHER " cannot be added" },
-                { "{\"peer_multiaddress\":\"/ip4/1.2.3.4/tcp/1/ipfs/" OTHER "\"}", 501, "peer " OTHER },
+                { "{\"peer_id\":\"" OTHER "\"}", 404, "no address of it is known" },
+                { "{\"peer_multiaddress\":\"/ip4/127.0.0.1/tcp/1/ipfs/" OTHER "\"}", 500, "cannot reach" },
+                { "{\"peer_id\":\"" OTHER "\",\"peer_multiaddress\":\"/ip4/127.0.0.1/tcp/1\"}",
+                  500,
+                  "cannot reach" },
+                { "{\"peer_id\":\"" OTHER "\",\"peer_multiaddress\":\"junk\"}", 400, "is no multiaddr" },
         };
 
         WebAnswer answer = {};

@@ -1,7 +1,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "daemon/peers/body.h"
+#include "daemon/join/body.h"
 #include "tests/lib/fault.h"
 
 #define PROOF "\"proof\":\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\""
@@ -10,17 +10,17 @@
 #define ADDRESSES "\"addresses\":[\"/ip4/10.0.0.1/tcp/9096\"]"
 
 typedef union AnyBody {
-        PeersJoinBody join;
-        PeersJoinedBody joined;
-        PeersInviteBody invite;
-        PeersInvitedBody invited;
-        PeersMembershipBody membership;
-        PeersMembershipAnswer answer;
+        JoinBody join;
+        JoinedBody joined;
+        JoinInviteBody invite;
+        JoinInvitedBody invited;
+        JoinMembershipBody membership;
+        JoinMembershipAnswer answer;
 } AnyBody;
 
 static int read_text(const JsonShape *shape, const char *text, AnyBody *to, Error *reterr) {
         *to = (AnyBody){};
-        return peers_body_read(shape, text, strlen(text), PEERS_BODY_MAX, to, reterr);
+        return join_body_read(shape, text, strlen(text), JOIN_BODY_MAX, to, reterr);
 }
 
 /* Read, and written again as they were. */
@@ -29,14 +29,15 @@ static void test_golden(void) {
                 const JsonShape *shape;
                 const char *text;
         } cases[] = {
-                { &peers_join_body_shape, "{" PROOF ",\"only_ask\":true,\"peername\":\"b\"," ADDRESSES "}" },
-                { &peers_join_body_shape, "{" PROOF ",\"peername\":\"\",\"addresses\":[]}" },
-                { &peers_joined_body_shape, "{" PROOF "," CLUSTER "," RAFT ",\"index\":12," ADDRESSES "}" },
-                { &peers_invite_body_shape, "{" PROOF "," CLUSTER "," ADDRESSES "}" },
-                { &peers_invited_body_shape, "{\"is_member\":true}" },
-                { &peers_membership_body_shape, "{" CLUSTER "," RAFT "}" },
-                { &peers_membership_body_shape, "{" CLUSTER "," RAFT ",\"index\":9}" },
-                { &peers_membership_answer_shape, "{\"index\":7,\"is_member\":false,\"is_leader\":true}" },
+                { &join_body_shape, "{" PROOF ",\"only_ask\":true,\"peername\":\"b\"," ADDRESSES "}" },
+                { &join_body_shape, "{" PROOF ",\"peername\":\"\",\"addresses\":[]}" },
+                { &join_body_joined_shape, "{" PROOF "," CLUSTER "," RAFT ",\"index\":12," ADDRESSES "}" },
+                { &join_body_invite_shape, "{" PROOF "," CLUSTER "," ADDRESSES "}" },
+                { &join_body_invited_shape, "{\"is_member\":true}" },
+                { &join_body_membership_shape, "{" CLUSTER "," RAFT "}" },
+                { &join_body_membership_shape, "{" CLUSTER "," RAFT ",\"index\":9}" },
+                { &join_body_membership_answer_shape,
+                  "{\"index\":7,\"is_member\":false,\"is_leader\":true}" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -54,7 +55,7 @@ static void test_golden(void) {
 static void test_values(void) {
         AnyBody body;
 
-        g_assert_cmpint(read_text(&peers_joined_body_shape,
+        g_assert_cmpint(read_text(&join_body_joined_shape,
                                   "{" PROOF "," CLUSTER "," RAFT ",\"index\":12," ADDRESSES "}",
                                   &body,
                                   NULL),
@@ -66,7 +67,7 @@ static void test_values(void) {
         g_assert_cmpuint(body.joined.raft_id, ==, UINT64_MAX);
         g_assert_cmpuint(body.joined.index, ==, 12);
         g_assert_cmpstr(body.joined.addresses.items[0], ==, "/ip4/10.0.0.1/tcp/9096");
-        json_done(&peers_joined_body_shape, &body);
+        json_done(&join_body_joined_shape, &body);
 }
 
 static void test_refused(void) {
@@ -74,26 +75,26 @@ static void test_refused(void) {
                 const JsonShape *shape;
                 const char *text, *words;
         } cases[] = {
-                { &peers_join_body_shape, "", "join: expected a JSON object" },
-                { &peers_join_body_shape, "[]", "join: expected a JSON object" },
-                { &peers_join_body_shape, "null", "join: expected a JSON object" },
-                { &peers_join_body_shape, "{}", "join: proof: '' is not allowed, expected 64 hex digits" },
-                { &peers_join_body_shape, "{\"proof\":1}", "join: proof: '1' is not allowed" },
-                { &peers_join_body_shape, "{\"proof\":\"00\"}", "join: proof: '\"00\"' is not allowed" },
-                { &peers_join_body_shape,
+                { &join_body_shape, "", "join: expected a JSON object" },
+                { &join_body_shape, "[]", "join: expected a JSON object" },
+                { &join_body_shape, "null", "join: expected a JSON object" },
+                { &join_body_shape, "{}", "join: proof: '' is not allowed, expected 64 hex digits" },
+                { &join_body_shape, "{\"proof\":1}", "join: proof: '1' is not allowed" },
+                { &join_body_shape, "{\"proof\":\"00\"}", "join: proof: '\"00\"' is not allowed" },
+                { &join_body_shape,
                   "{\"proof\":\"0g112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"}",
                   "join: proof: " },
-                { &peers_join_body_shape,
+                { &join_body_shape,
                   "{" PROOF ",\"addresses\":[\"node\"]}",
                   "expected a list of multiaddresses" },
-                { &peers_join_body_shape, "{" PROOF ",\"only_ask\":1}", "join: only_ask: '1'" },
-                { &peers_membership_body_shape,
+                { &join_body_shape, "{" PROOF ",\"only_ask\":1}", "join: only_ask: '1'" },
+                { &join_body_membership_shape,
                   "{" CLUSTER ",\"raft_id\":-1}",
                   "membership: raft_id: '-1' is not allowed" },
-                { &peers_membership_body_shape,
+                { &join_body_membership_shape,
                   "{\"cluster_id\":\"ff\"," RAFT "}",
                   "membership: cluster_id: '\"ff\"' is not allowed, expected 32 hex digits" },
-                { &peers_membership_body_shape, "{" CLUSTER "}", "membership: raft_id: '' is not allowed" },
+                { &join_body_membership_shape, "{" CLUSTER "}", "membership: raft_id: '' is not allowed" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -116,22 +117,22 @@ static void test_cut(void) {
                 AnyBody body;
 
                 g_test_message("%s", cut);
-                g_assert_cmpint(read_text(&peers_joined_body_shape, cut, &body, NULL), <, 0);
+                g_assert_cmpint(read_text(&join_body_joined_shape, cut, &body, NULL), <, 0);
         }
 }
 
 static void test_too_big(void) {
-        g_autofree char *text = g_strnfill(PEERS_BODY_MAX + 1, ' ');
+        g_autofree char *text = g_strnfill(JOIN_BODY_MAX + 1, ' ');
         _cleanup_(error_done) Error error = {};
         AnyBody body;
 
         memcpy(text, "{\"is_member\":true}", strlen("{\"is_member\":true}"));
-        g_assert_cmpint(read_text(&peers_invited_body_shape, text, &body, &error), <, 0);
+        g_assert_cmpint(read_text(&join_body_invited_shape, text, &body, &error), <, 0);
         g_assert_cmpint(error.code, ==, ERROR_TOO_BIG);
         g_assert_cmpstr(error.message, ==, "invited: 65537 bytes, expected at most 65536");
 
-        text[PEERS_BODY_MAX] = '\0';
-        g_assert_cmpint(read_text(&peers_invited_body_shape, text, &body, NULL), ==, 0);
+        text[JOIN_BODY_MAX] = '\0';
+        g_assert_cmpint(read_text(&join_body_invited_shape, text, &body, NULL), ==, 0);
 }
 
 static void test_out_of_memory(void) {
@@ -140,22 +141,22 @@ static void test_out_of_memory(void) {
                 AnyBody body;
                 int r;
 
-                r = read_text(&peers_invite_body_shape,
+                r = read_text(&join_body_invite_shape,
                               "{" PROOF "," CLUSTER "," ADDRESSES "}",
                               &body,
                               &error);
                 g_assert_cmpint(r, ==, fault_fired() ? -ENOMEM : 0);
-                json_done(&peers_invite_body_shape, &body);
+                json_done(&join_body_invite_shape, &body);
         }
 }
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
-        g_test_add_func("/peers/body/golden", test_golden);
-        g_test_add_func("/peers/body/values", test_values);
-        g_test_add_func("/peers/body/refused", test_refused);
-        g_test_add_func("/peers/body/cut", test_cut);
-        g_test_add_func("/peers/body/too-big", test_too_big);
-        g_test_add_func("/peers/body/out-of-memory", test_out_of_memory);
+        g_test_add_func("/join/body/golden", test_golden);
+        g_test_add_func("/join/body/values", test_values);
+        g_test_add_func("/join/body/refused", test_refused);
+        g_test_add_func("/join/body/cut", test_cut);
+        g_test_add_func("/join/body/too-big", test_too_big);
+        g_test_add_func("/join/body/out-of-memory", test_out_of_memory);
         return g_test_run();
 }

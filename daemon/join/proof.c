@@ -1,4 +1,4 @@
-#include "daemon/peers/proof.h"
+#include "daemon/join/proof.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -20,16 +20,16 @@ static int write_message(Str *to, const char *purpose, const PeerId *prover, con
         (void) str_append_bytes(to, purpose, strlen(purpose) + 1);
         (void) str_append_char(to, (char) prover->size);
         (void) str_append_bytes(to, prover->bytes, prover->size);
-        (void) str_append_bytes(to, exporter, PEERS_EXPORTER_SIZE);
+        (void) str_append_bytes(to, exporter, JOIN_EXPORTER_SIZE);
         return str_error(to);
 }
 
-int peers_proof_make(
+int join_proof_make(
                 const char *secret,
                 const char *purpose,
                 const PeerId *prover,
-                const uint8_t exporter[static PEERS_EXPORTER_SIZE],
-                uint8_t ret[static PEERS_PROOF_SIZE]) {
+                const uint8_t exporter[static JOIN_EXPORTER_SIZE],
+                uint8_t ret[static JOIN_PROOF_SIZE]) {
         _cleanup_(str_done) Str message = {};
         uint8_t key[SECRET_SIZE];
         ssize_t n;
@@ -47,14 +47,14 @@ int peers_proof_make(
         return r < 0 ? -EIO : 0;
 }
 
-bool peers_proof_is(
+bool join_proof_is(
                 const char *secret,
                 const char *purpose,
                 const PeerId *prover,
-                const uint8_t exporter[static PEERS_EXPORTER_SIZE],
-                const uint8_t proof[static PEERS_PROOF_SIZE]) {
-        uint8_t expected[PEERS_PROOF_SIZE];
+                const uint8_t exporter[static JOIN_EXPORTER_SIZE],
+                const uint8_t proof[static JOIN_PROOF_SIZE]) {
+        uint8_t expected[JOIN_PROOF_SIZE];
 
-        return peers_proof_make(secret, purpose, prover, exporter, expected) >= 0 &&
-               gnutls_memcmp(expected, proof, PEERS_PROOF_SIZE) == 0;
+        return join_proof_make(secret, purpose, prover, exporter, expected) >= 0 &&
+               gnutls_memcmp(expected, proof, JOIN_PROOF_SIZE) == 0;
 }

@@ -1,11 +1,11 @@
-#include "tests/unit/peers/scripted.h"
+#include "tests/lib/scripted.h"
 
 #include <arpa/inet.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "daemon/base/multibase.h"
-#include "daemon/peers/proved.h"
+#include "daemon/join/call.h"
 
 char *scripted_key(unsigned seed) {
         uint8_t bytes[4 + 32] = { 0x08, PEER_KEY_ED25519, 0x12, 0x20 };
@@ -39,19 +39,18 @@ static void fail(RpcRequest *request, ErrorCode code, const char *words) {
 }
 
 static void reply(Scripted *scripted, RpcRequest *request, const uint8_t *exporter) {
-        PeersJoinedBody body = { .cluster_id = { 1, 2, 3 }, .raft_id = 77, .index = 9 };
+        JoinedBody body = { .cluster_id = { 1, 2, 3 }, .raft_id = 77, .index = 9 };
         _cleanup_(str_done) Str text = {};
 
         g_assert_cmpint(str_list_append(&body.addresses, scripted->full_address), ==, 0);
-        g_assert_cmpint(peers_proof_make(
-                                        scripted->proves_wrong ? SCRIPTED_OTHER_SECRET : scripted->secret,
-                                        PEERS_JOINED,
+        g_assert_cmpint(join_proof_make(scripted->proves_wrong ? SCRIPTED_OTHER_SECRET : scripted->secret,
+                                        JOIN_PURPOSE_JOINED,
                                         rpc_self(scripted->rpc),
                                         exporter,
                                         body.proof),
                         ==,
                         0);
-        g_assert_cmpint(json_write(&peers_joined_body_shape, &body, &text), ==, 0);
+        g_assert_cmpint(json_write(&join_body_joined_shape, &body, &text), ==, 0);
         if (scripted->answers_wrong)
                 text.len /= 2;
         g_assert_cmpint(rpc_request_reply(request, text.data, text.len), ==, 0);
@@ -63,22 +62,17 @@ static void on_closed(RpcRequest *request G_GNUC_UNUSED, void *userdata) {
 }
 
 static void on_join(RpcRequest *request, const void *body, size_t size, void *userdata) {
-        uint8_t exporter[PEERS_EXPORTER_SIZE];
+        uint8_t exporter[JOIN_EXPORTER_SIZE];
         Scripted *scripted = userdata;
 
-        json_done(&peers_join_body_shape, &scripted->asked);
-        g_assert_cmpint(peers_body_read(&peers_join_body_shape,
-                                        body,
-                                        size,
-                                        PEERS_BODY_MAX,
-                                        &scripted->asked,
-                                        NULL),
+        json_done(&join_body_shape, &scripted->asked);
+        g_assert_cmpint(join_body_read(&join_body_shape, body, size, JOIN_BODY_MAX, &scripted->asked, NULL),
                         ==,
                         0);
         g_assert_cmpint(rpc_request_exporter(request, exporter), ==, 0);
-        scripted->n_proved += peers_proof_is(
+        scripted->n_proved += join_proof_is(
                         scripted->secret,
-                        PEERS_JOIN,
+                        JOIN_PURPOSE_JOIN,
                         rpc_request_peer(request),
                         exporter,
                         scripted->asked.proof);
@@ -139,5 +133,5 @@ void scripted_close(Scripted *scripted) {
         rpc_free(scripted->rpc);
         g_free(scripted->address);
         free(scripted->full_address);
-        json_done(&peers_join_body_shape, &scripted->asked);
+        json_done(&join_body_shape, &scripted->asked);
 }

@@ -1,22 +1,21 @@
-#include "daemon/peers/join.h"
+#include "daemon/join/request.h"
 
 #include <string.h>
 
 #include "daemon/base/log.h"
 #include "daemon/base/random.h"
-#include "daemon/peers/body.h"
-#include "daemon/peers/peers.h"
-#include "daemon/peers/proved.h"
+#include "daemon/join/body.h"
+#include "daemon/join/call.h"
 #include "daemon/types/multiaddr.h"
 
 #define BACKOFF_DOUBLINGS_MAX 16
 
-struct PeersJoin {
+struct JoinRequest {
         sd_event *event;
-        PeersJoinOptions options;
+        JoinRequestOptions options;
         StrList addresses; /* but for this peer's own */
         Rpc *rpc;          /* listens nowhere */
-        PeersProved *call;
+        JoinCall *call;
         sd_event_source *next; /* the next attempt, or to tell the end */
         size_t at;
         unsigned n_rounds;
@@ -24,37 +23,36 @@ struct PeersJoin {
         bool is_over;
         int result;
         Error error;
-        PeersJoined joined;
+        Joined joined;
 };
 
-void peers_joined_done(PeersJoined *joined) {
+void join_request_joined_done(Joined *joined) {
         str_list_done(&joined->addresses);
-        *joined = (PeersJoined){};
+        *joined = (Joined){};
 }
 
 /* ---- the end */
 
-static void set_next(PeersJoin *join, uint64_t usec) {
+static void set_next(JoinRequest *join, uint64_t usec) {
         (void) sd_event_source_set_time_relative(join->next, usec);
         (void) sd_event_source_set_enabled(join->next, SD_EVENT_ONESHOT);
 }
 
 /* Told from a turn of its own: the owner may then free the links. */
-static void end(PeersJoin *join, int r) {
+static void end(JoinRequest *join, int r) {
         join->is_over = true;
         join->result = r;
         set_next(join, 0);
 }
 
-static void wait_for(PeersJoin *join, const char *words) {
+static void wait_for(JoinRequest *join, const char *words) {
         unsigned doublings = MIN(join->n_rounds, (unsigned) BACKOFF_DOUBLINGS_MAX);
         uint64_t usec = 0;
 
         if (++join->at >= join->addresses.n) {
                 join->at = 0;
                 join->n_rounds++;
-                usec = random_jitter(
-                                MIN(PEERS_JOIN_BACKOFF_MIN << doublings, (uint64_t) PEERS_JOIN_BACKOFF_MAX));
+                usec = random_jitter(MIN(JOIN_BACKOFF_MIN << doublings, (uint64_t) JOIN_BACKOFF_MAX));
         }
         set_next(join, usec);
         if (join->options.waiting)
@@ -63,20 +61,20 @@ static void wait_for(PeersJoin *join, const char *words) {
 
 /* ---- the answer */
 
-static int take_answer(PeersJoin *join, const void *bytes, size_t size, Error *reterr) {
+static int take_answer(JoinRequest *join, const void *bytes, size_t size, Error *reterr) {
         char peer[PEER_ID_TEXT_MAX];
-        PeersJoinedBody body = {};
+        JoinedBody body = {};
         int r;
 
-        r = peers_body_read(&peers_joined_body_shape, bytes, size, PEERS_BODY_ANSWER_MAX, &body, reterr);
+        r = join_body_read(&join_body_joined_shape, bytes, size, JOIN_BODY_ANSWER_MAX, &body, reterr);
         if (r < 0)
                 return r;
 
-        if (!peers_proved_is(join->call, PEERS_JOINED, body.proof))
+        if (!join_call_is_proved(join->call, JOIN_PURPOSE_JOINED, body.proof))
                 r = error_set(reterr,
                               ERROR_FORBIDDEN,
                               "peer %s cannot show that it knows this peer's cluster secret",
-                              peer_id_format(peers_proved_peer(join->call), peer));
+                              peer_id_format(join_call_peer(join->call), peer));
         else if (body.raft_id == 0)
                 r = error_set(reterr, ERROR_INVALID, "joined: raft_id: 0 is not allowed");
         else {
@@ -85,7 +83,7 @@ static int take_answer(PeersJoin *join, const void *bytes, size_t size, Error *r
                 join->joined.addresses = body.addresses;
                 body.addresses = (StrList){};
         }
-        json_done(&peers_joined_body_shape, &body);
+        json_done(&join_body_joined_shape, &body);
         return r;
 }
 
@@ -96,7 +94,7 @@ static bool is_certain(const Error *error) {
 static void on_answer(int r, const Error *error, const void *body, size_t size, void *userdata) {
         _cleanup_(error_done) Error mine = {};
         _cleanup_(str_done) Str words = {};
-        PeersJoin *join = userdata;
+        JoinRequest *join = userdata;
 
         if (r >= 0) {
                 r = take_answer(join, body, size, &mine);
@@ -110,35 +108,35 @@ static void on_answer(int r, const Error *error, const void *body, size_t size, 
                 end(join, error_set(&join->error, error->code, "%s", words.data ?: error_message(error)));
         else
                 wait_for(join, words.data ?: error_message(error));
-        join->call = peers_proved_unref(join->call); /* last: ERROR may be its own */
+        join->call = join_call_unref(join->call); /* last: ERROR may be its own */
 }
 
 /* ---- the question */
 
-static int write_question(const uint8_t proof[static PEERS_PROOF_SIZE], Str *to, void *userdata) {
-        const PeersJoin *join = userdata;
-        PeersJoinBody body = {
+static int write_question(const uint8_t proof[static JOIN_PROOF_SIZE], Str *to, void *userdata) {
+        const JoinRequest *join = userdata;
+        JoinBody body = {
                 .peername = (char *) join->options.peername,
                 .addresses = *join->options.own_addresses,
         };
 
         memcpy(body.proof, proof, sizeof(body.proof));
-        return json_write(&peers_join_body_shape, &body, to);
+        return json_write(&join_body_shape, &body, to);
 }
 
-static int ask(PeersJoin *join) {
+static int ask(JoinRequest *join) {
         const char *address = join->addresses.items[join->at];
         PeerId peer;
 
-        return peers_proved_call(
+        return join_call_new(
                         &join->call,
                         join->rpc,
-                        &(PeersProvedOptions){
+                        &(JoinCallOptions){
                                         .secret = join->options.secret,
-                                        .method = PEERS_JOIN,
+                                        .method = JOIN_PURPOSE_JOIN,
                                         .peer = multiaddr_peer_id(address, &peer) > 0 ? &peer : NULL,
                                         .address = address,
-                                        .timeout_usec = PEERS_MEMBERSHIP_TIMEOUT + PEERS_LINK_TIMEOUT,
+                                        .timeout_usec = JOIN_TIMEOUT,
                                         .write = write_question,
                                         .done = on_answer,
                                         .userdata = join,
@@ -146,8 +144,8 @@ static int ask(PeersJoin *join) {
 }
 
 static int on_next(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
-        PeersJoin *join = userdata;
-        PeersJoined joined;
+        JoinRequest *join = userdata;
+        Joined joined;
         int r;
 
         if (!join->is_over) {
@@ -158,16 +156,17 @@ static int on_next(sd_event_source *source _unused_, uint64_t usec _unused_, voi
         }
 
         joined = join->joined;
-        join->joined = (PeersJoined){};
+        join->joined = (Joined){};
         join->options.done(join->result, &join->error, &joined, join->options.userdata);
         return 0;
 }
 
 /* ---- life */
 
-/* Nobody but this peer itself is a member of anything here. */
+/* Only who is asked has a link. It may begin to speak as to a member before its answer is here: that is not
+ * refused, and comes again. */
 static bool is_member(const PeerId *peer _unused_, void *userdata _unused_) {
-        return false;
+        return true;
 }
 
 static void on_note(
@@ -180,7 +179,7 @@ static void on_note(
 static const RpcMethod no_methods[] = { {} };
 static const RpcEvents events = { .is_member = is_member, .note = on_note };
 
-static int open_rpc(PeersJoin *join, Error *reterr) {
+static int open_rpc(JoinRequest *join, Error *reterr) {
         return rpc_new(&join->rpc,
                        join->event,
                        &(RpcOptions){
@@ -193,7 +192,7 @@ static int open_rpc(PeersJoin *join, Error *reterr) {
                        reterr);
 }
 
-static int take_addresses(PeersJoin *join, Error *reterr) {
+static int take_addresses(JoinRequest *join, Error *reterr) {
         const StrList *from = join->options.addresses;
         PeerId peer;
         int r = 0;
@@ -212,8 +211,8 @@ static int take_addresses(PeersJoin *join, Error *reterr) {
         return 0;
 }
 
-int peers_join_new(PeersJoin **ret, sd_event *event, const PeersJoinOptions *options, Error *reterr) {
-        _cleanup_(peers_join_freep) PeersJoin *join = NULL;
+int join_request_new(JoinRequest **ret, sd_event *event, const JoinRequestOptions *options, Error *reterr) {
+        _cleanup_(join_request_freep) JoinRequest *join = NULL;
         int r;
 
         join = calloc(1, sizeof(*join));
@@ -235,15 +234,15 @@ int peers_join_new(PeersJoin **ret, sd_event *event, const PeersJoinOptions *opt
         return 0;
 }
 
-PeersJoin *peers_join_free(PeersJoin *join) {
+JoinRequest *join_request_free(JoinRequest *join) {
         if (!join)
                 return NULL;
 
         sd_event_source_disable_unref(join->next);
-        peers_proved_unref(join->call);
+        join_call_unref(join->call);
         rpc_free(join->rpc);
         str_list_done(&join->addresses);
-        peers_joined_done(&join->joined);
+        join_request_joined_done(&join->joined);
         error_done(&join->error);
         sd_event_unref(join->event);
         free(join);

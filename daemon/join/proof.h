@@ -10,20 +10,20 @@
 
 #include "daemon/types/peer-id.h"
 
-#define PEERS_PROOF_SIZE 32
-#define PEERS_EXPORTER_SIZE 32
+#define JOIN_PROOF_SIZE 32
+#define JOIN_EXPORTER_SIZE 32
 
 /* SECRET: 64 hex digits, or "". Errors: -EINVAL, -EIO, -ENOMEM. */
-int peers_proof_make(
+int join_proof_make(
                 const char *secret,
                 const char *purpose,
                 const PeerId *prover,
-                const uint8_t exporter[static PEERS_EXPORTER_SIZE],
-                uint8_t ret[static PEERS_PROOF_SIZE]);
+                const uint8_t exporter[static JOIN_EXPORTER_SIZE],
+                uint8_t ret[static JOIN_PROOF_SIZE]);
 /* In constant time. */
-bool peers_proof_is(
+bool join_proof_is(
                 const char *secret,
                 const char *purpose,
                 const PeerId *prover,
-                const uint8_t exporter[static PEERS_EXPORTER_SIZE],
-                const uint8_t proof[static PEERS_PROOF_SIZE]);
+                const uint8_t exporter[static JOIN_EXPORTER_SIZE],
+                const uint8_t proof[static JOIN_PROOF_SIZE]);

@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * Join: a peer without a raft folder asks a member of a cluster to be taken in, before it opens its
+ * JoinRequest: a peer without a raft folder asks a member of a cluster to be taken in, before it opens its
  * consensus.
  *
- *   address ──► "join" with proof (proved.h) ──► Raft id, cluster id, addresses
+ *   address ──► "join" with proof (call.h) ──► Raft id, cluster id, addresses
  *      ▲              │ no answer, or not now
  *      └── back-off ──┘
  *
@@ -16,18 +16,19 @@
 #include "daemon/consensus/consensus.h"
 #include "daemon/types/error.h"
 
-#define PEERS_JOIN_BACKOFF_MIN (500 * USEC_PER_MSEC) /* between rounds, doubled, ± 25 % */
-#define PEERS_JOIN_BACKOFF_MAX (30 * USEC_PER_SEC)
+#define JOIN_TIMEOUT (45 * USEC_PER_SEC)       /* of one who was asked: the leader has to add this peer */
+#define JOIN_BACKOFF_MIN (500 * USEC_PER_MSEC) /* between rounds, doubled, ± 25 % */
+#define JOIN_BACKOFF_MAX (30 * USEC_PER_SEC)
 
-typedef struct PeersJoin PeersJoin;
+typedef struct JoinRequest JoinRequest;
 
-typedef struct PeersJoined {
+typedef struct Joined {
         uint8_t cluster_id[STATE_CLUSTER_ID_SIZE];
         uint64_t raft_id;
         StrList addresses; /* of the members, with /p2p/ */
-} PeersJoined;
+} Joined;
 
-typedef struct PeersJoinOptions { /* all borrowed */
+typedef struct JoinRequestOptions { /* all borrowed */
         const char *private_key;
         const char *secret;
         const char *peername;
@@ -36,14 +37,14 @@ typedef struct PeersJoinOptions { /* all borrowed */
         uint64_t dial_timeout_usec;
         /* From the loop, once. On 0, JOINED is given away. Errors: ERROR_FORBIDDEN, ERROR_REFUSED; what is
          * not certain is tried again. The join may be freed. */
-        void (*done)(int r, const Error *error, PeersJoined *joined, void *userdata);
+        void (*done)(int r, const Error *error, Joined *joined, void *userdata);
         /* Why it takes long, after each attempt, from the loop; may be NULL. The join may not be freed. */
         void (*waiting)(const char *words, void *userdata);
         void *userdata;
-} PeersJoinOptions;
+} JoinRequestOptions;
 
 /* Errors: ERROR_INVALID (no address but those of this peer; the key), … */
-int peers_join_new(PeersJoin **ret, sd_event *event, const PeersJoinOptions *options, Error *reterr);
-PeersJoin *peers_join_free(PeersJoin *join);
-DEFINE_CLEANUP(PeersJoin *, peers_join_free);
-void peers_joined_done(PeersJoined *joined);
+int join_request_new(JoinRequest **ret, sd_event *event, const JoinRequestOptions *options, Error *reterr);
+JoinRequest *join_request_free(JoinRequest *join);
+DEFINE_CLEANUP(JoinRequest *, join_request_free);
+void join_request_joined_done(Joined *joined);

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Proved: a call with a proof of the cluster secret.
+ * JoinCall: a call with a proof of the cluster secret.
  *
  *   link (any call) ──► prove over its exporter ──► ask ──► done
  *
@@ -9,41 +9,39 @@
  * the link was lost before, it is made anew, some times.
  */
 
-#include "daemon/peers/proof.h"
+#include "daemon/join/proof.h"
 #include "daemon/rpc/rpc.h"
 
-#define PEERS_PROVED_TRIES 3
-#define PEERS_LINK_TIMEOUT (15 * USEC_PER_SEC) /* to reach a peer */
+#define JOIN_CALL_TRIES 3
+#define JOIN_LINK_TIMEOUT (15 * USEC_PER_SEC) /* to reach a peer */
 
 /* The purposes of the proofs. */
-#define PEERS_JOIN "join"
-#define PEERS_JOINED "joined"
-#define PEERS_INVITE "invite"
+#define JOIN_PURPOSE_JOIN "join"
+#define JOIN_PURPOSE_JOINED "joined"
+#define JOIN_PURPOSE_INVITE "invite"
 
-typedef struct PeersProved PeersProved;
+typedef struct JoinCall JoinCall;
 
-typedef struct PeersProvedOptions {
+typedef struct JoinCallOptions {
         const char *secret;  /* borrowed, as METHOD */
         const char *method;  /* which is the purpose too */
         const PeerId *peer;  /* NULL: whoever is at ADDRESS */
         const char *address; /* canonical; NULL: where PEER is known to be */
         uint64_t timeout_usec;
         /* Append the body of the call. */
-        int (*write)(const uint8_t proof[static PEERS_PROOF_SIZE], Str *to, void *userdata);
+        int (*write)(const uint8_t proof[static JOIN_PROOF_SIZE], Str *to, void *userdata);
         /* From the loop, once; R and the rest as RpcCallHandler has them, and gone when the call is dropped.
          */
         void (*done)(int r, const Error *error, const void *body, size_t size, void *userdata);
         void *userdata;
-} PeersProvedOptions;
+} JoinCallOptions;
 
-int peers_proved_call(PeersProved **ret, Rpc *rpc, const PeersProvedOptions *options);
-PeersProved *peers_proved_unref(PeersProved *proved);
-DEFINE_CLEANUP(PeersProved *, peers_proved_unref);
+int join_call_new(JoinCall **ret, Rpc *rpc, const JoinCallOptions *options);
+JoinCall *join_call_unref(JoinCall *join);
+DEFINE_CLEANUP(JoinCall *, join_call_unref);
 
 /* Who was asked; NULL before there was a link. */
-const PeerId *peers_proved_peer(const PeersProved *proved);
+const PeerId *join_call_peer(const JoinCall *join);
 /* What who was asked has sent back is a proof for PURPOSE, on the link of the call. */
-bool peers_proved_is(
-                const PeersProved *proved,
-                const char *purpose,
-                const uint8_t proof[static PEERS_PROOF_SIZE]);
+bool join_call_is_proved(
+                const JoinCall *join, const char *purpose, const uint8_t proof[static JOIN_PROOF_SIZE]);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "daemon/base/file.h"
-#include "daemon/peers/folder.h"
+#include "daemon/join/folder.h"
 #include "tests/lib/fault.h"
 
 #define A "/ip4/10.0.0.1/tcp/9096"
@@ -32,18 +32,18 @@ static void put(Fixture *f, const char *name, const char *text) {
 static void test_join_file(Fixture *f, const void *data G_GNUC_UNUSED) {
         _cleanup_(str_list_done) StrList addresses = {}, found = {};
 
-        g_assert_cmpint(peers_join_file_read(f->path, &found, NULL), ==, 0);
-        g_assert_cmpint(peers_join_file_remove(f->path, NULL), ==, 0); /* nothing is there */
+        g_assert_cmpint(join_folder_file_read(f->path, &found, NULL), ==, 0);
+        g_assert_cmpint(join_folder_file_remove(f->path, NULL), ==, 0); /* nothing is there */
 
         g_assert_cmpint(str_list_append(&addresses, A), ==, 0);
         g_assert_cmpint(str_list_append(&addresses, B), ==, 0);
-        g_assert_cmpint(peers_join_file_write(f->path, &addresses, NULL), ==, 0);
-        g_assert_cmpint(peers_join_file_read(f->path, &found, NULL), ==, 1);
+        g_assert_cmpint(join_folder_file_write(f->path, &addresses, NULL), ==, 0);
+        g_assert_cmpint(join_folder_file_read(f->path, &found, NULL), ==, 1);
         g_assert_true(str_list_equal(&addresses, &found));
 
-        g_assert_cmpint(peers_join_file_remove(f->path, NULL), ==, 0);
+        g_assert_cmpint(join_folder_file_remove(f->path, NULL), ==, 0);
         str_list_done(&found);
-        g_assert_cmpint(peers_join_file_read(f->path, &found, NULL), ==, 0);
+        g_assert_cmpint(join_folder_file_read(f->path, &found, NULL), ==, 0);
 }
 
 /* People may write it too. */
@@ -64,8 +64,8 @@ static void test_odd_join_files(Fixture *f, const void *data G_GNUC_UNUSED) {
                 _cleanup_(str_list_done) StrList found = {};
 
                 g_test_message("'%s'", cases[i].text);
-                put(f, PEERS_JOIN_FILE, cases[i].text);
-                g_assert_cmpint(peers_join_file_read(f->path, &found, NULL), ==, 1);
+                put(f, JOIN_FILE, cases[i].text);
+                g_assert_cmpint(join_folder_file_read(f->path, &found, NULL), ==, 1);
                 g_assert_cmpuint(found.n, ==, cases[i].n);
                 if (cases[i].n > 0)
                         g_assert_cmpstr(found.items[0], ==, cases[i].first);
@@ -81,17 +81,17 @@ static void assert_words(int r, Error *error, const char *words) {
 
 static void test_failures(Fixture *f, const void *data G_GNUC_UNUSED) {
         g_autofree char *none = g_build_filename(f->path, "none", NULL);
-        g_autofree char *file = g_build_filename(f->path, PEERS_JOIN_FILE, "raft", NULL);
+        g_autofree char *file = g_build_filename(f->path, JOIN_FILE, "raft", NULL);
         _cleanup_(str_list_done) StrList addresses = {};
         Error error = {};
 
         g_assert_cmpint(str_list_append(&addresses, A), ==, 0);
-        assert_words(peers_join_file_write(none, &addresses, &error),
+        assert_words(join_folder_file_write(none, &addresses, &error),
                      &error,
                      "raft.join: cannot write: No such");
 
-        put(f, PEERS_JOIN_FILE, A);
-        assert_words(peers_put_aside(file, 1, &error),
+        put(f, JOIN_FILE, A);
+        assert_words(join_folder_put_aside(file, 1, &error),
                      &error,
                      "raft.join/raft: cannot put aside: Not a dir");
 }
@@ -101,11 +101,11 @@ static void test_put_aside(Fixture *f, const void *data G_GNUC_UNUSED) {
         g_autofree char *old = g_build_filename(f->path, "raft.old.0", "name", NULL);
         g_autofree char *older = g_build_filename(f->path, "raft.old.1", NULL);
 
-        g_assert_cmpint(peers_put_aside(raft, 1, NULL), ==, 0);
+        g_assert_cmpint(join_folder_put_aside(raft, 1, NULL), ==, 0);
         for (int i = 0; i < 2; i++) {
                 g_assert_cmpint(file_make_dirs(raft, 0700), ==, 0);
                 put(f, "raft/name", "x");
-                g_assert_cmpint(peers_put_aside(raft, 1, NULL), ==, 1);
+                g_assert_cmpint(join_folder_put_aside(raft, 1, NULL), ==, 1);
                 g_assert_cmpint(access(raft, F_OK), <, 0);
                 g_assert_cmpint(access(old, F_OK), ==, 0);
                 g_assert_cmpint(access(older, F_OK), <, 0);
@@ -116,10 +116,10 @@ static int write_and_read(const char *folder, const StrList *addresses, Error *r
         _cleanup_(str_list_done) StrList found = {};
         int r;
 
-        r = peers_join_file_write(folder, addresses, reterr);
+        r = join_folder_file_write(folder, addresses, reterr);
         if (r >= 0)
-                r = peers_join_file_read(folder, &found, reterr);
-        return r >= 0 ? peers_join_file_remove(folder, reterr) : r;
+                r = join_folder_file_read(folder, &found, reterr);
+        return r >= 0 ? join_folder_file_remove(folder, reterr) : r;
 }
 
 static void test_out_of_memory(Fixture *f, const void *data G_GNUC_UNUSED) {
@@ -135,7 +135,7 @@ static void test_out_of_memory(Fixture *f, const void *data G_GNUC_UNUSED) {
         }
 }
 
-#define ADD(name, function) g_test_add("/peers/folder/" name, Fixture, NULL, set_up, function, tear_down)
+#define ADD(name, function) g_test_add("/join/folder/" name, Fixture, NULL, set_up, function, tear_down)
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);

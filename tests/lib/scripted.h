@@ -4,7 +4,7 @@
 
 #include <glib.h>
 
-#include "daemon/peers/body.h"
+#include "daemon/join/body.h"
 #include "daemon/rpc/rpc.h"
 
 #define SCRIPTED_PATIENCE_USEC (20 * G_USEC_PER_SEC)
@@ -25,7 +25,7 @@ typedef struct Scripted {
         RpcRequest *kept;
 
         unsigned n_asked, n_proved;
-        PeersJoinBody asked; /* the last */
+        JoinBody asked; /* the last */
 } Scripted;
 
 char *scripted_key(unsigned seed);                                      /* a private key; glib's */

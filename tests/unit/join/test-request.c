@@ -1,8 +1,8 @@
 #include <string.h>
 
-#include "daemon/peers/join.h"
+#include "daemon/join/request.h"
 #include "tests/lib/fault.h"
-#include "tests/unit/peers/scripted.h"
+#include "tests/lib/scripted.h"
 
 #define NOBODY "/ip4/127.0.0.1/tcp/1"
 
@@ -11,13 +11,13 @@ typedef struct Fixture {
         Scripted scripted, other;
         char *key;
         StrList own, addresses;
-        PeersJoin *join;
+        JoinRequest *join;
         const char *secret;
 
         unsigned n_done, n_waiting;
         int result;
         Error error;
-        PeersJoined joined;
+        Joined joined;
         char *words; /* of the last attempt */
 } Fixture;
 
@@ -31,19 +31,19 @@ static void set_up(Fixture *f, const void *data G_GNUC_UNUSED) {
 }
 
 static void tear_down(Fixture *f, const void *data G_GNUC_UNUSED) {
-        peers_join_free(f->join);
+        join_request_free(f->join);
         scripted_close(&f->scripted);
         scripted_close(&f->other);
         sd_event_unref(f->event);
         str_list_done(&f->own);
         str_list_done(&f->addresses);
-        peers_joined_done(&f->joined);
+        join_request_joined_done(&f->joined);
         error_done(&f->error);
         g_free(f->key);
         g_free(f->words);
 }
 
-static void on_done(int r, const Error *error, PeersJoined *joined, void *userdata) {
+static void on_done(int r, const Error *error, Joined *joined, void *userdata) {
         Fixture *f = userdata;
 
         f->n_done++;
@@ -52,7 +52,7 @@ static void on_done(int r, const Error *error, PeersJoined *joined, void *userda
                 (void) error_copy(&f->error, error);
         else
                 f->joined = *joined;
-        f->join = peers_join_free(f->join);
+        f->join = join_request_free(f->join);
 }
 
 static void on_waiting(const char *words, void *userdata) {
@@ -64,10 +64,10 @@ static void on_waiting(const char *words, void *userdata) {
 }
 
 static int start(Fixture *f, Error *reterr) {
-        return peers_join_new(
+        return join_request_new(
                         &f->join,
                         f->event,
-                        &(PeersJoinOptions){
+                        &(JoinRequestOptions){
                                         .private_key = f->key,
                                         .secret = f->secret,
                                         .peername = "newcomer",
@@ -217,7 +217,7 @@ static void test_ends_anywhere(Fixture *f, const void *data G_GNUC_UNUSED) {
                 g_assert_cmpint(start(f, NULL), ==, 0);
                 for (unsigned i = 0; i < turns; i++)
                         g_assert_cmpint(sd_event_run(f->event, 10 * USEC_PER_MSEC), >=, 0);
-                f->join = peers_join_free(f->join);
+                f->join = join_request_free(f->join);
                 g_assert_cmpuint(f->n_done, ==, 0);
         }
         f->scripted.silent = 0;
@@ -232,13 +232,13 @@ static void test_out_of_memory(Fixture *f, const void *data G_GNUC_UNUSED) {
                 int r = start(f, &error);
 
                 g_assert_cmpint(r, ==, fault_fired() ? -ENOMEM : 0);
-                f->join = peers_join_free(f->join);
+                f->join = join_request_free(f->join);
                 error_done(&error);
         }
 }
 
 #define ADD_WITH(name, function, data)                                                                      \
-        g_test_add("/peers/join/" name, Fixture, data, set_up, function, tear_down)
+        g_test_add("/join/request/" name, Fixture, data, set_up, function, tear_down)
 #define ADD(name, function) ADD_WITH(name, function, NULL)
 
 int main(int argc, char **argv) {

@@ -1,4 +1,4 @@
-#include "daemon/peers/body.h"
+#include "daemon/join/body.h"
 
 #include <json-c/json.h>
 
@@ -28,11 +28,11 @@ static int write_hex(const void *member, size_t size, Str *to) {
 }
 
 static int read_proof(struct json_object *from, void *member) {
-        return read_hex(from, member, PEERS_PROOF_SIZE);
+        return read_hex(from, member, JOIN_PROOF_SIZE);
 }
 
 static int write_proof(const void *member, Str *to) {
-        return write_hex(member, PEERS_PROOF_SIZE, to);
+        return write_hex(member, JOIN_PROOF_SIZE, to);
 }
 
 static int read_cluster_id(struct json_object *from, void *member) {
@@ -60,56 +60,56 @@ static const JsonType cluster_id_json = { "32 hex digits", read_cluster_id, writ
         { .name = name_, .size = sizeof(struct_), .fields = fields_ }
 
 static const JsonField join_fields[] = {
-        PROOF(PeersJoinBody),
-        { "only_ask", JSON_BOOL, offsetof(PeersJoinBody, only_ask), JSON_OMIT_EMPTY },
-        { "peername", JSON_STRING, offsetof(PeersJoinBody, peername), 0 },
-        ADDRESSES(PeersJoinBody, 0),
+        PROOF(JoinBody),
+        { "only_ask", JSON_BOOL, offsetof(JoinBody, only_ask), JSON_OMIT_EMPTY },
+        { "peername", JSON_STRING, offsetof(JoinBody, peername), 0 },
+        ADDRESSES(JoinBody, 0),
         JSON_END,
 };
-const JsonShape peers_join_body_shape = SHAPE("join", PeersJoinBody, join_fields);
+const JsonShape join_body_shape = SHAPE("join", JoinBody, join_fields);
 
 static const JsonField joined_fields[] = {
-        PROOF(PeersJoinedBody),
-        CLUSTER_ID(PeersJoinedBody),
-        RAFT_ID(PeersJoinedBody),
-        { "index", JSON_UINT, offsetof(PeersJoinedBody, index), JSON_REQUIRED },
-        ADDRESSES(PeersJoinedBody, JSON_REQUIRED),
+        PROOF(JoinedBody),
+        CLUSTER_ID(JoinedBody),
+        RAFT_ID(JoinedBody),
+        { "index", JSON_UINT, offsetof(JoinedBody, index), JSON_REQUIRED },
+        ADDRESSES(JoinedBody, JSON_REQUIRED),
         JSON_END,
 };
-const JsonShape peers_joined_body_shape = SHAPE("joined", PeersJoinedBody, joined_fields);
+const JsonShape join_body_joined_shape = SHAPE("joined", JoinedBody, joined_fields);
 
 static const JsonField invite_fields[] = {
-        PROOF(PeersInviteBody),
-        CLUSTER_ID(PeersInviteBody),
-        ADDRESSES(PeersInviteBody, JSON_REQUIRED),
+        PROOF(JoinInviteBody),
+        CLUSTER_ID(JoinInviteBody),
+        ADDRESSES(JoinInviteBody, JSON_REQUIRED),
         JSON_END,
 };
-const JsonShape peers_invite_body_shape = SHAPE("invite", PeersInviteBody, invite_fields);
+const JsonShape join_body_invite_shape = SHAPE("invite", JoinInviteBody, invite_fields);
 
 static const JsonField invited_fields[] = {
-        { "is_member", JSON_BOOL, offsetof(PeersInvitedBody, is_member), JSON_REQUIRED },
+        { "is_member", JSON_BOOL, offsetof(JoinInvitedBody, is_member), JSON_REQUIRED },
         JSON_END,
 };
-const JsonShape peers_invited_body_shape = SHAPE("invited", PeersInvitedBody, invited_fields);
+const JsonShape join_body_invited_shape = SHAPE("invited", JoinInvitedBody, invited_fields);
 
 static const JsonField membership_fields[] = {
-        CLUSTER_ID(PeersMembershipBody),
-        RAFT_ID(PeersMembershipBody),
-        { "index", JSON_UINT, offsetof(PeersMembershipBody, index), JSON_OMIT_EMPTY },
+        CLUSTER_ID(JoinMembershipBody),
+        RAFT_ID(JoinMembershipBody),
+        { "index", JSON_UINT, offsetof(JoinMembershipBody, index), JSON_OMIT_EMPTY },
         JSON_END,
 };
-const JsonShape peers_membership_body_shape = SHAPE("membership", PeersMembershipBody, membership_fields);
+const JsonShape join_body_membership_shape = SHAPE("membership", JoinMembershipBody, membership_fields);
 
 static const JsonField membership_answer_fields[] = {
-        { "index", JSON_UINT, offsetof(PeersMembershipAnswer, index), JSON_REQUIRED },
-        { "is_member", JSON_BOOL, offsetof(PeersMembershipAnswer, is_member), JSON_REQUIRED },
-        { "is_leader", JSON_BOOL, offsetof(PeersMembershipAnswer, is_leader), JSON_REQUIRED },
+        { "index", JSON_UINT, offsetof(JoinMembershipAnswer, index), JSON_REQUIRED },
+        { "is_member", JSON_BOOL, offsetof(JoinMembershipAnswer, is_member), JSON_REQUIRED },
+        { "is_leader", JSON_BOOL, offsetof(JoinMembershipAnswer, is_leader), JSON_REQUIRED },
         JSON_END,
 };
-const JsonShape peers_membership_answer_shape = SHAPE(
-                "membership answer", PeersMembershipAnswer, membership_answer_fields);
+const JsonShape join_body_membership_answer_shape = SHAPE(
+                "membership answer", JoinMembershipAnswer, membership_answer_fields);
 
-int peers_body_read(
+int join_body_read(
                 const JsonShape *shape,
                 const void *bytes,
                 size_t size,

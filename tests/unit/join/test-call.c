@@ -1,13 +1,13 @@
 #include <string.h>
 
-#include "daemon/peers/proved.h"
+#include "daemon/join/call.h"
 #include "tests/lib/fault.h"
-#include "tests/unit/peers/scripted.h"
+#include "tests/lib/scripted.h"
 
 typedef struct Fixture {
         sd_event *event;
         Scripted asker, asked;
-        PeersProved *call;
+        JoinCall *call;
         unsigned n_written, n_done;
         int result;
         Error error;
@@ -30,7 +30,7 @@ static void set_up(Fixture *f, const void *data G_GNUC_UNUSED) {
 }
 
 static void tear_down(Fixture *f, const void *data G_GNUC_UNUSED) {
-        peers_proved_unref(f->call);
+        join_call_unref(f->call);
         scripted_close(&f->asker);
         scripted_close(&f->asked);
         sd_event_unref(f->event);
@@ -38,17 +38,17 @@ static void tear_down(Fixture *f, const void *data G_GNUC_UNUSED) {
         g_free(f->body);
 }
 
-static int write_body(const uint8_t proof[static PEERS_PROOF_SIZE], Str *to, void *userdata) {
-        PeersJoinBody body = {};
+static int write_body(const uint8_t proof[static JOIN_PROOF_SIZE], Str *to, void *userdata) {
+        JoinBody body = {};
         Fixture *f = userdata;
 
         f->n_written++;
         memcpy(body.proof, proof, sizeof(body.proof));
-        return json_write(&peers_join_body_shape, &body, to);
+        return json_write(&join_body_shape, &body, to);
 }
 
 static void on_done(int r, const Error *error, const void *bytes, size_t size, void *userdata) {
-        PeersJoinedBody body = {};
+        JoinedBody body = {};
         Fixture *f = userdata;
 
         f->n_done++;
@@ -56,28 +56,23 @@ static void on_done(int r, const Error *error, const void *bytes, size_t size, v
         if (r < 0)
                 (void) error_copy(&f->error, error);
         else {
-                g_assert_cmpint(peers_body_read(&peers_joined_body_shape,
-                                                bytes,
-                                                size,
-                                                SIZE_MAX,
-                                                &body,
-                                                NULL),
+                g_assert_cmpint(join_body_read(&join_body_joined_shape, bytes, size, SIZE_MAX, &body, NULL),
                                 ==,
                                 0);
-                f->is_proved = peers_proved_is(f->call, PEERS_JOINED, body.proof);
-                f->peer = *peers_proved_peer(f->call);
-                json_done(&peers_joined_body_shape, &body);
+                f->is_proved = join_call_is_proved(f->call, JOIN_PURPOSE_JOINED, body.proof);
+                f->peer = *join_call_peer(f->call);
+                json_done(&join_body_joined_shape, &body);
         }
-        f->call = peers_proved_unref(f->call); /* allowed here */
+        f->call = join_call_unref(f->call); /* allowed here */
 }
 
 static int start(Fixture *f, const PeerId *peer, const char *address) {
-        return peers_proved_call(
+        return join_call_new(
                         &f->call,
                         f->asker.rpc,
-                        &(PeersProvedOptions){
+                        &(JoinCallOptions){
                                         .secret = SCRIPTED_SECRET,
-                                        .method = PEERS_JOIN,
+                                        .method = JOIN_PURPOSE_JOIN,
                                         .peer = peer,
                                         .address = address,
                                         .timeout_usec = 5 * USEC_PER_SEC,
@@ -181,7 +176,7 @@ static void test_dropped_anywhere(Fixture *f, const void *data G_GNUC_UNUSED) {
                 g_assert_cmpint(start(f, NULL, f->asked.address), ==, 0);
                 for (unsigned i = 0; i < turns; i++)
                         g_assert_cmpint(sd_event_run(f->event, 10 * USEC_PER_MSEC), >=, 0);
-                f->call = peers_proved_unref(f->call);
+                f->call = join_call_unref(f->call);
                 g_assert_cmpuint(f->n_done, ==, 0);
         }
 }
@@ -191,11 +186,11 @@ static void test_out_of_memory(Fixture *f, const void *data G_GNUC_UNUSED) {
                 int r = start(f, NULL, f->asked.address);
 
                 g_assert_cmpint(r, ==, fault_fired() ? -ENOMEM : 0);
-                f->call = peers_proved_unref(f->call);
+                f->call = join_call_unref(f->call);
         }
 }
 
-#define ADD(name, function) g_test_add("/peers/proved/" name, Fixture, NULL, set_up, function, tear_down)
+#define ADD(name, function) g_test_add("/join/call/" name, Fixture, NULL, set_up, function, tear_down)
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);

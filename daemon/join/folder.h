@@ -15,14 +15,17 @@
 #include "daemon/base/str.h"
 #include "daemon/types/error.h"
 
-#define PEERS_JOIN_FILE "raft.join"
+#define JOIN_FILE "raft.join"
 
 /* Answers 1 and the addresses, 0 when there is no such file. Lines that are no multiaddrs are passed over.
  */
-int peers_join_file_read(const char *state_folder, StrList *ret, Error *reterr);
-int peers_join_file_write(const char *state_folder, const StrList *addresses, Error *reterr);
-int peers_join_file_remove(const char *state_folder, Error *reterr);
+int join_folder_file_read(const char *state_folder, StrList *ret, Error *reterr);
+int join_folder_file_write(const char *state_folder, const StrList *addresses, Error *reterr);
+int join_folder_file_remove(const char *state_folder, Error *reterr);
+
+/* Answers 1 when there is a log in RAFT_FOLDER, 0 when this peer belongs nowhere yet. */
+int join_folder_belongs(const char *raft_folder, Error *reterr);
 
 /* Move RAFT_FOLDER to <raft folder>.old.0; of the older ones KEEP are kept. Answers 1, or 0 when it is not
  * there. */
-int peers_put_aside(const char *raft_folder, uint64_t keep, Error *reterr);
+int join_folder_put_aside(const char *raft_folder, uint64_t keep, Error *reterr);

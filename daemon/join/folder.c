@@ -1,17 +1,18 @@
-#include "daemon/peers/folder.h"
+#include "daemon/join/folder.h"
 
 #include <fcntl.h>
 
 #include "daemon/base/file.h"
+#include "daemon/consensus/consensus.h"
 #include "daemon/types/multiaddr.h"
 
 #define JOIN_FILE_MAX (1024 * 1024)
 #define JOIN_FILE_MODE 0600
 
 static int join_file_path(const char *state_folder, char **ret, Error *reterr) {
-        int r = file_join(ret, state_folder, PEERS_JOIN_FILE);
+        int r = file_join(ret, state_folder, JOIN_FILE);
 
-        return r < 0 ? error_set_errno(reterr, r, PEERS_JOIN_FILE ": %m") : 0;
+        return r < 0 ? error_set_errno(reterr, r, JOIN_FILE ": %m") : 0;
 }
 
 static int take_lines(const StrList *lines, StrList *to) {
@@ -29,7 +30,7 @@ static int take_lines(const StrList *lines, StrList *to) {
         return r;
 }
 
-int peers_join_file_read(const char *state_folder, StrList *ret, Error *reterr) {
+int join_folder_file_read(const char *state_folder, StrList *ret, Error *reterr) {
         _cleanup_(str_list_done) StrList lines = {}, addresses = {};
         _cleanup_free_ char *path = NULL, *text = NULL;
         int r;
@@ -52,7 +53,7 @@ int peers_join_file_read(const char *state_folder, StrList *ret, Error *reterr) 
         return 1;
 }
 
-int peers_join_file_write(const char *state_folder, const StrList *addresses, Error *reterr) {
+int join_folder_file_write(const char *state_folder, const StrList *addresses, Error *reterr) {
         _cleanup_free_ char *path = NULL;
         _cleanup_(str_done) Str text = {};
         int r;
@@ -69,7 +70,7 @@ int peers_join_file_write(const char *state_folder, const StrList *addresses, Er
         return r < 0 ? error_set_errno(reterr, r, "%s: cannot write: %m", path) : 0;
 }
 
-int peers_join_file_remove(const char *state_folder, Error *reterr) {
+int join_folder_file_remove(const char *state_folder, Error *reterr) {
         _cleanup_free_ char *path = NULL;
         int r;
 
@@ -82,7 +83,11 @@ int peers_join_file_remove(const char *state_folder, Error *reterr) {
         return r < 0 ? error_set_errno(reterr, r, "%s: cannot sync: %m", path) : 0;
 }
 
-int peers_put_aside(const char *raft_folder, uint64_t keep, Error *reterr) {
+int join_folder_belongs(const char *raft_folder, Error *reterr) {
+        return consensus_exists(raft_folder, reterr);
+}
+
+int join_folder_put_aside(const char *raft_folder, uint64_t keep, Error *reterr) {
         int r = file_put_aside(raft_folder, raft_folder, keep);
 
         return r < 0 ? error_set_errno(reterr, r, "%s: cannot put aside: %m", raft_folder) : r;
