@@ -201,6 +201,7 @@ int arguments_parse(int argc, char **argv, Arguments *arguments) {
         int r = 1;
 
         arguments->verb = ARGUMENTS_DAEMON;
+        arguments->argv = argv;
         arguments_environment(arguments);
         while (r > 0 && p.at < argc)
                 r = arguments_next(&p);

@@ -24,6 +24,7 @@ typedef enum ArgumentsVerb {
 typedef struct Arguments {
         ArgumentsVerb verb;
 
+        char **argv;        /* all of it */
         const char *folder; /* NULL: the default */
         const char *loglevel;
         bool debug, force, init, help, version;

@@ -25,13 +25,14 @@
 #include "daemon/prometheus/server.h"
 #include "daemon/proxy/proxy.h"
 #include "daemon/rest/api.h"
+#include "daemon/service-join.h"
+#include "daemon/service-listen.h"
 #include "daemon/service-reload.h"
+#include "daemon/service-say.h"
 #include "daemon/service-status.h"
-#include "daemon/types/multiaddr.h"
 #include "dbus/bus.h"
 
 #define SERVICE_STATE_MODE 0700
-#define SERVICE_PEER_LISTENERS_MAX 16
 
 /* Opening may load a snapshot and blocks; then the log is replayed in the loop, which asks for time as it
  * goes. */
@@ -54,12 +55,14 @@ typedef struct Service {
         int lock_fd;
         sd_event *event;
         sd_event_source *extend; /* until the peer serves */
+        ServiceJoin join;
         Cluster *cluster;
         RestApi *rest;
         PrometheusServer *prometheus;
         Proxy *proxy;
         Bus *bus;
         ServiceStatus status;
+        ClusterCall *leave; /* leave_on_shutdown */
         bool serving, stopping, handing_over, was_idle;
         sd_event_source *drain; /* looks whether the requests under way have ended */
         uint64_t drain_until, cancel_until;
@@ -71,7 +74,9 @@ static void service_done(Service *service) {
         proxy_free(service->proxy);
         rest_api_free(service->rest);
         prometheus_server_free(service->prometheus);
+        cluster_call_unref(service->leave);
         cluster_free(service->cluster);
+        service_join_deinit(&service->join);
         sd_event_source_disable_unref(service->drain);
         sd_event_source_disable_unref(service->extend);
         sd_event_unref(service->event);
@@ -112,18 +117,24 @@ static void service_watch_impatience(void) {
 
 /* The surfaces go first: they hold calls of the cluster. */
 static int service_close(Service *service) {
-        int r;
+        int status = EXIT_SUCCESS, r;
+        ClusterSummary summary;
 
         service->bus = bus_free(service->bus);
         service->proxy = proxy_free(service->proxy);
         service->rest = rest_api_free(service->rest);
         service->prometheus = prometheus_server_free(service->prometheus);
+        service->leave = cluster_call_unref(service->leave);
+        cluster_summary(service->cluster, &summary);
         r = cluster_close(TAKE_PTR(service->cluster));
-        if (r < 0)
+        if (r < 0) {
                 log_error_errno(r, "Failed to close the cluster: %m");
-        else
-                log_struct(LOG_INFO, LOG_FIELDS(MESSAGE_ID_STOPPED), "Stopped.");
-        return sd_event_exit(service->event, r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+                return sd_event_exit(service->event, EXIT_FAILURE);
+        }
+        if (service->join.is_leaving)
+                status = service_join_leave(&service->join, summary.n_pins);
+        log_struct(LOG_INFO, LOG_FIELDS(MESSAGE_ID_STOPPED), "Stopped.");
+        return sd_event_exit(service->event, status);
 }
 
 static uint64_t service_now(const Service *service) {
@@ -182,22 +193,75 @@ static int service_drain(Service *service) {
                         0,
                         service_on_drain,
                         service);
-        return r < 0 ? service_close(service) : 0;
+        return r < 0 ? sd_event_exit(service->event, EXIT_FAILURE) : 0;
+}
+
+static int service_stop(Service *service) {
+        service->stopping = true;
+        service_status_deinit(&service->status);
+        (void) notify_try("STOPPING=1\nSTATUS=Stopping: requests under way are answered");
+        return service_drain(service);
+}
+
+/* It was removed, or goes to join another cluster. */
+static void service_on_leave(int exit_status, const char *words, void *userdata) {
+        Service *service = userdata;
+
+        service->join.is_leaving = true;
+        service->join.leave_status = exit_status;
+        log_notice("Stopping: %s.", words);
+        if (!service->stopping)
+                (void) service_stop(service);
+}
+
+static void service_on_left(
+                ClusterCall *call _unused_,
+                int r,
+                const Error *error,
+                const PeerInfo *peer _unused_,
+                void *userdata) {
+        Service *service = userdata;
+
+        if (r < 0)
+                log_warning("Failed to leave the cluster, stopping as a member: %s", error_message(error));
+        if (r < 0 && !service->stopping)
+                (void) service_stop(service);
+}
+
+/* leave_on_shutdown. Answers false when there is nothing to leave, or no time for it. */
+static bool service_leave(Service *service) {
+        ClusterSummary summary;
+
+        if (!service->config->cluster.leave_on_shutdown || !service->cluster || service->leave)
+                return false;
+        cluster_summary(service->cluster, &summary);
+        if (!summary.is_serving || summary.n_peers < 2)
+                return false;
+
+        (void) notify_try("STATUS=Leaving the cluster");
+        return cluster_peer_remove(
+                               service->cluster,
+                               &service->leave,
+                               cluster_self(service->cluster),
+                               service_on_left,
+                               service) >= 0;
 }
 
 static int service_on_signal(
                 sd_event_source *source _unused_, const struct signalfd_siginfo *si, void *userdata) {
         Service *service = userdata;
 
+        service->join.is_cancelled = true;
         if (service->stopping)
                 return 0;
 
-        service->stopping = true;
-        service_status_deinit(&service->status);
         log_info("Stopping on %s.", strsignal((int) si->ssi_signo));
-        (void) notify_try("STOPPING=1\nSTATUS=Stopping: requests under way are answered");
+        if (!service->cluster)
+                return sd_event_exit(service->event, EXIT_SUCCESS);
+        if (service_leave(service))
+                return 0;
         service_watch_impatience();
-        return service_drain(service);
+        return service_stop(service);
 }
 
 static int service_watch_signals(Service *service) {
@@ -261,75 +325,25 @@ static void service_on_failed(int exit_status, void *userdata) {
 
 /* ---- start */
 
-static void service_tell_error(const char *doing, const char *words) {
-        char state[LOG_FIELD_MAX];
-
-        (void) snprintf(state, sizeof(state), "STATUS=error %s: %s", doing, words);
-        (void) notify_try(state);
-}
-
-/* Words for who started the daemon: systemd, and a terminal or the journal. Answers the exit status. ID may
- * be NULL. */
-static int service_fail(const char *doing, Error *error, int status, const char *id) {
-        char words[LOG_FIELD_MAX];
-
-        service_tell_error(doing, error_message(error));
-        if (!log_is_to_journal())
-                return offline_say_error(doing, error, status);
-
-        if (error->code == ERROR_IO)
-                status = EX_IOERR;
-        log_struct(LOG_ERR,
-                   LOG_FIELDS(log_field(words, "CLUSTER_ERROR", error_message(error)), id),
-                   "error %s: %s",
-                   doing,
-                   error_message(error));
-        error_done(error);
-        return status;
-}
-
-static int service_fail_errno(const char *doing, int r, const char *what) {
+static int service_check_bootstrap(const char *list) {
         Error error = {};
 
-        (void) error_set_errno(&error, r, "%s: %m", what);
-        return service_fail(doing, &error, EXIT_FAILURE, NULL);
-}
-
-static int service_refuse(const char *words) {
-        service_tell_error("", words);
-        offline_say("error : %s\n", words);
+        if (service_join_check(list, &error) >= 0)
+                return 0;
+        offline_say("%s\n", error_message(&error));
+        error_done(&error);
         return EXIT_FAILURE;
-}
-
-static int service_check_bootstrap(const char *list) {
-        _cleanup_(str_list_done) StrList addresses = {};
-
-        if (str_list_split(&addresses, list, ',') < 0)
-                return service_refuse(strerror(ENOMEM));
-
-        for (size_t i = 0; i < addresses.n; i++) {
-                _cleanup_free_ char *address = NULL;
-                const char *why = "out of memory";
-
-                if (multiaddr_parse(addresses.items[i], &address, &why) < 0) {
-                        offline_say("error parsing bootstrap multiaddress (%s): %s\n",
-                                    addresses.items[i],
-                                    why);
-                        return EXIT_FAILURE;
-                }
-        }
-        return addresses.n > 0 ? service_refuse("--bootstrap: joining another peer is not offered yet") : 0;
 }
 
 static int service_check_arguments(const Arguments *arguments) {
         if (arguments->tracing)
-                return service_refuse("--tracing: tracing is not offered yet");
+                return service_say_refusal("--tracing: tracing is not offered yet");
         return arguments->bootstrap ? service_check_bootstrap(arguments->bootstrap) : 0;
 }
 
 /* A file that is not there is no wrong configuration. */
 static int service_fail_config(Error *error) {
-        return service_fail(
+        return service_say_failure(
                         "loading configurations",
                         error,
                         error->code == ERROR_NOT_FOUND ? EXIT_FAILURE : EX_CONFIG,
@@ -348,12 +362,12 @@ static int service_load(Service *service) {
         if (r >= 0)
                 r = file_make_dirs(service->state_folder, SERVICE_STATE_MODE);
         if (r < 0)
-                return service_fail_errno(
+                return service_say_errno(
                                 "making the state folder",
                                 r,
                                 service->state_folder ? service->state_folder : service->folder);
         if (config_lock(service->state_folder, &service->lock_fd, &error) < 0)
-                return service_fail("obtaining execution lock", &error, EXIT_FAILURE, NULL);
+                return service_say_failure("obtaining execution lock", &error, EXIT_FAILURE, NULL);
 
         if (config_identity_load(&service->identity, service->folder, &error) < 0)
                 return service_fail_config(&error);
@@ -388,7 +402,7 @@ static void service_log_inherited(const char *what, const char *setting, const i
 static int service_fail_surface(const char *doing, Error *error) {
         if (error->code == ERROR_IO) /* an address that is in use is no failed disk */
                 error->code = ERROR_INTERNAL;
-        return service_fail(
+        return service_say_failure(
                         doing,
                         error,
                         error->code == ERROR_INVALID ? EX_CONFIG : EXIT_FAILURE,
@@ -402,7 +416,7 @@ static int service_open_rest(Service *service) {
 
         n = service_inherit("api", config->rest_enabled, fds, REST_LISTENERS_MAX);
         if (n < 0)
-                return service_fail_errno("creating REST API component", n, "inherited sockets");
+                return service_say_errno("creating REST API component", n, "inherited sockets");
         if (!config->rest_enabled) {
                 log_notice("The REST API is off: %s has no section api.restapi.", CONFIG_FILE);
                 return 0;
@@ -422,7 +436,7 @@ static int service_open_proxy(Service *service) {
 
         n = service_inherit("proxy", config->proxy_enabled, fds, PROXY_LISTENERS_MAX);
         if (n < 0)
-                return service_fail_errno("creating IPFS Proxy component", n, "inherited sockets");
+                return service_say_errno("creating IPFS Proxy component", n, "inherited sockets");
         if (!config->proxy_enabled)
                 return 0;
 
@@ -447,7 +461,7 @@ static int service_open_prometheus(Service *service) {
 
         if (error.code == ERROR_IO)
                 error.code = ERROR_INTERNAL;
-        return service_fail("setting up metrics", &error, EXIT_FAILURE, NULL);
+        return service_say_failure("setting up metrics", &error, EXIT_FAILURE, NULL);
 }
 
 static int service_on_reload(void *userdata, Error *reterr) {
@@ -495,55 +509,91 @@ static int service_open_bus(Service *service) {
                     },
                     &error) >= 0)
                 return 0;
-        return service_fail("creating D-Bus component", &error, EXIT_FAILURE, NULL);
+        return service_say_failure("creating D-Bus component", &error, EXIT_FAILURE, NULL);
 }
 
-/* QUIC and the like are in the Go program's default; such an address is announced by others, and not
- * listened at here. */
-static int service_listen_at(const char *address, int *fds, size_t *n) {
-        MultiaddrEndpoint endpoint;
-        Error error = {};
-
-        if (multiaddr_endpoint(address, &endpoint) <= 0 || endpoint.transport != MULTIADDR_TCP) {
-                log_debug("cluster.listen_multiaddress: %s is no TCP address, ignoring it.", address);
-                return 0;
-        }
-        if (*n == SERVICE_PEER_LISTENERS_MAX)
-                return service_refuse("cluster.listen_multiaddress: too many addresses");
-        if (listener_open(address, &fds[*n], &error) < 0) {
-                error.code = ERROR_INTERNAL; /* an address that is in use is no failed disk */
-                return service_fail("listening for other peers", &error, EXIT_FAILURE, NULL);
-        }
-        ++*n;
-        return 0;
-}
-
-static int service_listen_for_peers(Service *service, int *fds, size_t *ret_n) {
-        const StrList *addresses = &service->config->cluster.listen_multiaddress;
-        size_t n = 0;
-        int r;
-
-        r = listener_inherited("peer", fds, SERVICE_PEER_LISTENERS_MAX);
-        if (r < 0)
-                return service_fail_errno("listening for other peers", r, "inherited sockets");
-        n = (size_t) r;
-        for (size_t i = 0; r == 0 && i < addresses->n; i++) {
-                int k = service_listen_at(addresses->items[i], fds, &n);
-
-                if (k != 0) {
-                        while (n > 0)
-                                close(fds[--n]);
-                        return k;
-                }
-        }
-        *ret_n = n;
-        return 0;
-}
-
-static int service_open(Service *service) {
+static int service_open_cluster(Service *service) {
         int peer_fds[SERVICE_PEER_LISTENERS_MAX];
         size_t n_peer_fds = 0;
         Error error = {};
+        int r;
+
+        (void) notify_try(SERVICE_OPEN_MESSAGE);
+        r = service_listen_for_peers(service->config, peer_fds, &n_peer_fds);
+        if (r != 0)
+                return r;
+        if (cluster_new(&service->cluster,
+                        service->event,
+                        &(ClusterOptions){
+                                        .config = service->config,
+                                        .identity = &service->identity,
+                                        .state_folder = service->state_folder,
+                                        .peer_fds = peer_fds,
+                                        .n_peer_fds = n_peer_fds,
+                                        .joined = service->join.joined.raft_id > 0 ? &service->join.joined
+                                                                                   : NULL,
+                                        .bootstrap = &service->join.addresses,
+                                        .serving = service_on_serving,
+                                        .ready = service_on_ready,
+                                        .changed = service_on_changed,
+                                        .failed = service_on_failed,
+                                        .leave = service_on_leave,
+                                        .userdata = service,
+                        },
+                        &error) < 0)
+                return service_say_failure(
+                                "starting cluster",
+                                &error,
+                                EXIT_FAILURE,
+                                error.code == ERROR_IO ? MESSAGE_ID_STATE_DAMAGED : NULL);
+
+        service_join_opened(&service->join);
+        r = service_status_init(&service->status, service->event, service->cluster);
+        if (r < 0)
+                return service_say_errno("starting", r, "event loop");
+        r = service_open_rest(service);
+        if (r == 0)
+                r = service_open_prometheus(service);
+        if (r == 0)
+                r = service_open_proxy(service);
+        return r == 0 ? service_open_bus(service) : r;
+}
+
+static void service_on_joined(int r, const Error *error, void *userdata) {
+        Service *service = userdata;
+        Error copy = {};
+        int status;
+
+        if (r < 0) {
+                (void) error_copy(&copy, error);
+                status = service_say_failure("bootstrapping", &copy, EXIT_FAILURE, NULL);
+        } else
+                status = service_open_cluster(service);
+        service_join_stop(&service->join);
+        if (status != 0)
+                (void) sd_event_exit(service->event, status);
+}
+
+/* As a member of a cluster, or of one of its own; or, first, on the way into one. */
+static int service_open_or_join(Service *service) {
+        Error error = {};
+        int r;
+
+        r = service_join_init(
+                        &service->join,
+                        service->config,
+                        &service->identity,
+                        service->state_folder,
+                        service->arguments->bootstrap,
+                        &error);
+        if (r == 0)
+                return service_open_cluster(service);
+        if (r > 0)
+                r = service_join_start(&service->join, service->event, service_on_joined, service, &error);
+        return r < 0 ? service_say_failure("bootstrapping", &error, EXIT_FAILURE, NULL) : 0;
+}
+
+static int service_open(Service *service) {
         int r;
 
         r = sd_event_default(&service->event);
@@ -561,42 +611,8 @@ static int service_open(Service *service) {
                                 service_on_extend,
                                 service);
         if (r < 0)
-                return service_fail_errno("starting", r, "event loop");
-
-        (void) notify_try(SERVICE_OPEN_MESSAGE);
-        r = service_listen_for_peers(service, peer_fds, &n_peer_fds);
-        if (r != 0)
-                return r;
-        if (cluster_new(&service->cluster,
-                        service->event,
-                        &(ClusterOptions){
-                                        .config = service->config,
-                                        .identity = &service->identity,
-                                        .state_folder = service->state_folder,
-                                        .peer_fds = peer_fds,
-                                        .n_peer_fds = n_peer_fds,
-                                        .serving = service_on_serving,
-                                        .ready = service_on_ready,
-                                        .changed = service_on_changed,
-                                        .failed = service_on_failed,
-                                        .userdata = service,
-                        },
-                        &error) < 0)
-                return service_fail(
-                                "starting cluster",
-                                &error,
-                                EXIT_FAILURE,
-                                error.code == ERROR_IO ? MESSAGE_ID_STATE_DAMAGED : NULL);
-
-        r = service_status_init(&service->status, service->event, service->cluster);
-        if (r < 0)
-                return service_fail_errno("starting", r, "event loop");
-        r = service_open_rest(service);
-        if (r == 0)
-                r = service_open_prometheus(service);
-        if (r == 0)
-                r = service_open_proxy(service);
-        return r == 0 ? service_open_bus(service) : r;
+                return service_say_errno("starting", r, "event loop");
+        return service_open_or_join(service);
 }
 
 /* Nothing here uses select(2), for which the soft limit is low. */
@@ -609,7 +625,7 @@ static void service_raise_limits(void) {
         (void) setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int service_run(const char *folder, const Arguments *arguments) {
+static int service_run_once(const char *folder, const Arguments *arguments, bool *ret_again) {
         _cleanup_(service_done) Service service = {
                 .arguments = arguments,
                 .folder = folder,
@@ -634,5 +650,16 @@ int service_run(const char *folder, const Arguments *arguments) {
         r = sd_event_loop(service.event);
         if (r < 0)
                 log_error_errno(r, "The event loop failed: %m");
+        *ret_again = r == EX_TEMPFAIL && !service.join.is_cancelled;
+        if (r == EX_TEMPFAIL && service.join.is_cancelled)
+                return EXIT_SUCCESS;
         return r < 0 ? EXIT_FAILURE : r;
+}
+
+int service_run(const char *folder, const Arguments *arguments) {
+        bool again = false;
+        int r;
+
+        r = service_run_once(folder, arguments, &again);
+        return again ? service_join_restart(arguments) : r;
 }

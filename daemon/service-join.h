@@ -1,0 +1,68 @@
+#pragma once
+
+/*
+ * ServiceJoin: the ways of a peer from one cluster to another, which lead through its start and its end.
+ *
+ *   start:  no log, and somebody to join ──► ask, for as long as it takes ──► open the cluster as a member
+ *           a log, and somebody to join  ──► open the cluster; it goes to join by itself when it is alone
+ *   end:    told to leave ──► close ──► put the log aside ──► end, or start again to join
+ *
+ * Whom to join say the file raft.join (an invitation), --bootstrap, and bootstrap in a service.json of 2017.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "daemon/arguments.h"
+#include "daemon/config/config.h"
+#include "daemon/config/identity.h"
+#include "daemon/join/request.h"
+
+typedef struct ServiceJoin {
+        const Config *config;
+        const ConfigIdentity *identity;
+        const char *state_folder;
+        char *raft_folder;
+        StrList own_addresses;
+        StrList addresses; /* whom to join */
+        JoinRequest *join;
+        Joined joined; /* raft_id 0: it was not asked for */
+        char *words;   /* why it takes long */
+
+        bool is_leaving;
+        int leave_status;
+        bool is_cancelled; /* whoever stops the service does not want it to start again */
+        void (*done)(int r, const Error *error, void *userdata);
+        void *userdata;
+} ServiceJoin;
+
+/* The --bootstrap of ARGUMENTS. */
+int service_join_check(const char *list, Error *reterr);
+/* Answers 1 when service_join_start() has to come before the cluster, 0 when not. What is given must
+ * outlive.
+ */
+int service_join_init(
+                ServiceJoin *join,
+                const Config *config,
+                const ConfigIdentity *identity,
+                const char *state_folder,
+                const char *bootstrap,
+                Error *reterr);
+void service_join_deinit(ServiceJoin *join);
+
+/* DONE comes from the loop, with 0 when join->joined is there. */
+int service_join_start(
+                ServiceJoin *join,
+                sd_event *event,
+                void (*done)(int r, const Error *error, void *userdata),
+                void *userdata,
+                Error *reterr);
+void service_join_stop(ServiceJoin *join);
+/* There is a log now: the invitation is used up. */
+void service_join_opened(ServiceJoin *join);
+
+/* The cluster was closed, in order, with N_PINS. Answers the exit status that LEAVE_STATUS leads to. */
+int service_join_leave(ServiceJoin *join, uint64_t n_pins);
+
+/* The process runs its program again, with the same arguments. Answers the exit status when that does not
+ * work, or is for systemd to do. */
+int service_join_restart(const Arguments *arguments);
