@@ -177,6 +177,7 @@ static int client_step_body(ProxyClient *client) {
                 return r;
         r = client_throw(client, &client->body, PROXY_BODY_MAX);
         if (r > 0 && client->state == PROXY_BODY) {
+                proxy_end_release(&client->end);
                 client->state = PROXY_CALL;
                 proxy_call_begin(client->call);
         }

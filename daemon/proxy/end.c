@@ -178,8 +178,10 @@ ProxyFlowResult proxy_flow_run(ProxyFlow *flow) {
                 moved += sent;
                 if (r < 0)
                         return r == -EAGAIN ? PROXY_FLOW_WAIT : PROXY_FLOW_STUCK;
-                if (http1_body_is_ended(&flow->body))
+                if (http1_body_is_ended(&flow->body)) {
+                        proxy_end_release(flow->from);
                         return PROXY_FLOW_ENDED;
+                }
                 if (moved >= PROXY_TURN_BYTES)
                         return PROXY_FLOW_AGAIN;
 

@@ -106,6 +106,7 @@ int proxy_relay_start(ProxyClient *client, const Http1Head *head, ProxyWatch *wa
         if (r >= 0)
                 r = keep_for_again(relay);
         proxy_end_take(&client->end, head->size);
+        proxy_end_release(&client->end); /* Kubo may think for long */
         if (r < 0) {
                 relay->request_ended = head->body == HTTP1_BODY_NONE;
                 (void) relay_refuse_take(relay, &error);

@@ -91,6 +91,10 @@ static void answer_send(FakeKubo *kubo, HttpRequest *request, const FakeAnswer *
                 return;
         }
         answer = calloc(1, sizeof(Answer));
+        if (!answer) {
+                (void) http_request_reply(request, &(HttpReply){ .status = 503 });
+                return;
+        }
         answer->fault = plan->fault;
         answer->request = request;
         list_init(&answer->link);

@@ -1,0 +1,240 @@
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "daemon/proxy/proxy.h"
+#include "tests/lib/fault.h"
+#include "tests/lib/peer.h"
+
+#define V0 "QmZLRFWaz9Kypt2ACNMDzA5uzACDRiCqwdkNSP1UZsu56D"
+#define MISSING "QmP63DkAFEnDYNjDYBpyNDfttu1fvUw99x1brscPzpqmmq"
+#define FORM "Content-Type: multipart/form-data; boundary=B\r\n"
+#define PART                                                                                                \
+        "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n"                          \
+        "Content-Type: application/octet-stream\r\n\r\nhello\r\n"
+
+/* A peer, its Kubo, and the proxy before it, at a Unix socket. */
+typedef struct Front {
+        Peer peer;
+        Proxy *proxy;
+        char *path;
+} Front;
+
+static void set_list(StrList *list, const char *item) {
+        str_list_done(list);
+        g_assert_cmpint(str_list_append(list, item), ==, 0);
+}
+
+static void front_open(Front *front) {
+        g_autofree char *address = NULL;
+        Error error = {};
+
+        *front = (Front){};
+        peer_init(&front->peer);
+        front->path = g_build_filename(front->peer.folder, "proxy", NULL);
+        address = g_strconcat("/unix", front->path, NULL);
+        set_list(&front->peer.config->proxy.listen_multiaddress, address);
+        g_assert_cmpint(str_copy(&front->peer.config->proxy.node_multiaddress,
+                                 fake_kubo_multiaddr(front->peer.kubo)),
+                        ==,
+                        0);
+        peer_start(&front->peer);
+        g_assert_cmpint(proxy_new(&front->proxy,
+                                  front->peer.event,
+                                  front->peer.cluster,
+                                  front->peer.config,
+                                  NULL,
+                                  0,
+                                  &error),
+                        ==,
+                        0);
+}
+
+static void front_close(Front *front) {
+        proxy_free(front->proxy);
+        peer_close(&front->peer);
+        g_free(front->path);
+}
+
+/* All that comes back until the proxy closes. */
+static char *ask(Front *front, const char *text) {
+        gint64 deadline = g_get_monotonic_time() + PEER_PATIENCE_USEC;
+        struct sockaddr_un name = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        GString *all = g_string_new(NULL);
+        char block[16384];
+        ssize_t n;
+
+        g_assert_cmpuint(
+                        g_strlcpy(name.sun_path, front->path, sizeof(name.sun_path)),
+                        <,
+                        sizeof(name.sun_path));
+        g_assert_cmpint(connect(fd, (struct sockaddr *) &name, sizeof(name)), ==, 0);
+        g_assert_cmpint(send(fd, text, strlen(text), MSG_NOSIGNAL), ==, (ssize_t) strlen(text));
+        while ((n = recv(fd, block, sizeof(block), 0)) != 0) {
+                if (n > 0)
+                        g_string_append_len(all, block, n);
+                else if (errno == EAGAIN)
+                        peer_turn(&front->peer, deadline);
+                else
+                        break;
+        }
+        close(fd);
+        return g_string_free(all, FALSE);
+}
+
+static char *request(const char *target, const char *head, const char *body) {
+        return g_strdup_printf(
+                        "POST /api/v0/%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n%s",
+                        target,
+                        strlen(body),
+                        head,
+                        body);
+}
+
+static const struct {
+        const char *target, *head, *body;
+        unsigned status;
+        const char *has;
+} requests[] = {
+        { "version", "", "", 200, "\"Version\":" },
+        { "nothing", "", "", 404, "" },
+        { "pin/ls", "", "", 200, "{\"Keys\":{}}" },
+        { "pin/add?arg=" V0 "&name=n", "", "", 200, "{\"Pins\":[\"" V0 "\"]}" },
+        { "pin/ls?stream=true&names=true",
+          "",
+          "",
+          200,
+          "{\"Cid\":\"" V0 "\",\"Name\":\"n\",\"Type\":\"recursive\"}" },
+        { "pin/ls?arg=" V0 "&arg=/ipfs/" V0, "", "", 200, V0 },
+        { "pin/ls?arg=" MISSING, "", "", 500, "is not pinned" },
+        { "pin/update?arg=" V0 "&arg=" MISSING, "", "", 200, "\"Pins\":[\"" V0 "\",\"" MISSING "\"]" },
+        { "pin/rm?arg=" MISSING, "", "", 200, MISSING },
+        { "repo/stat", "", "", 200, "\"RepoSize\":" },
+        { "repo/gc", "", "", 200, "Transfer-Encoding: chunked" },
+        { "add", FORM, PART "--B--\r\n", 200, "\"Hash\":" },
+        { "add", FORM, PART, 500, "the upload has no end" },
+        { "pin/ls", "Origin: http://a\r\n", "", 200, "" }, /* this Kubo does not mind */
+};
+
+static unsigned status_of(const char *answer) {
+        unsigned status = 0;
+
+        (void) sscanf(answer, "HTTP/1.1 %u ", &status);
+        return status;
+}
+
+static void test_requests(void) {
+        Front front;
+
+        front_open(&front);
+        for (size_t i = 0; i < G_N_ELEMENTS(requests); i++) {
+                g_autofree char *text = request(requests[i].target, requests[i].head, requests[i].body);
+                g_autofree char *answer = ask(&front, text);
+
+                g_test_message("%s: %s", requests[i].target, answer);
+                g_assert_cmpuint(status_of(answer), ==, requests[i].status);
+                g_assert_nonnull(strstr(answer, requests[i].has));
+        }
+        g_assert_true(proxy_is_idle(front.proxy));
+        front_close(&front);
+}
+
+/* Short of memory it may say so, or close the connection; it holds nothing back, and goes on afterwards. */
+static void test_no_memory(void) {
+        Front front;
+
+        front_open(&front);
+        for (size_t i = 0; i < G_N_ELEMENTS(requests); i++) {
+                g_autofree char *text = request(requests[i].target, requests[i].head, requests[i].body);
+
+                /* What is committed ends the process when memory is short in the middle of it. */
+                if (g_str_has_prefix(requests[i].target, "pin/") &&
+                    !g_str_has_prefix(requests[i].target, "pin/ls"))
+                        continue;
+                if (requests[i].status == 200 && strcmp(requests[i].target, "add") == 0)
+                        continue;
+                g_test_message("%s", requests[i].target);
+                FOREACH_FAULT {
+                        g_free(ask(&front, text));
+                        PEER_UNTIL(&front.peer, proxy_is_idle(front.proxy));
+                }
+        }
+        g_assert_cmpuint(front.peer.n_failed, ==, 0);
+        front_close(&front);
+}
+
+/* Whoever has a request under way is cut when the proxy ends, whatever that waits for. */
+static void test_free(void) {
+        static const FakeAnswer silence = { .fault = FAKE_SILENCE };
+        static const char *const targets[] = { "version", "repo/stat", "pin/add?arg=/ipfs/" V0 "/a", "add" };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(targets); i++) {
+                g_autofree char *text = request(targets[i], FORM, PART "--B--\r\n");
+                struct sockaddr_un name = { .sun_family = AF_UNIX };
+                int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                Front front;
+
+                g_test_message("%s", targets[i]);
+                front_open(&front);
+                fake_kubo_plan(front.peer.kubo, "version", NULL, &silence);
+                fake_kubo_plan(front.peer.kubo, "repo/stat", NULL, &silence);
+                fake_kubo_plan(front.peer.kubo, "resolve", NULL, &silence);
+                fake_kubo_plan(front.peer.kubo, "add", NULL, &silence);
+                g_assert_cmpuint(
+                                g_strlcpy(name.sun_path, front.path, sizeof(name.sun_path)),
+                                <,
+                                sizeof(name.sun_path));
+                g_assert_cmpint(connect(fd, (struct sockaddr *) &name, sizeof(name)), ==, 0);
+                g_assert_cmpint(send(fd, text, strlen(text), MSG_NOSIGNAL), >, 0);
+                PEER_UNTIL(&front.peer, !proxy_is_idle(front.proxy));
+                peer_turn(&front.peer, g_get_monotonic_time() + PEER_PATIENCE_USEC);
+                proxy_stop_accepting(front.proxy);
+                g_assert_false(proxy_is_idle(front.proxy));
+                close(fd);
+                fake_kubo_release(front.peer.kubo);
+                front_close(&front);
+        }
+}
+
+static void test_bad_settings(void) {
+        static const struct {
+                const char *listen, *node, *words;
+        } cases[] = {
+                { "/ip4/192.0.2.1/tcp/1",
+                  "/ip4/127.0.0.1/tcp/5001",
+                  "cannot listen at /ip4/192.0.2.1/tcp/1" },
+                { "/unix/nowhere/at/all",
+                  "/ip4/127.0.0.1/tcp/5001",
+                  "cannot listen at /unix/nowhere/at/all" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                Proxy *proxy = NULL;
+                Error error = {};
+                Peer peer;
+
+                peer_init(&peer);
+                set_list(&peer.config->proxy.listen_multiaddress, cases[i].listen);
+                g_assert_cmpint(str_copy(&peer.config->proxy.node_multiaddress, cases[i].node), ==, 0);
+                peer_start(&peer);
+                g_assert_cmpint(proxy_new(&proxy, peer.event, peer.cluster, peer.config, NULL, 0, &error),
+                                <,
+                                0);
+                g_assert_nonnull(strstr(error_message(&error), cases[i].words));
+                error_done(&error);
+                peer_close(&peer);
+        }
+}
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+
+        g_test_add_func("/proxy/proxy/requests", test_requests);
+        g_test_add_func("/proxy/proxy/no-memory", test_no_memory);
+        g_test_add_func("/proxy/proxy/free", test_free);
+        g_test_add_func("/proxy/proxy/bad-settings", test_bad_settings);
+        return g_test_run();
+}
