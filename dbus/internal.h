@@ -177,6 +177,8 @@ BusCursor *bus_cursor_free(BusCursor *cursor);
 
 /* pipe.c. Answer the call with the reading end of a pipe, and write LIST (taken) into the other. */
 void bus_pipe_start(BusCall *call, ClusterList *list);
+/* The same for one value, which may be too big for a reply. */
+void bus_pipe_start_value(BusCall *call, const JsonShape *shape, const void *value);
 BusPipe *bus_pipe_free(BusPipe *pipe);
 void bus_pipe_free_all(Bus *bus);
 void bus_cursor_free_all(Bus *bus);
@@ -228,6 +230,7 @@ void bus_remove_peer(BusCall *call);
 void bus_leave(BusCall *call);
 void bus_reload(BusCall *call);
 void bus_collect_garbage(BusCall *call);
+void bus_stream_garbage(BusCall *call);
 void bus_list_alerts(BusCall *call);
 void bus_list_metrics(BusCall *call);
 void bus_get_metrics(BusCall *call);

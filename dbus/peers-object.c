@@ -119,6 +119,23 @@ void bus_collect_garbage(BusCall *call) {
               cluster_collect_garbage(call->bus->cluster, &call->asked, call->flag, bus_call_on_gc, call));
 }
 
+static void on_garbage(
+                ClusterCall *asked_ _unused_,
+                int r,
+                const Error *error,
+                const GlobalRepoGc *gc,
+                void *userdata) {
+        if (r < 0)
+                bus_call_fail(userdata, r, error);
+        else
+                bus_pipe_start_value(userdata, &global_repo_gc_shape, gc);
+}
+
+/* What Kubo removes may be a million keys. */
+void bus_stream_garbage(BusCall *call) {
+        asked(call, cluster_collect_garbage(call->bus->cluster, &call->asked, call->flag, on_garbage, call));
+}
+
 void bus_get_graph(BusCall *call) {
         asked(call, cluster_graph(call->bus->cluster, &call->asked, bus_call_on_graph, call));
 }

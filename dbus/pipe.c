@@ -173,13 +173,13 @@ static int pipe_watch(BusPipe *pipe) {
                                 0,
                                 pipe_on_stall,
                                 pipe);
-        if (r >= 0)
+        if (r >= 0 && pipe->list)
                 cluster_list_on_wake(pipe->list, pipe_on_wake, pipe);
         return r;
 }
 
 /* Takes LIST, also on failure. */
-static int pipe_new(BusCall *call, ClusterList *list, int *ret_reading, Error *reterr) {
+static int pipe_new(BusPipe **ret, BusCall *call, ClusterList *list, int *ret_reading, Error *reterr) {
         BusSender *sender;
         BusPipe *pipe;
         int r;
@@ -205,17 +205,43 @@ static int pipe_new(BusCall *call, ClusterList *list, int *ret_reading, Error *r
                 bus_pipe_free(pipe);
                 return error_set_errno(reterr, r, "the pipe could not be opened: %m");
         }
+        *ret = pipe;
         return 0;
 }
 
 void bus_pipe_start(BusCall *call, ClusterList *list) {
         _cleanup_(error_done) Error error = {};
         _cleanup_close_ int reading = -1;
+        BusPipe *pipe;
         int r;
 
-        r = pipe_new(call, list, &reading, &error);
+        r = pipe_new(&pipe, call, list, &reading, &error);
         if (r < 0)
                 bus_call_fail(call, r, &error);
         else
                 bus_call_reply(call, "h", reading); /* which is duplicated */
+}
+
+/* One line and the end, which are there from the start. */
+void bus_pipe_start_value(BusCall *call, const JsonShape *shape, const void *value) {
+        _cleanup_(error_done) Error error = {};
+        _cleanup_close_ int reading = -1;
+        BusPipe *pipe;
+        int r;
+
+        r = pipe_new(&pipe, call, NULL, &reading, &error);
+        if (r < 0) {
+                bus_call_fail(call, r, &error);
+                return;
+        }
+        pipe->n_items = 1;
+        (void) json_write(shape, value, &pipe->buffer);
+        (void) str_append_char(&pipe->buffer, '\n');
+        r = write_end(pipe);
+        if (r < 0) {
+                bus_pipe_free(pipe);
+                bus_call_fail(call, r, NULL);
+                return;
+        }
+        bus_call_reply(call, "h", reading);
 }

@@ -14,7 +14,7 @@
 
 #include "daemon/base/str.h"
 
-#define CTL_STREAM_OBJECT_MAX (16 * 1024 * 1024)
+#define CTL_STREAM_OBJECT_MAX (64 * 1024 * 1024)
 
 typedef enum CtlStreamPlace {
         CTL_STREAM_START,   /* nothing seen yet */

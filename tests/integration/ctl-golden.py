@@ -31,6 +31,7 @@ LOG_LINE = re.compile(r'^\d{4}-\d\d-\d\dT[\d:.]+Z\t(ERROR|DEBUG)\t.*\n(\n(?=\Z))
 TOLD = re.compile(r'\tDEBUG\tapiclient\t(?:\S+\t)?((?:GET|POST|DELETE|Response body): .*)$', re.M)
 PORT = re.compile(r'/tcp/(\d+)')
 WORKERS = 12
+NO_BUS = {'DBUS_SYSTEM_BUS_ADDRESS': 'unix:path=/nonexistent'}  # a peer of this host is none of ours
 TIMEOUT = 60
 
 
@@ -82,7 +83,7 @@ def execute(program, args, env, script):
         bad = []
         with tempfile.TemporaryDirectory() as work:
                 give(work, script.get('given', {}))
-                done = subprocess.run([program, *args], cwd=work, env={'TZ': 'UTC', **sanitizer_options(), **env},
+                done = subprocess.run([program, *args], cwd=work, env={'TZ': 'UTC', **NO_BUS, **sanitizer_options(), **env},
                                       stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
                 for file, content in script.get('files', {}).items():
                         with open(os.path.join(work, file), encoding='utf-8') as f:

@@ -117,6 +117,8 @@ def compare_all(bus, peer):
         same(bus.call('GetMetrics', 's', 'ping'), peer.ok('GET', '/monitor/metrics/ping'))
         same(bus.call('ListAlerts'), peer.ok('GET', '/health/alerts'))
         same(bus.call('CollectGarbage', 'b', 'true'), peer.ok('POST', '/ipfs/gc?local=true'))
+        garbage, end = bus.stream('StreamGarbage', 'b', 1)
+        assert garbage == peer.ok('POST', '/ipfs/gc?local=true') and end == {'end': 1}, garbage
 
         statuses = peer.request('GET', '/pins?local=true').lines()
         rows, after = bus.call('ListPins', 'su', '', 10)

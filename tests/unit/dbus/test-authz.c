@@ -166,6 +166,7 @@ static void test_actions(void) {
                 { "Reload", BUS_ACTION_RELOAD, NULL },
                 { "Leave", BUS_ACTION_MANAGE_PEERS, NULL },
                 { "CollectGarbage", BUS_ACTION_COLLECT_GARBAGE, "b" },
+                { "StreamGarbage", BUS_ACTION_COLLECT_GARBAGE, "b" },
         };
         const StrList *requests;
 

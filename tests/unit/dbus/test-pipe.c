@@ -47,6 +47,23 @@ static void test_whole(void) {
         harness_close(&harness);
 }
 
+/* One value instead of a list: the answer to CollectGarbage, of any size. */
+static void test_value(void) {
+        _cleanup_free_ char *text = NULL;
+        HarnessCall call;
+
+        harness_open(&harness);
+        harness_send(&harness, &call, ALICE, "StreamGarbage", "b", 1);
+        harness_wait(&harness, &call);
+        text = harness_read_pipe(&harness, call.reply);
+        g_assert_true(g_str_has_prefix(text, "{\"peer_map\":{\"12D3Koo"));
+        g_assert_true(g_str_has_suffix(text, "}}\n{\"end\":1}\n"));
+        g_assert_cmpuint(count_lines(text), ==, 2);
+        harness_call_done(&call);
+        PEER_UNTIL(&harness.peer, harness.bus->n[BUS_KIND_PIPE] == 0);
+        harness_close(&harness);
+}
+
 static void test_empty(void) {
         _cleanup_free_ char *text = NULL;
         HarnessCall call;
@@ -144,6 +161,7 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         (void) signal(SIGPIPE, SIG_IGN); /* as the daemon does */
         g_test_add_func("/dbus/pipe/whole", test_whole);
+        g_test_add_func("/dbus/pipe/value", test_value);
         g_test_add_func("/dbus/pipe/empty", test_empty);
         g_test_add_func("/dbus/pipe/reader-that-leaves", test_reader_that_leaves);
         g_test_add_func("/dbus/pipe/reader-that-never-reads", test_reader_that_never_reads);
