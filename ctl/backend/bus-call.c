@@ -261,6 +261,8 @@ int ctl_bus_call_run(CtlBusCall *call) {
 
         if (request->call == CTL_CALL_EVENTS)
                 return ctl_bus_events_run(call);
+        if (request->call == CTL_CALL_ADD) /* an upload has no place in a message */
+                return ctl_failure_set(call->reterr, -ENOSYS, 0, "content is added over HTTP alone");
         if (request->call == CTL_CALL_STATUS_LIST && !str_is_empty(request->subject))
                 return run_statuses(call);
         return run_member(call, request, is_update(request) ? &update : &members[request->call]);

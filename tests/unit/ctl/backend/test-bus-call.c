@@ -108,6 +108,18 @@ static void test_calls(void) {
                 fake_bus_check(&cases[i]);
 }
 
+static void test_content_is_not_added(void) {
+        fake_bus_check(&(FakeBusCase){
+                        { CTL_CALL_ADD },
+                        {},
+                        "",
+                        NULL,
+                        -ENOSYS,
+                        0,
+                        "content is added over HTTP alone",
+        });
+}
+
 static void test_update_names_the_old_pin(void) {
         FakeBusCase c = {
                 { CTL_CALL_PIN, .subject = "/ipfs/" CID },
@@ -258,6 +270,7 @@ static void test_memory_short(void) {
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/ctl/backend/bus-call/calls", test_calls);
+        g_test_add_func("/ctl/backend/bus-call/content-is-not-added", test_content_is_not_added);
         g_test_add_func("/ctl/backend/bus-call/update-names-the-old-pin", test_update_names_the_old_pin);
         g_test_add_func("/ctl/backend/bus-call/answers-that-cannot-be-read",
                         test_answers_that_cannot_be_read);
