@@ -167,6 +167,14 @@ static void cluster_on_metric(const Metric *metric, void *userdata) {
                 log_warning_errno(r, "Failed to keep metric '%s', ignoring: %m", metric->name);
 }
 
+static void cluster_on_peer_metric(const Metric *metric, void *userdata) {
+        Cluster *cluster = userdata;
+
+        cluster_on_metric(metric, cluster);
+        if (str_equal(metric->name, "ping"))
+                metrics_swarm_hear(cluster->swarm, metric);
+}
+
 static void cluster_on_own_metric(const Metric *metric, void *userdata) {
         cluster_on_metric(metric, userdata);
         peers_publish(((Cluster *) userdata)->peers, metric);
@@ -238,7 +246,7 @@ static void cluster_on_leave(int exit_status, const char *words, void *userdata)
 }
 
 static const PeersEvents peers_events = {
-        .metric = cluster_on_metric,
+        .metric = cluster_on_peer_metric,
         .changed = cluster_on_peers_changed,
         .link_changed = cluster_on_link,
         .leave = cluster_on_leave,
@@ -432,6 +440,12 @@ static int cluster_open_metrics(Cluster *cluster, Error *reterr) {
                         (uint64_t) cluster->config->monitor_check_interval,
                         cluster_on_alert,
                         cluster);
+        if (r >= 0)
+                r = metrics_swarm_new(
+                                &cluster->swarm,
+                                cluster->event,
+                                cluster->ipfs,
+                                (uint64_t) cluster->config->ipfs.connect_swarms_delay);
         if (r < 0)
                 return error_set_errno(reterr, r, "monitor: %m");
 
@@ -503,6 +517,7 @@ Cluster *cluster_free(Cluster *cluster) {
         cluster_expiry_stop(cluster);
         cluster_repin_free(cluster->repin);
         metrics_informer_free(cluster->informer);
+        metrics_swarm_free(cluster->swarm);
         metrics_monitor_free(cluster->monitor);
         tracker_free(cluster->tracker);
         if (cluster->peers)

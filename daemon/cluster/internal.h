@@ -10,6 +10,7 @@
 #include "daemon/ipfs/ipfs.h"
 #include "daemon/metrics/informer.h"
 #include "daemon/metrics/monitor.h"
+#include "daemon/metrics/swarm.h"
 #include "daemon/peers/peers.h"
 #include "daemon/tracker/tracker.h"
 
@@ -49,6 +50,7 @@ struct Cluster {
         Tracker *tracker;
         MetricsMonitor *monitor;
         MetricsInformer *informer;
+        MetricsSwarm *swarm;
         ClusterExpiry expiry;
         ClusterRepin *repin;
 

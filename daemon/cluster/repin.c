@@ -72,6 +72,11 @@ static const RepinPeer *repin_find(const RepinPeer *peers, size_t n, const PeerI
         return NULL;
 }
 
+static void repin_forget(Cluster *cluster, const PeerId *peer) {
+        metrics_monitor_forget(cluster->monitor, peer);
+        metrics_swarm_forget(cluster->swarm, peer);
+}
+
 /* Answers 1 when they are others than before. */
 static int repin_take_members(ClusterRepin *repin) {
         const ConsensusMembers *members = consensus_member_table(repin->cluster->consensus);
@@ -91,7 +96,7 @@ static int repin_take_members(ClusterRepin *repin) {
         }
         for (size_t i = 0; i < repin->n_peers; i++)
                 if (!repin_find(fresh, n, &repin->peers[i].id))
-                        metrics_monitor_forget(repin->cluster->monitor, &repin->peers[i].id);
+                        repin_forget(repin->cluster, &repin->peers[i].id);
 
         n_known = n == repin->n_peers && n_known == n;
         free(repin->peers);

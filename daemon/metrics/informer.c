@@ -7,6 +7,7 @@
 #include "daemon/base/json.h"
 #include "daemon/base/log.h"
 #include "daemon/base/time.h"
+#include "daemon/metrics/ping.h"
 
 typedef struct Source Source;
 
@@ -69,44 +70,16 @@ static void source_plan(Source *source, bool good) {
 
 /* ---- ping ---- */
 
-typedef struct PingValue {
-        char *peer_name;
-        PeerId ipfs_id;
-        StrList ipfs_addresses;
-} PingValue;
-
-static const JsonShape ping_shape = {
-        .name = "ping",
-        .size = sizeof(PingValue),
-        .fields =
-                        (const JsonField[]){
-                                        { "peer_name",
-                                          JSON_STRING,
-                                          offsetof(PingValue, peer_name),
-                                          JSON_OMIT_EMPTY },
-                                        { "ipfs_id",
-                                          JSON_TYPE,
-                                          offsetof(PingValue, ipfs_id),
-                                          JSON_OMIT_EMPTY,
-                                          .type = &peer_id_json },
-                                        { "ipfs_addresses",
-                                          JSON_STRINGS,
-                                          offsetof(PingValue, ipfs_addresses),
-                                          JSON_OMIT_EMPTY },
-                                        JSON_END,
-                        },
-};
-
 static int ping_write(const MetricsInformer *informer, Str *to) {
         const IpfsId *id = ipfs_last_id(informer->options.ipfs);
-        PingValue value = { .peer_name = informer->peername, .ipfs_id = id->id };
+        MetricsPing value = { .peer_name = informer->peername, .ipfs_id = id->id };
         int r = 0;
 
         for (size_t i = 0; i < id->addresses.n && r >= 0; i++)
                 if (multiaddr_is_public(id->addresses.items[i]))
                         r = str_list_append(&value.ipfs_addresses, id->addresses.items[i]);
         if (r >= 0)
-                r = json_write(&ping_shape, &value, to);
+                r = json_write(&metrics_ping_shape, &value, to);
         str_list_done(&value.ipfs_addresses);
         return r;
 }
