@@ -39,6 +39,7 @@ struct ClusterRepin {
         RepinPeer *peers; /* the members, but this peer */
         size_t n_peers;
         bool is_wanted;      /* also while another peer leads, until this one does */
+        uint64_t wait_usec;  /* of what found no place */
         uint64_t again_usec; /* monotonic: when what found no place is looked at again; 0: nothing has */
 
         StateScan *scan; /* one round */
@@ -277,7 +278,13 @@ static void repin_end(ClusterRepin *repin) {
                 log_warning("%" PRIu64 " pins of peers that are away or removed find no other place: %s",
                             repin->n_stuck,
                             repin->stuck_words ?: "out of memory");
-        repin->again_usec = repin->n_stuck > 0 ? time_monotonic() + REPIN_AGAIN : 0;
+        if (repin->n_stuck > 0) {
+                uint64_t first = (uint64_t) repin->cluster->config->cluster.monitor_ping_interval;
+
+                repin->wait_usec = MIN(MAX(2 * repin->wait_usec, first), REPIN_AGAIN);
+                repin->again_usec = time_monotonic() + repin->wait_usec;
+        } else
+                repin->wait_usec = repin->again_usec = 0;
         repin->n_moved = repin->n_stuck = 0;
         free(repin->stuck_words);
         repin->stuck_words = NULL;
