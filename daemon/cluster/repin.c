@@ -9,7 +9,8 @@
  *   watch (each ping interval) ──► a change? ──► scan, in slices ──► a batch ──► submitted ──► scan …
  *
  * One batch is under way at a time. Each change holds only while the pin is what was looked at. What finds
- * no place is looked at again when the members, or who is away, change, and each REPIN_AGAIN.
+ * no place is looked at again when the members, or who is away, change, and after a ping interval (the
+ * metrics of the others may not have come yet), which doubles up to REPIN_AGAIN.
  */
 
 #include <inttypes.h>
