@@ -58,12 +58,13 @@ static int reload_apply(const ServiceReload *reload, Config *newer, Error *reter
 
         config_exchange_live(reload->config, newer);
         r = cluster_reload(reload->cluster, reterr);
+        if (r >= 0 && reload->rest)
+                r = rest_api_reload(reload->rest, reterr);
         if (r < 0) {
                 config_exchange_live(reload->config, newer);
+                (void) cluster_reload(reload->cluster, NULL);
                 return r;
         }
-        if (reload->rest)
-                rest_api_reload(reload->rest);
         /* A level that was set over the bus stays until the file says another one. */
         if (!str_equal(reload->config->cluster.log_level, newer->cluster.log_level) &&
             !reload_command_line_has_level(reload->arguments))

@@ -81,6 +81,20 @@ static int open_log(Guard *guard, Error *reterr) {
         return guard_access_log_new(&guard->log, guard->options.event, path, setting, reterr);
 }
 
+int guard_reload(Guard *guard, Error *reterr) {
+        const StrMap *credentials = &guard->options.api->credentials;
+        GuardAuth *auth = NULL;
+        int r = 0;
+
+        if (credentials->is_set)
+                r = guard_auth_new(&auth, credentials);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s: %m", guard->options.section);
+        guard_auth_free(guard->auth);
+        guard->auth = auth;
+        return 0;
+}
+
 static int open_parts(Guard *guard, Error *reterr) {
         const ConfigHttpApi *api = guard->options.api;
         int r;
@@ -88,8 +102,8 @@ static int open_parts(Guard *guard, Error *reterr) {
         r = guard_cors_new(&guard->cors, &api->cors);
         if (r >= 0)
                 r = read_headers(guard);
-        if (r >= 0 && api->credentials.is_set)
-                r = guard_auth_new(&guard->auth, &api->credentials);
+        if (r >= 0)
+                r = guard_reload(guard, NULL);
         if (r < 0)
                 return error_set_errno(reterr, r, "%s: %m", guard->options.section);
 

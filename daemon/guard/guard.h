@@ -40,6 +40,9 @@ int guard_new(Guard **ret, const GuardOptions *options, Error *reterr);
 Guard *guard_free(Guard *guard);
 DEFINE_CLEANUP(Guard *, guard_free);
 
+/* The credentials of the configuration have changed in place. On an error (-ENOMEM) the old ones count. */
+int guard_reload(Guard *guard, Error *reterr);
+
 /* All of OPTIONS that the configuration says; handlers, descriptor and userdata are the caller's. */
 void guard_fill_options(const Guard *guard, HttpServerOptions *options);
 bool guard_has_tls(const Guard *guard);

@@ -149,12 +149,17 @@ static int api_add_server(RestApi *api, int fd) {
         return http_server_new(&api->servers[api->n_servers++], api->event, &options);
 }
 
-void rest_api_reload(RestApi *api) {
+int rest_api_reload(RestApi *api, Error *reterr) {
         HttpServerOptions options = {};
+        int r;
 
+        r = guard_reload(api->guard, reterr);
+        if (r < 0)
+                return r;
         guard_fill_options(api->guard, &options);
         for (size_t i = 0; i < api->n_servers; i++)
                 http_server_set_timeouts(api->servers[i], &options);
+        return 0;
 }
 
 static int api_listen(RestApi *api, const ConfigHttpApi *config, Error *reterr) {

@@ -26,6 +26,8 @@ int rest_api_new(
                 Error *reterr);
 RestApi *rest_api_free(RestApi *api);
 DEFINE_CLEANUP(RestApi *, rest_api_free);
-void rest_api_reload(RestApi *api); /* the time-outs of the configuration are others */
+/* The credentials and time-outs of the configuration have changed in place. On an error (-ENOMEM) the old
+ * ones count. */
+int rest_api_reload(RestApi *api, Error *reterr);
 void rest_api_stop_accepting(RestApi *api);
 bool rest_api_is_idle(const RestApi *api); /* every request was answered */

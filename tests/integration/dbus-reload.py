@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """A real daemon is told to read its configuration again, over a private bus."""
+import base64
 import json
 import os
 import sys
@@ -95,4 +96,20 @@ def credentials_are_read_again(bench):
                 r.until_logged('applied: ipfs_connector.ipfshttp.authorization')
 
 
-run(applies_what_it_can, tells_systemd, wrong_file_changes_nothing, credentials_are_read_again)
+def users_may_be_others(bench):
+        def get(name, password):
+                text = base64.b64encode(f'{name}:{password}'.encode()).decode()
+                return r.peer.get('/version', headers={'Authorization': 'Basic ' + text}).status
+        with Running(bench) as r:
+                r.peer.edit(lambda c: c['api']['restapi'].update(basic_auth_credentials={'alice': 'one'}))
+                assert get('alice', 'wrong') == 200  # nobody is asked for yet
+                assert r.reload() == []
+                assert (get('alice', 'one'), get('alice', 'two')) == (200, 401)
+                r.peer.edit(lambda c: c['api']['restapi'].update(basic_auth_credentials={'alice': 'two', 'bob': 'three'}))
+                assert r.reload() == []
+                assert (get('alice', 'one'), get('alice', 'two'), get('bob', 'three')) == (401, 200, 200)
+                assert 'two' not in r.peer.process.text()
+
+
+run(applies_what_it_can, tells_systemd, wrong_file_changes_nothing, credentials_are_read_again,
+    users_may_be_others)

@@ -236,6 +236,36 @@ static void test_configuration(void) {
         fixture_close(&fixture);
 }
 
+#define LET_IN_AS_ALICE "\r\n\r\n0 alice "
+
+static bool alice_is_let_in(Fixture *fixture) {
+        g_autofree char *answer = ask(
+                        fixture, "GET", "/id", "Authorization: Basic YWxpY2U6bmV3\r\n"); /* alice:new */
+
+        return g_str_has_suffix(answer, LET_IN_AS_ALICE);
+}
+
+static void test_reload(void) {
+        StrMap *credentials;
+        Fixture fixture;
+
+        fixture_open(&fixture, true);
+        credentials = &fixture.config.rest.credentials;
+        g_assert_false(alice_is_let_in(&fixture));
+        str_map_done(credentials); /* nothing of what was there is looked at again */
+        *credentials = (StrMap){ .is_set = true };
+        g_assert_cmpint(str_map_set(credentials, "alice", "new"), ==, 0);
+        FOREACH_FAULT
+                g_assert_cmpint(guard_reload(fixture.guard, NULL), ==, fault_fired() ? -ENOMEM : 0);
+        g_assert_true(alice_is_let_in(&fixture));
+
+        str_map_done(credentials);
+        *credentials = (StrMap){};
+        g_assert_cmpint(guard_reload(fixture.guard, NULL), ==, 0);
+        g_assert_false(alice_is_let_in(&fixture)); /* everybody is, as nobody */
+        fixture_close(&fixture);
+}
+
 static void test_out_of_memory(void) {
         Fixture fixture;
 
@@ -264,6 +294,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/guard/guard/without-credentials", test_without_credentials);
         g_test_add_func("/guard/guard/log", test_log);
         g_test_add_func("/guard/guard/configuration", test_configuration);
+        g_test_add_func("/guard/guard/reload", test_reload);
         g_test_add_func("/guard/guard/out-of-memory", test_out_of_memory);
         return g_test_run();
 }
