@@ -4,6 +4,8 @@
 service.json(5), against the table in daemon/config (settings.py) and the file that `init` writes:
   each setting stands below its section with what is allowed, its default and its variable, and no other does;
   each key of the file of 2017 is told of.
+org.ipfs.Cluster(5), against the XML in dbus/, the table of actions and that of errors: the same members, signatures, actions.
+RUNNING AS A SERVICE of ipfs-cluster-service(8): each unit is told of.
 The page of each program, against its --help:
   each command and option of the help is in the page; none is in the page alone;
   help goes to standard output with status 0, a bad option ends with status 1, and is told of.
@@ -18,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from xml.etree import ElementTree
 
 import settings
 import tree
@@ -126,6 +129,69 @@ def settings_written(root, service):
                 yield f'{settings.TABLE}: init writes {path}, which was not found in the table'
 
 
+# ---- org.ipfs.Cluster(5)
+
+BUS_PAGE = 'org.ipfs.Cluster'
+BUS_CHAPTERS = (('org.ipfs.Cluster', 'property', 'PROPERTIES'), ('org.ipfs.Cluster', 'method', 'METHODS'), ('org.ipfs.Cluster', 'signal', 'SIGNALS'),
+                ('org.ipfs.Cluster.Peer', 'property', 'PROPERTIES OF A PEER'), ('org.ipfs.Cluster.Peer', 'method', 'METHODS OF A PEER'))
+ACTION = re.compile(r'#define (BUS_ACTION_\w+) "([^"]+)"')
+METHOD = re.compile(r'\{ BUS_(PEER_)?INTERFACE,\s*"(\w+)",\s*(\w+),')
+BUS_ERROR = re.compile(r'\[ERROR_\w+\] = \{ \w+, \d+, \w+, "(\w+)"')
+
+
+def signature(member):
+        """What the page has for a member: Pin (s cid, a{sv} options) -> a{sv} pin."""
+        if member.tag == 'property':
+                return f'{member.get("name")} {member.get("type")}'
+        ways = [[], []]
+        for arg in member.findall('arg'):
+                ways[arg.get('direction') == 'out'].append(f'{arg.get("type")} {arg.get("name")}')
+        return f'{member.get("name")} ({", ".join(ways[0])})' + (' -> ' + ', '.join(ways[1]) if ways[1] else '')
+
+
+def bus_actions(root):
+        """(interface, method): what the page says of who may call it."""
+        names = dict(ACTION.findall(tree.read(root, 'dbus/names.h')))
+        for is_peer, method, action in METHOD.findall(tree.read(root, 'dbus/manager-object.c')):
+                yield (BUS_PAGE + ('.Peer' if is_peer else ''), method), f'Action {names[action]}.' if action in names else 'Everybody.'
+
+
+def bus_members(root, interface, kind):
+        parsed = ElementTree.parse(os.path.join(root, 'dbus', interface + '.xml'))
+        found = [i for i in parsed.getroot().findall('interface') if i.get('name') == interface]
+        return [member for i in found for member in i.findall(kind)]
+
+
+def bus_told(root):
+        name, text = page(root, BUS_PAGE + '.')
+        if not text:
+                yield f'{name}: not there'
+                return
+        actions = dict(bus_actions(root))
+        for interface, kind, title in BUS_CHAPTERS:
+                told = dict(tags(chapter(text, title)))
+                known = {signature(m): actions.get((interface, m.get('name'))) for m in bus_members(root, interface, kind)}
+                for tag in sorted(told.keys() ^ known.keys()):
+                        yield f'{name}: {title}: {tag} is {"not in the XML" if tag in told else "missing"}'
+                for tag, action in known.items():
+                        if kind == 'method' and tag in told and told[tag] != action:
+                                yield f'{name}: {tag}: has "{told[tag]}", expected "{action}"'
+        told = {tag for tag, _ in tags(chapter(text, 'ERRORS'))}
+        for error in sorted(told ^ (set(BUS_ERROR.findall(tree.read(root, 'daemon/types/error.c'))) - {'None'})):
+                yield f'{name}: ERRORS: {error} is {"no error" if error in told else "missing"}'
+
+
+# ---- the units
+
+def units_told(root):
+        name, text = page(root, 'ipfs-cluster-service.')
+        told = {tag for tags_ in tags(chapter(text or '', 'RUNNING AS A SERVICE')) for tag in re.findall(r'[\w.@-]+', tags_[0])}
+        for path in glob.glob(os.path.join(root, 'units', '*.service*')) + glob.glob(os.path.join(root, 'units', '*.socket*')):
+                unit = os.path.basename(path).removesuffix('.in')
+                if unit not in told and '.user.' not in unit:
+                        yield f'{name}: RUNNING AS A SERVICE: {unit} is missing'
+
+
 # ---- the programs
 
 def helps(program, *command):
@@ -215,7 +281,7 @@ def form(root):
 
 def main():
         root, programs = os.path.abspath(sys.argv[1]), sys.argv[3:]
-        bad = [*settings_told(root), *form(root)]
+        bad = [*settings_told(root), *bus_told(root), *units_told(root), *form(root)]
         for base in STATUS_SOURCES:
                 bad += status_told(root, base)
         for program in programs:
