@@ -162,10 +162,12 @@ int consensus_close(Consensus *c) {
 
         c->closing = true;
         stop_sources(c);
+        consensus_driver_install_stop(c);
         c->snapshot_worker = worker_free(c->snapshot_worker);
         c->snapshot = consensus_snapshot_task_free(c->snapshot);
         c->disk = consensus_disk_free(c->disk);
         consensus_driver_drain(c);
+        consensus_driver_news_close(c);
 
         cancel_calls(c, &c->lost);
         cancel_calls(c, &c->appended);
@@ -182,7 +184,9 @@ Consensus *consensus_free(Consensus *c) {
 
         c->closing = c->failed = true;
         stop_sources(c);
+        consensus_driver_install_stop(c);
         worker_free(c->snapshot_worker);
+        consensus_driver_install_free(c);
         consensus_snapshot_task_free(c->snapshot);
         consensus_disk_free(c->disk);
         sd_event_source_disable_unref(c->timer);

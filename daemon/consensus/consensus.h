@@ -15,7 +15,7 @@
  *   raft/meta-a, raft/meta-b     format, cluster id, own raft id, term, vote
  *   raft/log-<first index>       segments of 8 MiB
  *   raft/snapshot-<index>/       pins.dump, members
- *   pins.gdbm, pins.dirty        the pinset's cache
+ *   pins.gdbm, pins.dirty        the pinset's cache; pins-new.*: one that is being made
  */
 
 #include <stdbool.h>
@@ -68,8 +68,8 @@ typedef struct ConsensusOp {
 
 typedef struct ConsensusEvents {
         /* OP was applied at INDEX; the pinset shows it. From the loop, in order. Also for entries that are
-         * applied again at a start, so the receiver must take repetition. CID is that of a pin or unpin,
-         * else undefined. */
+         * applied again at a start, so the receiver must take repetition. After a snapshot of another peer,
+         * for whatever it has changed, in slices. CID is that of a pin or unpin, else undefined. */
         void (*applied)(uint64_t index, const ConsensusOp *op, const Cid *cid, void *userdata);
         /* There is a leader and this peer has applied everything that was committed when it started. Once.
          */
@@ -141,7 +141,7 @@ DEFINE_CLEANUP(ConsensusCall *, consensus_call_unref);
 
 /* A message came from the member MESSAGE->peer. What follows from it happens in the loop, but for SEND. One
  * of CONSENSUS_MESSAGE_INSTALL is handed over when its snapshot lies whole in raft/snapshot.received (as in
- * snapshot-store.h), and only while consensus_may_install(); the snapshot is then loaded, which blocks. */
+ * snapshot-store.h), and only while consensus_may_install(); the snapshot is then loaded in a thread. */
 void consensus_receive(Consensus *consensus, const ConsensusMessage *message);
 bool consensus_may_install(const Consensus *consensus, uint64_t index);
 

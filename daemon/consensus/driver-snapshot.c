@@ -1,6 +1,8 @@
 #include <inttypes.h>
+#include <string.h>
 
 #include "daemon/base/log.h"
+#include "daemon/base/turn.h"
 #include "daemon/consensus/driver.h"
 
 /* A log of this many times the bytes that make a snapshot due means that the loop is never idle. */
@@ -159,11 +161,245 @@ int consensus_driver_on_interval(sd_event_source *source, uint64_t usec, void *u
         return 0;
 }
 
+/* ---- what it has changed */
+
+/*
+ * Whoever hears of operations has not heard of those that the snapshot stands for. So what the former pinset
+ * had and this one has not is told of as unpinned, and what is new or another as pinned. What is applied
+ * meanwhile is told of in between: what counts is what the pinset has when it is told.
+ */
+#define NEWS_SLICE 64 /* pins looked at in one turn of the loop */
+
+struct ConsensusNews {
+        Consensus *consensus;
+        sd_event_source *turn;
+        StateScan *before, *after; /* of the former pinset, and of this one */
+        StatePinset *former;       /* while BEFORE is there */
+        Str value;
+};
+
+static ConsensusNews *news_free(ConsensusNews *news) {
+        if (!news)
+                return NULL;
+
+        sd_event_source_disable_unref(news->turn);
+        state_scan_free(news->after);
+        state_scan_free(news->before); /* ends the former pinset */
+        str_done(&news->value);
+        free(news);
+        return NULL;
+}
+DEFINE_CLEANUP(ConsensusNews *, news_free);
+
+static void tell(ConsensusNews *news, ConsensusOpKind kind, const Cid *cid, const void *body, size_t size) {
+        const ConsensusOp op = { .kind = kind, .body = body, .size = size };
+        Consensus *c = news->consensus;
+
+        if (c->events.applied)
+                c->events.applied(c->applied, &op, cid, c->options.userdata);
+}
+
+static int tell_if_gone(ConsensusNews *news, const Cid *cid) {
+        int r;
+
+        r = state_pinset_has(news->consensus->disk_state.pinset, cid);
+        if (r == 0)
+                tell(news, CONSENSUS_UNPIN, cid, cid->bytes, cid->size);
+        return r;
+}
+
+static int tell_if_new(ConsensusNews *news, const Cid *cid) {
+        _cleanup_(str_done) Str was = {};
+        int r;
+
+        str_reset(&news->value);
+        r = state_pinset_get_bytes(news->consensus->disk_state.pinset, cid, &news->value);
+        if (r <= 0)
+                return r;
+        r = state_pinset_get_bytes(news->former, cid, &was);
+        if (r < 0)
+                return r;
+        if (r == 0 || was.len != news->value.len || memcmp(was.data, news->value.data, was.len) != 0)
+                tell(news, CONSENSUS_PIN, cid, news->value.data, news->value.len);
+        return 0;
+}
+
+/* The next pin of SCAN: 1, 0 at its end. */
+static int news_step(
+                ConsensusNews *news, StateScan *scan, int (*tell_if)(ConsensusNews *news, const Cid *cid)) {
+        const void *key, *value;
+        size_t key_size, value_size;
+        Cid cid;
+        int r;
+
+        r = state_scan_next(scan, &key, &key_size, &value, &value_size);
+        if (r <= 0)
+                return r;
+        if (cid_from_bytes(key, key_size, &cid) < 0)
+                return -EIO;
+        r = tell_if(news, &cid);
+        return r < 0 ? r : 1;
+}
+
+/* Pins first, so that the former pinset is needed for as long as its scan is open: BEFORE ends last. */
+static int news_next(ConsensusNews *news) {
+        int r;
+
+        if (news->after) {
+                r = news_step(news, news->after, tell_if_new);
+                if (r == 0)
+                        news->after = state_scan_free(news->after);
+                return r < 0 ? r : 1;
+        }
+        return news_step(news, news->before, tell_if_gone);
+}
+
+static int news_turn(sd_event_source *source _unused_, void *userdata) {
+        ConsensusNews *news = userdata;
+        Consensus *c = news->consensus;
+        int r = 1;
+
+        for (int i = 0; i < NEWS_SLICE && r > 0 && !c->failed; i++)
+                r = news_next(news);
+        if (r > 0 && !c->failed) {
+                turn_renew(c->event, &news->turn, news_turn, news);
+                return sd_event_source_set_enabled(news->turn, SD_EVENT_ONESHOT);
+        }
+        c->news = news_free(news);
+        if (r < 0)
+                consensus_driver_fail_errno(
+                                c, CONSENSUS_EXIT_DISK, r, "pins.gdbm: what a snapshot has changed");
+        else
+                consensus_driver_wake(c); /* the next one may wait for this */
+        return 0;
+}
+
+static int tell_any(ConsensusNews *news, const Cid *cid) {
+        int r;
+
+        str_reset(&news->value);
+        r = state_pinset_get_bytes(news->consensus->disk_state.pinset, cid, &news->value);
+        if (r > 0)
+                tell(news, CONSENSUS_PIN, cid, news->value.data, news->value.len);
+        else if (r == 0)
+                tell(news, CONSENSUS_UNPIN, cid, cid->bytes, cid->size);
+        return r;
+}
+
+void consensus_driver_news_close(Consensus *c) {
+        ConsensusNews *news = c->news;
+
+        if (news && !c->failed && (!news->after || news_step(news, news->after, tell_any) == 0))
+                (void) news_step(news, news->before, tell_any);
+        c->news = news_free(news);
+}
+
+/* BEFORE is taken. */
+static int begin_news(Consensus *c, StateScan *before, StatePinset *former, Error *reterr) {
+        _cleanup_(news_freep) ConsensusNews *news = NULL;
+        int r;
+
+        news = calloc(1, sizeof(*news));
+        if (!news) {
+                state_scan_free(before);
+                return error_set_errno(reterr, -ENOMEM, "out of memory");
+        }
+        *news = (ConsensusNews){ .consensus = c, .before = before, .former = former };
+        r = state_scan_new(&news->after, c->disk_state.pinset);
+        if (r >= 0)
+                r = sd_event_add_defer(c->event, &news->turn, news_turn, news);
+        if (r < 0)
+                return error_set_errno(reterr, r, "snapshot %" PRIu64 ": %m", c->install.index);
+
+        c->news = TAKE_PTR(news);
+        return 0;
+}
+
 /* ---- one of another peer */
 
 bool consensus_driver_may_repair(const Consensus *c, const ConsensusSnapshotHead *head) {
         return c->install.index == 0 && head->index <= c->applied &&
                consensus_recovery_joins(c->disk_state.log, head);
+}
+
+/* Its pins go into a fresh pinset, in the thread, while everything else goes on with the former one. */
+struct ConsensusInstall {
+        WorkerJob job;
+        Consensus *consensus;
+        ConsensusSnapshotHead head; /* a copy: the thread's */
+        StatePinset *fresh;
+        atomic_bool stop;
+        bool is_loaded;
+        Error error; /* the thread's, until the job is done */
+};
+
+static ConsensusInstall *install_free(ConsensusInstall *install) {
+        if (!install)
+                return NULL;
+
+        state_pinset_free(install->fresh);
+        if (install->head.configuration.members)
+                consensus_snapshot_head_done(&install->head);
+        error_done(&install->error);
+        free(install);
+        return NULL;
+}
+DEFINE_CLEANUP(ConsensusInstall *, install_free);
+
+void consensus_driver_install_stop(Consensus *c) {
+        if (c->loading)
+                c->loading->stop = true;
+}
+
+void consensus_driver_install_free(Consensus *c) {
+        c->loading = install_free(c->loading);
+        c->news = news_free(c->news);
+}
+
+static int load_run(WorkerJob *job) {
+        ConsensusInstall *install = CONTAINER_OF(job, ConsensusInstall, job);
+        const Consensus *c = install->consensus;
+
+        return consensus_snapshot_load_received(
+                        &c->store, &install->head, install->fresh, &install->stop, &install->error);
+}
+
+static void load_done(WorkerJob *job, int result) {
+        ConsensusInstall *install = CONTAINER_OF(job, ConsensusInstall, job);
+        Consensus *c = install->consensus;
+
+        if (c->failed || c->closing)
+                return;
+        if (result < 0) {
+                consensus_driver_fail(c, CONSENSUS_EXIT_DISK, &install->error);
+                return;
+        }
+        install->is_loaded = true;
+        consensus_driver_wake(c);
+}
+
+static int begin_load(Consensus *c, Error *reterr) {
+        _cleanup_(install_freep) ConsensusInstall *install = NULL;
+        int r;
+
+        install = calloc(1, sizeof(*install));
+        if (!install)
+                return error_set_errno(reterr, -ENOMEM, "out of memory");
+
+        *install = (ConsensusInstall){ .consensus = c };
+        r = consensus_snapshot_head_copy(&install->head, &c->install);
+        if (r < 0)
+                return error_set_errno(reterr, r, "out of memory");
+        r = state_pinset_open_fresh(&install->fresh, c->disk_state.pinset, reterr);
+        if (r < 0)
+                return r;
+
+        install->job = (WorkerJob){ .run = load_run, .done = load_done };
+        r = worker_queue(c->snapshot_worker, &install->job);
+        if (r < 0)
+                return error_set_errno(reterr, r, "snapshot %" PRIu64 ": %m", c->install.index);
+        c->loading = TAKE_PTR(install);
+        return 0;
 }
 
 static int load_members(Consensus *c) {
@@ -179,7 +415,7 @@ static int load_members(Consensus *c) {
 }
 
 /* From the first step on, a start finds the snapshot: it does not join the old log, which then goes. */
-static int install(Consensus *c, Error *reterr) {
+static int install(Consensus *c, StatePinset **ret_former, Error *reterr) {
         const ConsensusSnapshotHead *head = &c->install;
         int r;
 
@@ -190,30 +426,20 @@ static int install(Consensus *c, Error *reterr) {
         if (r < 0)
                 return r;
 
-        r = state_pinset_clear(c->disk_state.pinset);
+        r = state_pinset_replace(c->disk_state.pinset, TAKE_PTR(c->loading->fresh), ret_former);
         if (r < 0)
-                return error_set_errno(reterr, r, "pins.gdbm: cannot clear: %m");
-        r = consensus_snapshot_load(&c->store, head, c->disk_state.pinset, reterr);
-        if (r < 0)
-                return r;
+                return error_set_errno(reterr, r, "pins.gdbm: cannot replace: %m");
+        c->loading = install_free(c->loading);
         r = load_members(c);
         if (r == 0)
                 r = adopt(c, head);
         return r < 0 ? error_set_errno(reterr, r, "snapshot %" PRIu64 ": %m", head->index) : 0;
 }
 
-void consensus_driver_install_if_due(Consensus *c) {
+static void installed(Consensus *c) {
         const ConsensusInput input = { .type = CONSENSUS_INPUT_INSTALLED };
-        _cleanup_(error_done) Error error = {};
         uint64_t index = c->install.index;
 
-        if (c->snapshot || consensus_disk_is_busy(c->disk) || state_pinset_is_scanned(c->disk_state.pinset))
-                return;
-
-        if (install(c, &error) < 0) {
-                consensus_driver_fail(c, CONSENSUS_EXIT_DISK, &error);
-                return;
-        }
         consensus_snapshot_head_done(&c->install);
         c->install = (ConsensusSnapshotHead){};
         c->applied = c->commit = index;
@@ -224,4 +450,28 @@ void consensus_driver_install_if_due(Consensus *c) {
         if (c->events.members_changed && !c->closing)
                 c->events.members_changed(c->options.userdata);
         consensus_driver_tell_progress(c);
+}
+
+void consensus_driver_install_if_due(Consensus *c) {
+        _cleanup_(error_done) Error error = {};
+        StateScan *before = NULL;
+        StatePinset *former;
+        int r = 0;
+
+        if (c->snapshot || consensus_disk_is_busy(c->disk))
+                return;
+        if (!c->loading)
+                r = begin_load(c, &error);
+        else if (c->loading->is_loaded && !c->news && state_scan_new(&before, c->disk_state.pinset) == 0) {
+                r = install(c, &former, &error);
+                if (r == 0)
+                        r = begin_news(c, TAKE_PTR(before), former, &error);
+                state_scan_free(before);
+                if (r == 0) {
+                        installed(c);
+                        return;
+                }
+        }
+        if (r < 0)
+                consensus_driver_fail(c, CONSENSUS_EXIT_DISK, &error);
 }

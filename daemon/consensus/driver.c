@@ -449,7 +449,7 @@ int consensus_driver_on_timer(sd_event_source *source _unused_, uint64_t usec _u
 }
 
 void consensus_driver_drain(Consensus *c) {
-        while (!c->failed && c->applied < c->commit)
+        while (!c->failed && c->install.index == 0 && c->applied < c->commit)
                 apply_some(c);
 }
 

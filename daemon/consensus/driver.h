@@ -6,7 +6,7 @@
  *
  *   submit ──► SUBMIT ──► log's tail ──► disk ──► PERSISTED ──► commit ──► apply ──► events, done
  *
- *   RECEIVE ──► log's tail, SEND ──► …          INSTALL ──► all quiet ──► store, log, pinset ──► INSTALLED
+ *   RECEIVE ──► log's tail, SEND ──► …          INSTALL ──► a fresh pinset ──► store, log ──► INSTALLED
  *
  * An input is fed from the loop only, never while an update is being carried out.
  */
@@ -23,6 +23,9 @@
 #define CONSENSUS_TRAILING_BYTES (16 * 1024 * 1024) /* of the log kept behind a snapshot, at most */
 #define CONSENSUS_APPLY_ENTRIES_MAX 256             /* in one turn of the loop */
 #define CONSENSUS_APPLY_OPS_MAX 1000
+
+typedef struct ConsensusInstall ConsensusInstall;
+typedef struct ConsensusNews ConsensusNews;
 
 struct ConsensusCall {
         List link; /* in submitted, then in appended */
@@ -52,6 +55,8 @@ struct Consensus {
         List appended;                 /* ConsensusCall: in the order of their indexes */
         List lost;                     /* ConsensusCall: appended by a leader that is none any more */
         ConsensusSnapshotHead install; /* of a snapshot to be loaded; index 0: none */
+        ConsensusInstall *loading;
+        ConsensusNews *news; /* what such a snapshot has changed, and nobody was told of yet */
         size_t n_pending, pending_bytes;
         Str scratch, canonical; /* of submits */
         ConsensusState state;
@@ -79,4 +84,8 @@ int consensus_driver_on_timer(sd_event_source *source, uint64_t usec, void *user
 void consensus_driver_snapshot_if_due(Consensus *consensus, bool interval);
 int consensus_driver_on_interval(sd_event_source *source, uint64_t usec, void *userdata);
 void consensus_driver_install_if_due(Consensus *consensus);
+void consensus_driver_install_stop(Consensus *consensus); /* before its worker is freed */
+void consensus_driver_install_free(Consensus *consensus); /* after that */
+/* What was not told of is worthless then: tell of something, so that whoever listens knows. */
+void consensus_driver_news_close(Consensus *consensus);
 bool consensus_driver_may_repair(const Consensus *consensus, const ConsensusSnapshotHead *head);

@@ -535,6 +535,8 @@ static int receive_timeout_now(EngineTurn *turn) {
         const ConsensusMessage *m = turn->input->message;
         struct raft_message message = { .type = RAFT_TIMEOUT_NOW };
 
+        if (turn->engine->installing)
+                return 0;
         message.timeout_now = (struct raft_timeout_now){
                 .version = m->version,
                 .term = m->term,

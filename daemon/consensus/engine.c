@@ -472,6 +472,8 @@ static int step_timeout(EngineTurn *turn) {
         struct raft_event event = { .type = RAFT_TIMEOUT };
 
         turn->timeout = true;
+        if (turn->engine->installing) /* H15: it has no log to lead with */
+                return 0;
         return consensus_engine_feed(turn, &event);
 }
 

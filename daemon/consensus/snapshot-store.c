@@ -268,28 +268,34 @@ int consensus_snapshot_open_received(
         return open_named(store, CONSENSUS_SNAPSHOT_RECEIVED, 0, ret, reterr);
 }
 
+typedef struct Load {
+        StatePinset *pinset;
+        const atomic_bool *stop;
+} Load;
+
 static int take_pin(const void *key, size_t key_size, const void *value, size_t value_size, void *userdata) {
-        StatePinset *pinset = userdata;
+        const Load *load = userdata;
         Cid cid;
 
+        if (*load->stop)
+                return -ECANCELED;
         if (cid_from_bytes(key, key_size, &cid) < 0)
                 return -EBADMSG;
-        return state_pinset_put(pinset, &cid, value, value_size);
+        return state_pinset_put(load->pinset, &cid, value, value_size);
 }
 
-int consensus_snapshot_load(
+static int load_named(
                 const ConsensusSnapshotStore *store,
+                const char *name,
                 const ConsensusSnapshotHead *head,
-                StatePinset *pinset,
+                const Load *load,
                 Error *reterr) {
 
-        char name[CONSENSUS_SNAPSHOT_NAME_MAX];
         _cleanup_free_ char *path = NULL;
         _cleanup_close_ int fd = -1;
         StateSnapshotHead dump;
         int r;
 
-        consensus_snapshot_name(head->index, name);
         r = join_path(store, name, CONSENSUS_SNAPSHOT_DUMP, &path);
         if (r < 0)
                 return error_set_errno(reterr, r, "out of memory");
@@ -297,7 +303,7 @@ int consensus_snapshot_load(
         if (fd < 0)
                 return error_set_errno(reterr, fd, "%s: cannot read: %m", path);
 
-        r = state_snapshot_read(fd, path, &dump, take_pin, pinset, reterr);
+        r = state_snapshot_read(fd, path, &dump, take_pin, (void *) load, reterr);
         if (r < 0)
                 return r;
         if (memcmp(dump.cluster_id, store->cluster_id, STATE_CLUSTER_ID_SIZE) != 0 ||
@@ -308,8 +314,31 @@ int consensus_snapshot_load(
                                 "%s: offset 0: this is the dump of another snapshot",
                                 path);
 
-        r = state_pinset_commit(pinset, head->index);
+        r = state_pinset_commit(load->pinset, head->index);
         return r < 0 ? error_set_errno(reterr, r, "%s: cannot load: %m", path) : 0;
+}
+
+int consensus_snapshot_load(
+                const ConsensusSnapshotStore *store,
+                const ConsensusSnapshotHead *head,
+                StatePinset *pinset,
+                Error *reterr) {
+        static const atomic_bool never = false;
+        const Load load = { .pinset = pinset, .stop = &never };
+        char name[CONSENSUS_SNAPSHOT_NAME_MAX];
+
+        return load_named(store, consensus_snapshot_name(head->index, name), head, &load, reterr);
+}
+
+int consensus_snapshot_load_received(
+                const ConsensusSnapshotStore *store,
+                const ConsensusSnapshotHead *head,
+                StatePinset *pinset,
+                const atomic_bool *stop,
+                Error *reterr) {
+        const Load load = { .pinset = pinset, .stop = stop };
+
+        return load_named(store, CONSENSUS_SNAPSHOT_RECEIVED, head, &load, reterr);
 }
 
 int consensus_snapshot_set_aside(const ConsensusSnapshotStore *store, uint64_t index, Error *reterr) {

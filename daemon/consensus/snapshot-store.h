@@ -8,6 +8,8 @@
  * index of the members, length, the members as in the log.
  */
 
+#include <stdatomic.h>
+
 #include "daemon/consensus/engine.h"
 #include "daemon/state/pinset.h"
 #include "daemon/types/error.h"
@@ -62,6 +64,13 @@ int consensus_snapshot_load(
                 const ConsensusSnapshotStore *store,
                 const ConsensusSnapshotHead *head,
                 StatePinset *pinset,
+                Error *reterr);
+/* The same of the one that was received; -ECANCELED when STOP is set. In any thread. */
+int consensus_snapshot_load_received(
+                const ConsensusSnapshotStore *store,
+                const ConsensusSnapshotHead *head,
+                StatePinset *pinset,
+                const atomic_bool *stop,
                 Error *reterr);
 /* It is of no use: out of the way, under another name. */
 int consensus_snapshot_set_aside(const ConsensusSnapshotStore *store, uint64_t index, Error *reterr);

@@ -15,6 +15,8 @@ struct StatePinset {
         StateMeta meta; /* of the newest state, overlay included */
         bool is_saved;  /* the file has this meta record */
         bool in_batch;
+        bool is_fresh;  /* thrown away, unless it replaces another one */
+        bool is_former; /* was replaced: freed with its last scan */
         char *folder;
 
         StateOverlay *overlay;
@@ -31,3 +33,4 @@ struct StatePinset {
 void state_scan_spool(StateScan *scan);
 /* The scan after SCAN, the first one after NULL. */
 StateScan *state_scan_of(StatePinset *pinset, StateScan *scan);
+void state_scan_move_all(StatePinset *from, StatePinset *to); /* but the counts */

@@ -5,6 +5,7 @@
 #include "daemon/state/pinset-internal.h"
 
 #define PINSET_STORE "pins"
+#define PINSET_FRESH_STORE "pins-new"
 #define PINSET_MERGE_STEP 16 /* entries with each change: a tenth of a millisecond */
 
 /* ---- open and close */
@@ -52,7 +53,10 @@ static int pinset_open_store(StatePinset *pinset, const uint8_t *cluster_id) {
 
         memcpy(pinset->meta.cluster_id, cluster_id, sizeof(pinset->meta.cluster_id));
         r = store_open(&pinset->store, pinset->folder, PINSET_STORE);
-        return r <= 0 ? r : pinset_load(pinset, cluster_id);
+        if (r < 0)
+                return r;
+        store_discard(pinset->folder, PINSET_FRESH_STORE); /* of a process that was killed */
+        return r == 0 ? 0 : pinset_load(pinset, cluster_id);
 }
 
 int state_pinset_open(
@@ -83,10 +87,74 @@ StatePinset *state_pinset_free(StatePinset *pinset) {
         assert(pinset->n_scans == 0);
 
         store_free(pinset->store);
+        if (pinset->is_fresh)
+                store_discard(pinset->folder, PINSET_FRESH_STORE);
         state_overlay_free(pinset->overlay);
         free(pinset->folder);
         free(pinset);
         return NULL;
+}
+
+/* ---- replacing */
+
+static int pinset_open_fresh(StatePinset *fresh, const uint8_t *cluster_id) {
+        int r;
+
+        fresh->is_fresh = true;
+        memcpy(fresh->meta.cluster_id, cluster_id, sizeof(fresh->meta.cluster_id));
+        r = store_open(&fresh->store, fresh->folder, PINSET_FRESH_STORE);
+        return r > 0 ? store_clear(fresh->store) : r;
+}
+
+int state_pinset_open_fresh(StatePinset **ret, const StatePinset *pinset, Error *reterr) {
+        _cleanup_(state_pinset_freep) StatePinset *fresh = NULL;
+        int r;
+
+        r = pinset_new(&fresh, pinset->folder);
+        if (r >= 0)
+                r = pinset_open_fresh(fresh, pinset->meta.cluster_id);
+        if (r < 0)
+                return error_set_errno(
+                                reterr, r, "cannot open %s/" PINSET_FRESH_STORE ".gdbm: %m", pinset->folder);
+
+        *ret = TAKE_PTR(fresh);
+        return 0;
+}
+
+/* Exchange what they are; the scans, which know theirs by its address, are at FORMER already. */
+static void pinset_exchange(StatePinset *pinset, StatePinset *former) {
+        StatePinset was = *pinset;
+        List scans = former->scans;
+
+        *pinset = *former;
+        list_init(&pinset->scans);
+        pinset->overlay_max = was.overlay_max;
+        pinset->is_fresh = false;
+
+        *former = was;
+        former->scans = scans;
+        former->is_former = true;
+}
+
+int state_pinset_replace(StatePinset *pinset, StatePinset *fresh, StatePinset **ret_former) {
+        int r;
+
+        assert(fresh->is_fresh && fresh->n_scans == 0 && !pinset->in_batch && !fresh->in_batch);
+
+        *ret_former = NULL;
+        r = store_rename(fresh->store, PINSET_STORE);
+        if (r < 0) {
+                state_pinset_free(fresh);
+                return r;
+        }
+
+        state_scan_move_all(pinset, fresh);
+        pinset_exchange(pinset, fresh);
+        if (fresh->n_scans > 0)
+                *ret_former = fresh;
+        else
+                state_pinset_free(fresh);
+        return 0;
 }
 
 /* ---- the overlay */
@@ -317,10 +385,6 @@ int state_pinset_get(StatePinset *pinset, const Cid *key, Pin *ret) {
 
 uint64_t state_pinset_index(const StatePinset *pinset) {
         return pinset->meta.index;
-}
-
-bool state_pinset_is_scanned(const StatePinset *pinset) {
-        return pinset->n_scans > 0;
 }
 
 uint64_t state_pinset_count(const StatePinset *pinset) {

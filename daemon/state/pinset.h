@@ -46,6 +46,14 @@ int state_pinset_close(
 StatePinset *state_pinset_free(StatePinset *pinset);
 DEFINE_CLEANUP(StatePinset *, state_pinset_free);
 
+/* A second pinset beside PINSET, of the same folder and cluster, empty, to be filled by one thread; a free
+ * throws it away. */
+int state_pinset_open_fresh(StatePinset **ret, const StatePinset *pinset, Error *reterr);
+/* PINSET becomes what FRESH is, which is taken, also on failure: then only state_pinset_free() may follow.
+ * Scans of PINSET go on with what they see; *RET_FORMER is what it was, for reading, for as long as one of
+ * them is open; NULL when none is. */
+int state_pinset_replace(StatePinset *pinset, StatePinset *fresh, StatePinset **ret_former);
+
 uint64_t state_pinset_index(const StatePinset *pinset); /* applied */
 uint64_t state_pinset_count(const StatePinset *pinset);
 void state_pinset_digest(const StatePinset *pinset, uint8_t digest[static STATE_DIGEST_SIZE]);
@@ -64,7 +72,6 @@ int state_pinset_get(StatePinset *pinset, const Cid *key, Pin *ret);
 int state_pinset_get_bytes(StatePinset *pinset, const Cid *key, Str *value); /* appended */
 int state_pinset_has(StatePinset *pinset, const Cid *key);
 
-bool state_pinset_is_scanned(const StatePinset *pinset); /* a scan is open */
 /* A consistent view as of now; not within a batch. Order: that of the file; the same for equal files only.
  * The pinset must outlive it. Errors: -EBUSY (STATE_SCANS_MAX), -ENOMEM. */
 int state_scan_new(StateScan **ret, StatePinset *pinset);

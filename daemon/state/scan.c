@@ -55,17 +55,30 @@ static void scan_end_taking(StateScan *scan) {
 }
 
 StateScan *state_scan_free(StateScan *scan) {
+        StatePinset *pinset;
+
         if (!scan)
                 return NULL;
 
+        pinset = scan->pinset;
         scan_end_taking(scan);
         list_remove(&scan->link);
-        scan->pinset->n_scans--;
+        pinset->n_scans--;
         state_spool_free(scan->spool);
         str_done(&scan->key);
         str_done(&scan->value);
         free(scan);
+        if (pinset->is_former && pinset->n_scans == 0)
+                state_pinset_free(pinset);
         return NULL;
+}
+
+void state_scan_move_all(StatePinset *from, StatePinset *to) {
+        LIST_FOREACH (scan, &from->scans, StateScan, link) {
+                list_remove(&scan->link);
+                list_append(&to->scans, &scan->link);
+                scan->pinset = to;
+        }
 }
 
 StateScan *state_scan_of(StatePinset *pinset, StateScan *scan) {

@@ -50,6 +50,18 @@ static int store_lock(Store *store, const char *folder) {
         return flock(store->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
+static int store_name(Store *store, const char *name) {
+        if (asprintf(&store->file, "%s.gdbm", name) < 0) {
+                store->file = NULL;
+                return -ENOMEM;
+        }
+        if (asprintf(&store->marker, "%s.dirty", name) < 0) {
+                store->marker = NULL;
+                return -ENOMEM;
+        }
+        return 0;
+}
+
 static int store_new(Store **ret, const char *folder, const char *name) {
         _cleanup_(store_freep) Store *store = NULL;
         int r;
@@ -59,15 +71,9 @@ static int store_new(Store **ret, const char *folder, const char *name) {
                 return -ENOMEM;
 
         *store = (Store){ .folder_fd = -1, .fd = -1 };
-        if (asprintf(&store->file, "%s.gdbm", name) < 0) {
-                store->file = NULL;
-                return -ENOMEM;
-        }
-        if (asprintf(&store->marker, "%s.dirty", name) < 0) {
-                store->marker = NULL;
-                return -ENOMEM;
-        }
-
+        r = store_name(store, name);
+        if (r < 0)
+                return r;
         r = store_lock(store, folder);
         if (r < 0)
                 return r;
@@ -213,6 +219,37 @@ Store *store_free(Store *store) {
         free(store->file);
         free(store);
         return NULL;
+}
+
+/* The other marker first, so that no crash leaves this content trusted under that name. */
+int store_rename(Store *store, const char *name) {
+        _cleanup_free_ char *file = TAKE_PTR(store->file), *marker = TAKE_PTR(store->marker);
+        int r;
+
+        r = store_name(store, name);
+        if (r < 0)
+                return r;
+        store->is_dirty = false;
+        r = store_mark(store);
+        if (r < 0)
+                return r;
+        if (renameat(store->folder_fd, file, store->folder_fd, store->file) < 0)
+                return -errno;
+        (void) unlinkat(store->folder_fd, marker, 0);
+        return 0;
+}
+
+void store_discard(const char *folder, const char *name) {
+        static const char *const endings[] = { "gdbm", "dirty" };
+
+        for (size_t i = 0; i < ELEMENTSOF(endings); i++) {
+                _cleanup_free_ char *path = NULL;
+
+                if (asprintf(&path, "%s/%s.%s", folder, name, endings[i]) < 0)
+                        path = NULL;
+                if (path)
+                        (void) unlink(path);
+        }
 }
 
 /* ---- records */

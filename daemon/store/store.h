@@ -34,6 +34,11 @@ int store_close(Store *store);
 Store *store_free(Store *store);
 DEFINE_CLEANUP(Store *, store_free);
 
+/* The file and its marker take the place of those of NAME, in the same folder, whose Store (if there is one)
+ * may only be freed from now on. The marker stays. On failure store_free() alone may follow. */
+int store_rename(Store *store, const char *name);
+void store_discard(const char *folder, const char *name); /* file and marker, of nobody's Store */
+
 /* Answers 1 and the value appended to VALUE (may be NULL), 0 when not there. */
 int store_get(Store *store, const void *key, size_t key_size, Str *value);
 int store_put(Store *store, const void *key, size_t key_size, const void *value, size_t value_size);

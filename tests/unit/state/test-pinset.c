@@ -320,6 +320,123 @@ static void test_overlay_is_merged(Fixture *f, gconstpointer data) {
         state_pinset_free(pinset);
 }
 
+/* ---- replacing */
+
+static StatePinset *open_fresh(const StatePinset *pinset) {
+        StatePinset *fresh;
+
+        g_assert_cmpint(state_pinset_open_fresh(&fresh, pinset, NULL), ==, 0);
+        return fresh;
+}
+
+static bool has_file(const Fixture *f, const char *name) {
+        g_autofree char *path = g_build_filename(f->folder, name, NULL);
+
+        return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+static void test_replace(Fixture *f, gconstpointer data) {
+        StatePinset *pinset = fixture_open(f, 0), *fresh, *former;
+
+        (void) data;
+        g_assert_cmpint(fixture_put(pinset, 1, "former"), ==, 0);
+        g_assert_cmpint(fixture_put(pinset, 2, "former"), ==, 0);
+        g_assert_cmpint(state_pinset_commit(pinset, 1), ==, 0);
+        fresh = open_fresh(pinset);
+        g_assert_cmpint(fixture_put(fresh, 2, "fresh"), ==, 0);
+        g_assert_cmpint(fixture_put(fresh, 3, "fresh"), ==, 0);
+        g_assert_cmpint(state_pinset_commit(fresh, 7), ==, 0);
+        fixture_assert_value(pinset, 2, "former");
+
+        g_assert_cmpint(state_pinset_replace(pinset, fresh, &former), ==, 0);
+        g_assert_null(former);
+        g_assert_cmpuint(state_pinset_index(pinset), ==, 7);
+        fixture_assert_value(pinset, 1, NULL);
+        fixture_assert_value(pinset, 2, "fresh");
+        assert_consistent(pinset);
+        g_assert_cmpint(fixture_put(pinset, 4, "later"), ==, 0);
+        g_assert_cmpint(state_pinset_commit(pinset, 8), ==, 0);
+        g_assert_cmpint(state_pinset_close(pinset), ==, 0);
+
+        pinset = fixture_open(f, 1);
+        g_assert_cmpuint(state_pinset_index(pinset), ==, 8);
+        fixture_assert_value(pinset, 3, "fresh");
+        fixture_assert_value(pinset, 4, "later");
+        assert_consistent(pinset);
+        state_pinset_free(pinset);
+}
+
+/* Scans see what they saw, changes that only the overlay had too, until the last one ends. */
+static void test_replace_under_scans(Fixture *f, gconstpointer data) {
+        StatePinset *pinset = fixture_open(f, 0), *fresh, *former;
+        StateScan *first, *second, *third;
+        StateRecord record;
+        unsigned n = 0;
+
+        (void) data;
+        for (uint32_t i = 0; i < 100; i++)
+                g_assert_cmpint(fixture_put(pinset, i, "former"), ==, 0);
+        g_assert_cmpint(state_pinset_commit(pinset, 1), ==, 0);
+        g_assert_cmpint(state_scan_new(&first, pinset), ==, 0);
+        g_assert_cmpint(fixture_put(pinset, 100, "in the overlay"), ==, 0);
+        g_assert_cmpint(state_pinset_commit(pinset, 2), ==, 0);
+        g_assert_cmpint(state_scan_new(&second, pinset), ==, 0);
+
+        fresh = open_fresh(pinset);
+        g_assert_cmpint(fixture_put(fresh, 1, "fresh"), ==, 0);
+        g_assert_cmpint(state_pinset_commit(fresh, 3), ==, 0);
+        g_assert_cmpint(state_pinset_replace(pinset, fresh, &former), ==, 0);
+        g_assert_nonnull(former);
+        fixture_assert_value(pinset, 1, "fresh");
+        fixture_assert_value(former, 1, "former");
+        fixture_assert_value(former, 100, "in the overlay");
+        g_assert_cmpint(state_scan_new(&third, pinset), ==, 0);
+        g_assert_cmpint(fixture_put(pinset, 2, "fresh"), ==, 0);
+        g_assert_cmpint(state_pinset_commit(pinset, 4), ==, 0);
+
+        while (state_scan_next(first, &record.key, &record.key_size, &record.value, &record.value_size) > 0)
+                n++;
+        g_assert_cmpuint(n, ==, 100);
+        state_scan_free(first);
+        while (state_scan_next(second, &record.key, &record.key_size, &record.value, &record.value_size) > 0)
+                n++;
+        g_assert_cmpuint(n, ==, 201);
+        state_scan_free(second); /* and with it what it was */
+        while (state_scan_next(third, &record.key, &record.key_size, &record.value, &record.value_size) > 0)
+                n++;
+        g_assert_cmpuint(n, ==, 202);
+        state_scan_free(third);
+        assert_consistent(pinset);
+        g_assert_cmpint(state_pinset_close(pinset), ==, 0);
+        state_pinset_free(fixture_open(f, 1));
+}
+
+static void test_fresh_is_thrown_away(Fixture *f, gconstpointer data) {
+        StatePinset *pinset = fixture_open(f, 0), *fresh;
+
+        (void) data;
+        fresh = open_fresh(pinset);
+        g_assert_cmpint(fixture_put(fresh, 1, "fresh"), ==, 0);
+        g_assert_true(has_file(f, "pins-new.gdbm"));
+        state_pinset_free(fresh);
+        g_assert_false(has_file(f, "pins-new.gdbm"));
+        g_assert_false(has_file(f, "pins-new.dirty"));
+
+        /* Of a process that was killed something is left: it is empty again, or gone with the next start. */
+        fresh = open_fresh(pinset);
+        g_assert_cmpint(fixture_put(fresh, 1, "fresh"), ==, 0);
+        fresh->is_fresh = false;
+        state_pinset_free(fresh);
+        fresh = open_fresh(pinset);
+        fixture_assert_value(fresh, 1, NULL);
+        fresh->is_fresh = false;
+        state_pinset_free(fresh);
+        state_pinset_free(pinset);
+        g_assert_true(has_file(f, "pins-new.gdbm"));
+        state_pinset_free(fixture_open(f, 0));
+        g_assert_false(has_file(f, "pins-new.gdbm"));
+}
+
 /* ---- failures */
 
 static void test_killed(Fixture *f, gconstpointer data) {
@@ -399,6 +516,9 @@ int main(int argc, char **argv) {
         ADD("clear", test_clear);
         ADD("get-reads-the-pin", test_get_reads_the_pin);
         ADD("overlay-is-merged", test_overlay_is_merged);
+        ADD("replace", test_replace);
+        ADD("replace-under-scans", test_replace_under_scans);
+        ADD("fresh-is-thrown-away", test_fresh_is_thrown_away);
         ADD("killed-writer-starts-empty", test_killed);
         ADD("out-of-memory", test_out_of_memory);
         return g_test_run();

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <glib.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -437,6 +438,75 @@ static void test_out_of_memory(Fixture *f, gconstpointer data) {
         }
 }
 
+/* ---- another name */
+
+static Store *open_named(const Fixture *f, const char *name, int expect) {
+        Store *store = NULL;
+
+        g_assert_cmpint(store_open(&store, f->folder, name), ==, expect);
+        return store;
+}
+
+static void test_rename(Fixture *f, gconstpointer data) {
+        Store *former, *store;
+
+        (void) data;
+        former = open_named(f, "test", 0);
+        g_assert_cmpint(put(former, "key", "former"), ==, 0);
+        store = open_named(f, "new", 0);
+        g_assert_cmpint(put(store, "key", "new"), ==, 0);
+        g_assert_cmpint(store_rename(store, "test"), ==, 0);
+        g_assert_false(has_file(f, "new.gdbm"));
+        g_assert_false(has_file(f, "new.dirty"));
+        g_assert_true(has_file(f, "test.dirty"));
+        assert_value(former, "key", "former"); /* it reads what it has open */
+        store_free(former);
+        assert_value(store, "key", "new");
+        g_assert_cmpint(store_close(store), ==, 0);
+        g_assert_false(has_file(f, "test.dirty"));
+
+        store = open_named(f, "test", 1);
+        assert_value(store, "key", "new");
+        store_free(store);
+}
+
+/* Until it is closed it is not trusted, whatever the other one was. */
+static void test_rename_is_not_trusted(Fixture *f, gconstpointer data) {
+        Store *store;
+
+        (void) data;
+        g_assert_cmpint(store_close(open_named(f, "test", 0)), ==, 0);
+        store = open_named(f, "new", 0);
+        g_assert_cmpint(store_rename(store, "test"), ==, 0);
+        store_free(store);
+        store_free(open_named(f, "test", 0));
+}
+
+static void test_rename_fails(Fixture *f, gconstpointer data) {
+        g_autofree char *path = g_build_filename(f->folder, "test.gdbm", NULL);
+        Store *store;
+
+        (void) data;
+        store = open_named(f, "new", 0);
+        g_assert_cmpint(g_mkdir(path, 0700), ==, 0);
+        g_assert_cmpint(store_rename(store, "test"), ==, -EISDIR);
+        store_free(store);
+        g_assert_cmpint(rmdir(path), ==, 0);
+}
+
+static void test_discard(Fixture *f, gconstpointer data) {
+        Store *store;
+
+        (void) data;
+        store = open_named(f, "new", 0);
+        g_assert_cmpint(put(store, "key", "value"), ==, 0);
+        store_free(store);
+        store_discard(f->folder, "new");
+        g_assert_false(has_file(f, "new.gdbm"));
+        g_assert_false(has_file(f, "new.dirty"));
+        store_discard(f->folder, "new");
+}
+
 #define ADD(path, function)                                                                                 \
         g_test_add("/store/store/" path, Fixture, NULL, fixture_set_up, function, fixture_tear_down)
 
@@ -457,5 +527,9 @@ int main(int argc, char **argv) {
         ADD("full-disk-is-an-error", test_full_disk);
         ADD("damaged-file-never-crashes", test_damaged_file);
         ADD("out-of-memory", test_out_of_memory);
+        ADD("rename", test_rename);
+        ADD("rename-is-not-trusted", test_rename_is_not_trusted);
+        ADD("rename-fails", test_rename_fails);
+        ADD("discard", test_discard);
         return g_test_run();
 }

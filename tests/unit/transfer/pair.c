@@ -43,6 +43,21 @@ static void on_progressed(uint64_t applied, void *userdata) {
         peer->applied = applied;
 }
 
+static void on_applied(uint64_t index G_GNUC_UNUSED, const ConsensusOp *op, const Cid *cid, void *userdata) {
+        PairPeer *peer = userdata;
+        Pin pin = {};
+
+        g_assert_true(op->kind == CONSENSUS_PIN || op->kind == CONSENSUS_UNPIN);
+        peer->n_pins += op->kind == CONSENSUS_PIN;
+        peer->n_unpins += op->kind == CONSENSUS_UNPIN;
+        if (op->kind == CONSENSUS_PIN) {
+                g_assert_cmpint(pin_read(op->body, op->size, &pin), ==, 0);
+                g_assert_true(cid_equal(&pin.cid, cid));
+                pin_done(&pin);
+        } else
+                g_assert_cmpmem(op->body, op->size, cid->bytes, cid->size);
+}
+
 static void on_failed(int exit_status, void *userdata) {
         PairPeer *peer = userdata;
 
@@ -55,6 +70,7 @@ static void on_send(const ConsensusMessage *message G_GNUC_UNUSED, void *userdat
 
 static const ConsensusEvents events = {
         .ready = on_ready,
+        .applied = on_applied,
         .progressed = on_progressed,
         .send = on_send,
         .failed = on_failed,
@@ -170,6 +186,43 @@ static void pin_batch(PairPeer *peer, uint64_t first, unsigned n) {
 void pair_pin(PairPeer *peer, uint64_t first, unsigned n) {
         for (unsigned i = 0; i < n; i += BATCH)
                 pin_batch(peer, first + i, MIN(BATCH, n - i));
+}
+
+static void submit_one(PairPeer *peer, ConsensusOpKind kind, const void *body, size_t size) {
+        const ConsensusOp op = { kind, body, size };
+        unsigned target = peer->n_done + 1;
+
+        g_assert_cmpint(consensus_submit(peer->transfer.consensus, NULL, &op, 1, on_pinned, peer, NULL),
+                        ==,
+                        0);
+        nodes_until(peer->node->event, &peer->n_done, target);
+}
+
+static void read_pin(uint64_t n, Pin *ret) {
+        _cleanup_(str_done) Str bytes = {};
+
+        pin_bytes(n, &bytes);
+        *ret = (Pin){};
+        g_assert_cmpint(pin_read(bytes.data, bytes.len, ret), ==, 0);
+}
+
+void pair_unpin(PairPeer *peer, uint64_t n) {
+        Pin pin;
+
+        read_pin(n, &pin);
+        submit_one(peer, CONSENSUS_UNPIN, pin.cid.bytes, pin.cid.size);
+        pin_done(&pin);
+}
+
+void pair_rename(PairPeer *peer, uint64_t n) {
+        _cleanup_(str_done) Str bytes = {};
+        Pin pin;
+
+        read_pin(n, &pin);
+        g_assert_cmpint(str_copy(&pin.name, "another name"), ==, 0);
+        g_assert_cmpint(pin_write(&pin, &bytes), ==, 0);
+        submit_one(peer, CONSENSUS_PIN, bytes.data, bytes.len);
+        pin_done(&pin);
 }
 
 static void on_snapshot_taken(int r, void *userdata) {

@@ -21,6 +21,7 @@ typedef struct PairPeer {
         unsigned n_asked; /* requests for a snapshot that came here */
         uint64_t offset;  /* of the last one */
         unsigned n_done;
+        unsigned n_pins, n_unpins; /* operations that were told of */
 } PairPeer;
 
 typedef struct Pair {
@@ -36,6 +37,8 @@ void pair_close(Pair *pair);
 void pair_make_twin(PairPeer *peer, PairPeer *from);
 void pair_open_consensus(PairPeer *peer, const uint8_t *join);
 void pair_pin(PairPeer *peer, uint64_t first, unsigned n); /* and wait */
+void pair_unpin(PairPeer *peer, uint64_t n);               /* the same */
+void pair_rename(PairPeer *peer, uint64_t n);              /* the same: another value for its CID */
 /* Something is lost from its pinset behind its back. */
 void pair_lose_pin(PairPeer *peer, uint64_t n);
 uint64_t pair_snapshot(PairPeer *peer);             /* its index */

@@ -417,6 +417,111 @@ static void test_another_snapshot(void) {
         g_free(liar.bytes);
 }
 
+/* ---- what follows in the consensus */
+
+static void wait_until_told(Pair *pair, unsigned n_pins, unsigned n_unpins) {
+        PairPeer *follower = follower_of(pair);
+
+        PAIR_WAIT(pair, follower->n_pins + follower->n_unpins >= n_pins + n_unpins);
+        nodes_turns(pair->nodes.event, 100);
+        g_assert_cmpuint(follower->n_pins, ==, n_pins);
+        g_assert_cmpuint(follower->n_unpins, ==, n_unpins);
+        follower->n_pins = follower->n_unpins = 0;
+}
+
+/* Whoever tracks pins hears of those that came or went by the snapshot, and of no other. */
+static void test_told(void) {
+        Pair pair;
+
+        pair_open(&pair, 2, 300);
+        install(&pair, 0);
+        wait_until_installed(&pair);
+        wait_until_told(&pair, 300, 0);
+
+        pair_pin(leader_of(&pair), 1000, 20);
+        for (uint64_t n = 0; n < 5; n++)
+                pair_unpin(leader_of(&pair), 7 * n);
+        for (uint64_t n = 0; n < 3; n++)
+                pair_rename(leader_of(&pair), 100 + n);
+        (void) pair_snapshot(leader_of(&pair));
+        follower_of(&pair)->applied = 0;
+        install(&pair, 0);
+        wait_until_installed(&pair);
+        wait_until_told(&pair, 23, 5);
+        pair_close(&pair);
+}
+
+/* A scan of the pinset goes on with what it saw, and nobody waits for it. */
+static void test_under_a_scan(void) {
+        const void *key, *value;
+        size_t key_size, value_size;
+        StateScan *scan;
+        unsigned n = 0;
+        Pair pair;
+
+        pair_open(&pair, 2, 300);
+        install(&pair, 0);
+        wait_until_installed(&pair);
+        g_assert_cmpint(state_scan_new(&scan, consensus_pinset(follower_of(&pair)->transfer.consensus)),
+                        ==,
+                        0);
+        pair_pin(leader_of(&pair), 1000, 20);
+        (void) pair_snapshot(leader_of(&pair));
+        follower_of(&pair)->applied = 0;
+        install(&pair, 0);
+        wait_until_installed(&pair);
+        while (state_scan_next(scan, &key, &key_size, &value, &value_size) > 0)
+                n++;
+        g_assert_cmpuint(n, ==, 300);
+        state_scan_free(scan);
+        pair_close(&pair);
+}
+
+static void start_anew(Pair *pair) {
+        PairPeer *follower = follower_of(pair);
+
+        consensus_free(TAKE_PTR(follower->transfer.consensus));
+        g_assert_cmpint(file_remove_tree(AT_FDCWD, follower->folder), ==, 0);
+        g_assert_cmpint(file_make_dirs(follower->folder, 0700), ==, 0);
+        pair_open_consensus(follower, consensus_cluster_id(leader_of(pair)->transfer.consensus));
+}
+
+/* The peer ends in the middle of it, in order: it has what it had, or all of the snapshot; and when not all
+ * was told of, something is in the end, so that whoever listens knows. */
+static void close_after(Pair *pair, unsigned n_turns) {
+        PairPeer *follower = follower_of(pair);
+        uint64_t count;
+        unsigned told;
+
+        follower->n_pins = 0;
+        install(pair, 0);
+        while (follower->transfer.fetch)
+                g_assert_cmpint(sd_event_run(pair->nodes.event, 100000), >=, 0);
+        for (unsigned i = 0; i < n_turns; i++)
+                g_assert_cmpint(sd_event_run(pair->nodes.event, 10000), >=, 0);
+        count = state_pinset_count(consensus_pinset(follower->transfer.consensus));
+        told = follower->n_pins;
+        g_assert_true(count == 0 || count == 2000);
+        g_assert_cmpint(consensus_close(TAKE_PTR(follower->transfer.consensus)), ==, 0);
+        g_assert_cmpuint(follower->n_pins, ==, told + (count > 0 && told < count));
+
+        pair_open_consensus(follower, NULL);
+        g_assert_cmpuint(state_pinset_count(consensus_pinset(follower->transfer.consensus)), ==, count);
+        if (count > 0)
+                pair_same_pins(leader_of(pair), follower);
+}
+
+static void test_close_meanwhile(void) {
+        Pair pair;
+
+        pair_open(&pair, 2, 2000);
+        for (unsigned n = 0; n < 60; n += n < 12 ? 1 : 6) {
+                close_after(&pair, n);
+                start_anew(&pair);
+        }
+        pair_close(&pair);
+}
+
 /* ---- repairs */
 
 /* The follower has the same log, and yet not the same pins: it starts again with those of the leader. */
@@ -533,6 +638,9 @@ int main(int argc, char **argv) {
         g_test_add_func("/transfer/fetch/lies", test_lies);
         g_test_add_func("/transfer/fetch/too-short", test_too_short);
         g_test_add_func("/transfer/fetch/another-snapshot", test_another_snapshot);
+        g_test_add_func("/transfer/fetch/told", test_told);
+        g_test_add_func("/transfer/fetch/under-a-scan", test_under_a_scan);
+        g_test_add_func("/transfer/fetch/close-meanwhile", test_close_meanwhile);
         g_test_add_func("/transfer/fetch/repair", test_repair);
         g_test_add_func("/transfer/fetch/repair-refused", test_repair_refused);
         g_test_add_func("/transfer/fetch/repair-waits", test_repair_waits);
