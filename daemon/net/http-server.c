@@ -47,7 +47,8 @@ struct HttpServer {
         List ended; /* connections whose client has ended its sending, for one turn */
         List lingers;
         bool is_closing;
-        bool has_moved; /* libmicrohttpd has called since the last look */
+        bool has_stopped; /* accepting: options.fd is closed */
+        bool has_moved;   /* libmicrohttpd has called since the last look */
 };
 
 static uint64_t now(const HttpServer *server) {
@@ -561,11 +562,14 @@ void http_server_set_timeouts(HttpServer *server, const HttpServerOptions *optio
                 arm_sweep(server, now(server));
 }
 
+/* libmicrohttpd tells the number again when it is asked again, whatever has that number by then. */
 void http_server_stop_accepting(HttpServer *server) {
-        int fd = MHD_quiesce_daemon(server->daemon);
+        if (server->has_stopped)
+                return;
 
-        if (fd >= 0)
-                close(fd);
+        server->has_stopped = true;
+        (void) MHD_quiesce_daemon(server->daemon);
+        close(server->options.fd);
 }
 
 /* libmicrohttpd must not be stopped with suspended connections; the resumed ones it ends. */
@@ -604,4 +608,8 @@ HttpServer *http_server_free(HttpServer *server) {
 
 unsigned http_server_connections(const HttpServer *server) {
         return server->n_connections;
+}
+
+int http_server_fd(const HttpServer *server) {
+        return server->has_stopped ? -1 : server->options.fd;
 }

@@ -101,6 +101,8 @@ void http_server_stop_accepting(HttpServer *server); /* for an orderly end: requ
  * at. */
 void http_server_set_timeouts(HttpServer *server, const HttpServerOptions *options);
 unsigned http_server_connections(const HttpServer *server);
+int http_server_fd(
+                const HttpServer *server); /* the listening one, borrowed; -1 after it stopped accepting */
 
 const char *http_request_method(const HttpRequest *request);
 const char *http_request_target(const HttpRequest *request);                   /* as it came */

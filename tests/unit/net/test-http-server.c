@@ -445,22 +445,26 @@ static void test_many(void) {
 static void test_stop_accepting(void) {
         g_autofree char *answer = NULL;
         Serving serving;
-        int fd;
+        int fd, listening, other;
 
         serving_open(&serving, NULL);
+        listening = http_server_fd(serving.server);
         fd = wire_connect(serving.port);
         wire_send_text(serving.event, fd, GET("/keep"));
         serving_until(&serving, &serving.n_handled, 1);
 
         http_server_stop_accepting(serving.server);
+        other = dup2(fd, listening); /* somebody else's, from now on */
+        g_assert_cmpint(other, ==, listening);
         http_server_stop_accepting(serving.server);
-        close(wire_listen(&(unsigned){ 0 }));
+        g_assert_cmpint(http_server_fd(serving.server), ==, -1);
         wire_turns(serving.event, 20);
         g_assert_cmpint(http_request_reply(serving.kept, &(HttpReply){ .status = 204 }), ==, 0);
         answer = wire_read(serving.event, fd, "\r\n\r\n");
         g_assert_cmpint(g_str_has_prefix(answer, "HTTP/1.1 204"), ==, true);
         close(fd);
         serving_close(&serving);
+        g_assert_cmpint(close(other), ==, 0);
 }
 
 /* ---- sockets */
