@@ -53,15 +53,20 @@ static int reload_check_identity(const ServiceReload *reload, ConfigDiff *diff, 
         return r < 0 ? error_set_errno(reterr, r, "%s: %m", CONFIG_IDENTITY_FILE) : 0;
 }
 
+static int reload_rest(const ServiceReload *reload, Error *reterr) {
+        return reload->rest ? rest_api_reload(reload->rest, reterr) : 0;
+}
+
 static int reload_apply(const ServiceReload *reload, Config *newer, Error *reterr) {
         int r;
 
         config_exchange_live(reload->config, newer);
-        r = cluster_reload(reload->cluster, reterr);
-        if (r >= 0 && reload->rest)
-                r = rest_api_reload(reload->rest, reterr);
+        r = reload_rest(reload, reterr);
+        if (r >= 0)
+                r = cluster_reload(reload->cluster, reterr);
         if (r < 0) {
                 config_exchange_live(reload->config, newer);
+                (void) reload_rest(reload, NULL);
                 (void) cluster_reload(reload->cluster, NULL);
                 return r;
         }
@@ -114,11 +119,10 @@ int service_reload(const ServiceReload *reload, Error *reterr) {
         if (r < 0)
                 return r;
 
-        if (diff.live.n > 0) {
-                r = reload_apply(reload, newer, reterr);
-                if (r < 0)
-                        return r;
-        }
+        /* Of a certificate the file may have changed, and not its name. */
+        r = diff.live.n > 0 ? reload_apply(reload, newer, reterr) : reload_rest(reload, reterr);
+        if (r < 0)
+                return r;
         reload_tell(&diff);
         return 0;
 }

@@ -9,7 +9,7 @@
 #include "daemon/guard/token.h"
 
 typedef struct AuthEntry {
-        char *user;
+        const char *user;
         uint8_t digest[HASH_SHA256_SIZE]; /* of "user:password": equally long, whatever they are */
 } AuthEntry;
 
@@ -24,9 +24,8 @@ static int entry_fill(AuthEntry *entry, const char *user, const char *password) 
         int r;
 
         r = str_appendf(&text, "%s:%s", user, password);
-        if (r >= 0)
-                r = str_copy(&entry->user, user);
         if (r >= 0) {
+                *entry = (AuthEntry){ .user = user };
                 hash_sha256(text.data, text.len, entry->digest);
                 explicit_bzero(text.data, text.len);
         }
@@ -65,8 +64,6 @@ int guard_auth_new(GuardAuth **ret, const StrMap *credentials) {
 GuardAuth *guard_auth_free(GuardAuth *auth) {
         if (!auth)
                 return NULL;
-        for (size_t i = 0; auth->entries && i < auth->n_entries; i++)
-                free(auth->entries[i].user);
         free(auth->entries);
         free(auth);
         return NULL;

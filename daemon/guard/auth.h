@@ -24,13 +24,12 @@ typedef enum GuardVerdict {
         _GUARD_VERDICT_N,
 } GuardVerdict;
 
-/* CREDENTIALS (name to password) must outlive it. When they change, another one has to be made; until then
- * the old ones let in. Errors: -ENOMEM. */
+/* CREDENTIALS (name to password) must outlive it. Errors: -ENOMEM. */
 int guard_auth_new(GuardAuth **ret, const StrMap *credentials);
 GuardAuth *guard_auth_free(GuardAuth *auth);
 DEFINE_CLEANUP(GuardAuth *, guard_auth_free);
 
 /* HEADER: the value, NULL when it is not there. *RET_USER is set by GUARD_PASS alone, and borrowed from the
- * credentials, or from AUTH. */
+ * credentials. */
 GuardVerdict guard_auth_check(
                 const GuardAuth *auth, const char *header, uint64_t now_usec, const char **ret_user);

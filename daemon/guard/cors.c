@@ -6,7 +6,7 @@
 #include <strings.h>
 
 struct GuardCors {
-        const ConfigCors *config;
+        ConfigCors config;
         bool any_origin;
         char *exposed; /* the list; NULL: none */
         char max_age[24];
@@ -29,7 +29,7 @@ static void append_canonical(Str *to, const char *name) {
 }
 
 static int join_exposed(GuardCors *cors) {
-        const StrList *names = &cors->config->exposed_headers;
+        const StrList *names = &cors->config.exposed_headers;
         Str text = {};
 
         if (names->n == 0)
@@ -42,22 +42,36 @@ static int join_exposed(GuardCors *cors) {
         return cors->exposed ? 0 : -ENOMEM;
 }
 
+static int copy_config(ConfigCors *to, const ConfigCors *from) {
+        int r;
+
+        to->allow_credentials = from->allow_credentials;
+        to->max_age = from->max_age;
+        r = str_list_copy(&to->allowed_origins, &from->allowed_origins);
+        if (r >= 0)
+                r = str_list_copy(&to->allowed_methods, &from->allowed_methods);
+        if (r >= 0)
+                r = str_list_copy(&to->allowed_headers, &from->allowed_headers);
+        if (r >= 0)
+                r = str_list_copy(&to->exposed_headers, &from->exposed_headers);
+        return r;
+}
+
 int guard_cors_new(GuardCors **ret, const ConfigCors *config) {
         _cleanup_(guard_cors_freep) GuardCors *cors = calloc(1, sizeof(*cors));
         int r;
 
         if (!cors)
                 return -ENOMEM;
-        *cors = (GuardCors){
-                .config = config,
-                .any_origin = config->allowed_origins.n == 0 ||
-                              str_list_contains(&config->allowed_origins, "*"),
-        };
+        cors->any_origin = config->allowed_origins.n == 0 ||
+                           str_list_contains(&config->allowed_origins, "*");
         (void) snprintf(cors->max_age,
                         sizeof(cors->max_age),
                         "%jd",
                         (intmax_t) config->max_age / (intmax_t) USEC_PER_SEC);
-        r = join_exposed(cors);
+        r = copy_config(&cors->config, config);
+        if (r >= 0)
+                r = join_exposed(cors);
         if (r < 0)
                 return r;
 
@@ -68,6 +82,10 @@ int guard_cors_new(GuardCors **ret, const ConfigCors *config) {
 GuardCors *guard_cors_free(GuardCors *cors) {
         if (!cors)
                 return NULL;
+        str_list_done(&cors->config.allowed_origins);
+        str_list_done(&cors->config.allowed_methods);
+        str_list_done(&cors->config.allowed_headers);
+        str_list_done(&cors->config.exposed_headers);
         free(cors->exposed);
         free(cors);
         return NULL;
@@ -89,7 +107,7 @@ static bool fits(const char *pattern, const char *origin) {
 }
 
 static bool allows_origin(const GuardCors *cors, const char *origin) {
-        const StrList *origins = &cors->config->allowed_origins;
+        const StrList *origins = &cors->config.allowed_origins;
 
         if (cors->any_origin)
                 return true;
@@ -102,8 +120,8 @@ static bool allows_origin(const GuardCors *cors, const char *origin) {
 static bool allows_method(const GuardCors *cors, const char *method) {
         if (strcmp(method, "OPTIONS") == 0)
                 return true;
-        if (cors->config->allowed_methods.n > 0)
-                return str_list_contains(&cors->config->allowed_methods, method);
+        if (cors->config.allowed_methods.n > 0)
+                return str_list_contains(&cors->config.allowed_methods, method);
         for (size_t i = 0; i < ELEMENTSOF(default_methods); i++)
                 if (strcmp(default_methods[i], method) == 0)
                         return true;
@@ -139,7 +157,7 @@ static bool allows_headers(const GuardCors *cors, const char *list) {
 
                 while (end > begin && strchr(" \t", list[end - 1]))
                         end--;
-                if (begin < end && !allows_header(&cors->config->allowed_headers, list + begin, end - begin))
+                if (begin < end && !allows_header(&cors->config.allowed_headers, list + begin, end - begin))
                         return false;
                 list += n + (list[n] == ',');
         }
@@ -159,7 +177,7 @@ static size_t add(HttpHeader *headers, size_t n, const char *name, const char *v
 
 static size_t add_origin(const GuardCors *cors, const char *origin, HttpHeader *headers, size_t n) {
         n = add(headers, n, "Access-Control-Allow-Origin", cors->any_origin ? "*" : origin);
-        if (cors->config->allow_credentials)
+        if (cors->config.allow_credentials)
                 n = add(headers, n, "Access-Control-Allow-Credentials", "true");
         return n;
 }
@@ -170,7 +188,7 @@ static size_t preflight_headers(
         n = add(headers, n, "Access-Control-Allow-Methods", question->asked_method);
         if (!str_is_empty(question->asked_headers))
                 n = add(headers, n, "Access-Control-Allow-Headers", question->asked_headers);
-        if (cors->config->max_age > 0)
+        if (cors->config.max_age > 0)
                 n = add(headers, n, "Access-Control-Max-Age", cors->max_age);
         return n;
 }

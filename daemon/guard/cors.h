@@ -17,7 +17,7 @@
 
 typedef struct GuardCors GuardCors;
 
-/* CONFIG must outlive it. Errors: -ENOMEM. */
+/* CONFIG is copied. Errors: -ENOMEM. */
 int guard_cors_new(GuardCors **ret, const ConfigCors *config);
 GuardCors *guard_cors_free(GuardCors *cors);
 DEFINE_CLEANUP(GuardCors *, guard_cors_free);

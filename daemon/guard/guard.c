@@ -17,8 +17,10 @@
 #define GUARD_HEALTH_PATH "/health" /* open to whom watches over the service */
 
 struct Guard {
+        unsigned n_refs;
         GuardOptions options;
         GuardCertificate certificate;
+        StrMap credentials;
         GuardAuth *auth; /* NULL: whoever asks may */
         GuardCors *cors;
         GuardAccessLog *log; /* NULL: no file */
@@ -39,6 +41,10 @@ static size_t count_headers(struct json_object *object) {
         return n;
 }
 
+static void add_header(Guard *guard, const char *name, struct json_object *value) {
+        guard->headers[guard->n_headers++] = (HttpHeader){ name, json_object_get_string(value) };
+}
+
 /* The configuration has checked what they are made of. */
 static int read_headers(Guard *guard) {
         const char *text = guard->options.api->headers;
@@ -55,14 +61,10 @@ static int read_headers(Guard *guard) {
         if (!guard->headers)
                 return -ENOMEM;
 
-        json_object_object_foreach(guard->headers_text, name, values) for (size_t i = 0;
-                                                                           i <
-                                                                           json_object_array_length(values);
-                                                                           i++)
-                        guard->headers[guard->n_headers++] = (HttpHeader){
-                name,
-                json_object_get_string(json_object_array_get_idx(values, i)),
-        };
+        json_object_object_foreach(guard->headers_text, name, values) {
+                for (size_t i = 0; i < json_object_array_length(values); i++)
+                        add_header(guard, name, json_object_array_get_idx(values, i));
+        }
         return 0;
 }
 
@@ -81,18 +83,10 @@ static int open_log(Guard *guard, Error *reterr) {
         return guard_access_log_new(&guard->log, guard->options.event, path, setting, reterr);
 }
 
-int guard_reload(Guard *guard, Error *reterr) {
-        const StrMap *credentials = &guard->options.api->credentials;
-        GuardAuth *auth = NULL;
-        int r = 0;
+static int open_auth(Guard *guard) {
+        int r = str_map_copy(&guard->credentials, &guard->options.api->credentials);
 
-        if (credentials->is_set)
-                r = guard_auth_new(&auth, credentials);
-        if (r < 0)
-                return error_set_errno(reterr, r, "%s: %m", guard->options.section);
-        guard_auth_free(guard->auth);
-        guard->auth = auth;
-        return 0;
+        return r < 0 ? r : guard_auth_new(&guard->auth, &guard->credentials);
 }
 
 static int open_parts(Guard *guard, Error *reterr) {
@@ -102,8 +96,8 @@ static int open_parts(Guard *guard, Error *reterr) {
         r = guard_cors_new(&guard->cors, &api->cors);
         if (r >= 0)
                 r = read_headers(guard);
-        if (r >= 0)
-                r = guard_reload(guard, NULL);
+        if (r >= 0 && api->credentials.is_set)
+                r = open_auth(guard);
         if (r < 0)
                 return error_set_errno(reterr, r, "%s: %m", guard->options.section);
 
@@ -122,12 +116,12 @@ static int open_parts(Guard *guard, Error *reterr) {
 }
 
 int guard_new(Guard **ret, const GuardOptions *options, Error *reterr) {
-        _cleanup_(guard_freep) Guard *guard = calloc(1, sizeof(*guard));
+        _cleanup_(guard_unrefp) Guard *guard = calloc(1, sizeof(*guard));
         int r;
 
         if (!guard)
                 return error_set_errno(reterr, -ENOMEM, "%s: %m", options->section);
-        *guard = (Guard){ .options = *options };
+        *guard = (Guard){ .n_refs = 1, .options = *options };
         sd_event_ref(options->event);
 
         r = open_parts(guard, reterr);
@@ -138,11 +132,23 @@ int guard_new(Guard **ret, const GuardOptions *options, Error *reterr) {
         return 0;
 }
 
-Guard *guard_free(Guard *guard) {
-        if (!guard)
+static void forget_credentials(StrMap *credentials) {
+        for (size_t i = 0; i < credentials->n; i++)
+                explicit_bzero(credentials->items[i].value, strlen(credentials->items[i].value));
+        str_map_done(credentials);
+}
+
+Guard *guard_ref(Guard *guard) {
+        guard->n_refs++;
+        return guard;
+}
+
+Guard *guard_unref(Guard *guard) {
+        if (!guard || --guard->n_refs > 0)
                 return NULL;
         guard_certificate_done(&guard->certificate);
         guard_auth_free(guard->auth);
+        forget_credentials(&guard->credentials);
         guard_cors_free(guard->cors);
         guard_access_log_free(guard->log);
         json_object_put(guard->headers_text);
@@ -154,6 +160,11 @@ Guard *guard_free(Guard *guard) {
 
 bool guard_has_tls(const Guard *guard) {
         return guard->certificate.chain != NULL;
+}
+
+bool guard_has_same_certificate(const Guard *a, const Guard *b) {
+        return str_equal(a->certificate.chain, b->certificate.chain) &&
+               str_equal(a->certificate.key, b->certificate.key);
 }
 
 /* Names are looked up in vain here: what is not known to be this host is taken for the network. */
@@ -269,7 +280,7 @@ const HttpHeader *guard_headers(const Guard *guard, size_t *ret_n) {
 }
 
 int guard_make_token(const Guard *guard, const char *user, char **ret) {
-        return guard_token_make(&guard->options.api->credentials, user, ret);
+        return guard_token_make(&guard->credentials, user, ret);
 }
 
 /* The request's answer is over, and with it what was known of who asked. */

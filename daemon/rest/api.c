@@ -102,7 +102,7 @@ static void api_on_request(HttpRequest *http, void *userdata) {
                 (void) http_request_reply(http, &(HttpReply){ .status = 503 });
                 return;
         }
-        *request = (RestRequest){ .api = api, .http = http };
+        *request = (RestRequest){ .api = api, .http = http, .guard = guard_ref(api->guard) };
         list_append(&api->requests, &request->link);
         http_request_on_closed(http, api_on_closed, request);
         guard_visit(api->guard, http, &request->visit);
@@ -137,28 +137,51 @@ static void api_on_finished(HttpRequest *http, unsigned status, uint64_t n_bytes
 
 /* ---- life ---- */
 
-static int api_add_server(RestApi *api, int fd) {
-        HttpServerOptions options = {
-                .fd = fd,
+static void api_fill_options(RestApi *api, const Guard *guard, HttpServerOptions *options) {
+        *options = (HttpServerOptions){
+                .fd = -1,
                 .handle = api_on_request,
                 .finished = api_on_finished,
                 .userdata = api,
         };
+        guard_fill_options(guard, options);
+}
 
-        guard_fill_options(api->guard, &options);
-        return http_server_new(&api->servers[api->n_servers++], api->event, &options);
+static int api_add_server(RestApi *api, int fd) {
+        HttpServerOptions options;
+
+        api_fill_options(api, api->guard, &options);
+        options.fd = fd;
+        return rest_servers_add(&api->servers, &options);
+}
+
+/* Another certificate is for new connections: those that are there go on with the old one. */
+static int api_renew_servers(RestApi *api, const Guard *guard) {
+        HttpServerOptions options;
+
+        api_fill_options(api, guard, &options);
+        if (!guard_has_same_certificate(guard, api->guard))
+                return rest_servers_replace(&api->servers, &options);
+        rest_servers_set_timeouts(&api->servers, &options);
+        return 0;
 }
 
 int rest_api_reload(RestApi *api, Error *reterr) {
-        HttpServerOptions options = {};
+        _cleanup_(guard_unrefp) Guard *guard = NULL;
+        Guard *old = api->guard;
         int r;
 
-        r = guard_reload(api->guard, reterr);
+        r = guard_new(&guard, &api->options, reterr);
         if (r < 0)
                 return r;
-        guard_fill_options(api->guard, &options);
-        for (size_t i = 0; i < api->n_servers; i++)
-                http_server_set_timeouts(api->servers[i], &options);
+        r = api_renew_servers(api, guard);
+        if (r < 0)
+                return error_set_errno(reterr, r, "REST API: %m");
+
+        if (!guard_has_same_certificate(guard, old))
+                log_notice("%s: new connections have another certificate.", api->options.section);
+        api->guard = TAKE_PTR(guard);
+        guard = old;
         return 0;
 }
 
@@ -214,17 +237,20 @@ static int api_new(RestApi **ret, sd_event *event, Cluster *cluster, const Confi
 
         if (!api)
                 return error_set_errno(reterr, -ENOMEM, "REST API: %m");
-        *api = (RestApi){ .event = sd_event_ref(event), .cluster = cluster };
+        *api = (RestApi){
+                .event = sd_event_ref(event),
+                .cluster = cluster,
+                .options = {
+                        .event = event,
+                        .config = config,
+                        .api = &config->rest,
+                        .section = "api.restapi",
+                },
+        };
         list_init(&api->requests);
+        rest_servers_init(&api->servers, event);
 
-        r = guard_new(&api->guard,
-                      &(GuardOptions){
-                                      .event = event,
-                                      .config = config,
-                                      .api = &config->rest,
-                                      .section = "api.restapi",
-                      },
-                      reterr);
+        r = guard_new(&api->guard, &api->options, reterr);
         if (r < 0)
                 return r;
 
@@ -263,10 +289,9 @@ RestApi *rest_api_free(RestApi *api) {
                 return NULL;
 
         /* Each server closes its requests, which frees ours. */
-        for (size_t i = 0; i < api->n_servers; i++)
-                http_server_free(api->servers[i]);
+        rest_servers_done(&api->servers);
         assert(list_is_empty(&api->requests));
-        guard_free(api->guard);
+        guard_unref(api->guard);
         sd_event_unref(api->event);
         free(api);
         return NULL;
@@ -277,6 +302,5 @@ bool rest_api_is_idle(const RestApi *api) {
 }
 
 void rest_api_stop_accepting(RestApi *api) {
-        for (size_t i = 0; i < api->n_servers; i++)
-                http_server_stop_accepting(api->servers[i]);
+        rest_servers_stop_accepting(&api->servers);
 }

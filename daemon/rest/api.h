@@ -9,8 +9,7 @@
 
 #include "daemon/cluster/cluster.h"
 #include "daemon/config/config.h"
-
-#define REST_LISTENERS_MAX 16
+#include "daemon/rest/servers.h"
 
 typedef struct RestApi RestApi;
 
@@ -26,8 +25,8 @@ int rest_api_new(
                 Error *reterr);
 RestApi *rest_api_free(RestApi *api);
 DEFINE_CLEANUP(RestApi *, rest_api_free);
-/* The credentials and time-outs of the configuration have changed in place. On an error (-ENOMEM) the old
- * ones count. */
+/* What of the configuration is CONFIG_LIVE counts from now on, also a certificate that was renewed in its
+ * file. On failure nothing has changed; the words name the setting. */
 int rest_api_reload(RestApi *api, Error *reterr);
 void rest_api_stop_accepting(RestApi *api);
 bool rest_api_is_idle(const RestApi *api); /* every request was answered */

@@ -20,7 +20,7 @@ HttpHeader *rest_reply_headers(
         const HttpHeader *configured;
         size_t n_configured;
 
-        configured = guard_headers(request->api->guard, &n_configured);
+        configured = guard_headers(request->guard, &n_configured);
         if (!has_type)
                 n_configured = 0;
         headers = calloc(n + visit->n_headers + n_configured + 1, sizeof(*headers));

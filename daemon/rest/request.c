@@ -16,6 +16,7 @@ RestRequest *rest_request_free(RestRequest *request) {
         cluster_call_unref(request->call);
         rest_stream_free(request->stream);
         rest_import_free(request->import);
+        guard_unref(request->guard);
         rest_add_free(request->add);
         str_done(&request->body);
         free(request->path);

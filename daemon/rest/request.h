@@ -27,6 +27,7 @@ struct RestRequest {
         List link;
         RestApi *api;
         HttpRequest *http;
+        Guard *guard; /* of the time when it came */
         GuardVisit visit;
         const char *segments[REST_SEGMENTS_MAX]; /* what the {} of the route stand for */
         char *path;                              /* their memory */
@@ -42,9 +43,9 @@ struct RestRequest {
 struct RestApi {
         sd_event *event;
         Cluster *cluster;
+        GuardOptions options; /* the guard's */
         Guard *guard;
-        HttpServer *servers[REST_LISTENERS_MAX];
-        size_t n_servers;
+        RestServers servers;
         List requests;
 };
 

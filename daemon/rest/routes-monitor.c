@@ -122,7 +122,7 @@ void rest_post_token(RestRequest *request) {
                 rest_reply_failure(request, ERROR_UNAUTHORIZED, "unauthorized");
                 return;
         }
-        r = guard_make_token(request->api->guard, request->visit.user, &token);
+        r = guard_make_token(request->guard, request->visit.user, &token);
         if (r < 0) {
                 rest_reply_error(request, r, NULL);
                 return;

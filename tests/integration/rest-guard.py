@@ -14,6 +14,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from busctl import PrivateBus  # noqa: E402
 from cluster_test import PATIENCE, Reader, Skip, connect, eventually, exchange, free_ports, read_response, run  # noqa: E402
 from ipfs_content import numbered  # noqa: E402
 
@@ -366,6 +367,65 @@ def logs_requests(bench):
         assert 'secret1' not in '\n'.join(lines)
 
 
+# ---- a reload
+
+def authorization(user, password):
+        return {'Authorization': 'Basic ' + base64.b64encode(f'{user}:{password}'.encode()).decode()}
+
+
+def reload_takes_it_over(bench):
+        bus = PrivateBus(bench)
+        certificates = Certificates(bench)
+        peer = peer_with(bench, **certificates.make('one'), **USERS)
+        peer.start(env=bus.env)
+        eventually(bus.is_owned, 'the name is owned')
+        context = ssl.create_default_context(cafile=certificates.path('ca.pem'))
+
+        def shown():
+                """The name in the certificate that a new connection gets."""
+                with tls(peer, context) as connection:
+                        return dict(pair for rdn in connection.getpeercert()['subject'] for pair in rdn)['commonName']
+
+        with tls(peer, context) as old, tls(peer, context) as waiting:
+                assert ask(old, 'GET', '/version', ALICE).status == 200
+                waiting.sendall(b'POST /allocations HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n' + b'%s: %s\r\n\r\n' % tuple(
+                        x.encode() for x in next(iter(ALICE.items()))))
+                assert shown() == 'one'
+                two = certificates.make('two')
+                for of in ('pem', 'key'):
+                        shutil.copyfile(certificates.path(f'two.{of}'), certificates.path(f'one.{of}'))
+                assert bus.call('Reload') == []  # the same names, other files
+                assert shown() == 'two'
+                peer.edit(lambda c: c['api']['restapi'].update(basic_auth_credentials={'carol': 'new'}, headers={'X-New': ['yes']},
+                                                               http_log_file=os.path.join(bench.folder, 'requests'), **two))
+                assert bus.call('Reload') == []
+                waiting.sendall(b'\n')
+                response = read_response(Reader(waiting, PATIENCE), 'POST')  # who was let in is answered
+                assert response.status == 200 and response.header('X-New') is None, response
+                assert ask(old, 'GET', '/version', ALICE).status == 401  # but not the next time
+                response = ask(old, 'GET', '/version', authorization('carol', 'new'))
+                assert response.status == 200 and response.header('X-New') == 'yes', response
+        assert shown() == 'two'
+
+        # What is wrong changes nothing.
+        with open(certificates.path('two.key'), 'w', encoding='utf-8') as f:
+                f.write('junk')
+        peer.edit(lambda c: c['api']['restapi'].update(basic_auth_credentials={'dave': 'x'}))
+        assert bus.call('Reload').startswith('api.restapi.ssl_key_file: '), bus.call('Reload')
+        with tls(peer, context) as connection:
+                assert ask(connection, 'GET', '/version', authorization('carol', 'new')).status == 200
+                assert ask(connection, 'GET', '/version', authorization('dave', 'x')).status == 401
+        assert shown() == 'two'
+        # Without TLS, for those that come from now on.
+        peer.edit(lambda c: c['api']['restapi'].update(ssl_cert_file='', ssl_key_file='', basic_auth_credentials=None))
+        assert bus.call('Reload') == []
+        assert peer.get('/version').status == 200
+        with open(os.path.join(bench.folder, 'requests'), encoding='utf-8') as f:
+                assert '- carol [' in f.read()
+        peer.stop()
+        bus.stop()
+
+
 # ---- what stops the start
 
 def wrong_settings_stop_the_start(bench):
@@ -399,4 +459,4 @@ def wrong_settings_stop_the_start(bench):
 
 run(speaks_tls, takes_uploads_over_tls, answers_many_at_once_over_tls, takes_no_plain_http_beside_tls, ctl_speaks_tls, lets_in_who_may,
     reads_no_body_of_a_stranger, takes_users_from_a_credential, refuses_floods_of_headers, ends_what_takes_too_long,
-    listens_at_several_addresses, warns_of_an_open_door, logs_requests, wrong_settings_stop_the_start)
+    listens_at_several_addresses, warns_of_an_open_door, logs_requests, reload_takes_it_over, wrong_settings_stop_the_start)

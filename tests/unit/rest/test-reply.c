@@ -25,7 +25,9 @@ static void on_request(HttpRequest *http, void *userdata) {
         Replying *replying = userdata;
         RestRequest *request = calloc(1, sizeof(RestRequest));
 
-        *request = (RestRequest){ .api = &replying->api, .http = http };
+        *request = (RestRequest){ .api = &replying->api,
+                                  .http = http,
+                                  .guard = guard_ref(replying->api.guard) };
         guard_visit(replying->api.guard, http, &request->visit);
         list_append(&replying->api.requests, &request->link);
         replying->n++;
@@ -67,7 +69,7 @@ static void open_server(Replying *replying, void (*answer)(RestRequest *request)
 
 static void close_server(Replying *replying) {
         http_server_free(replying->server);
-        guard_free(replying->api.guard);
+        guard_unref(replying->api.guard);
         sd_event_unref(replying->event);
         (void) unlink(client.path);
         (void) rmdir(replying->folder);
