@@ -46,7 +46,7 @@ static const char *authorization_of(const Proxy *proxy, const char *scheme) {
         const ConfigIpfs *ipfs = &proxy->config->ipfs;
         size_t n = strlen(scheme);
 
-        if (!ipfs->authorization ||
+        if (str_is_empty(ipfs->authorization) ||
             !str_equal(ipfs->node_multiaddress, proxy->config->proxy.node_multiaddress))
                 return NULL;
         return strncmp(ipfs->authorization, scheme, n) == 0 ? ipfs->authorization + n : NULL;
@@ -54,7 +54,8 @@ static const char *authorization_of(const Proxy *proxy, const char *scheme) {
 
 static int ask_start(ProxyAsk *ask, Proxy *proxy, const ProxyQuestion *question) {
         const char *const *headers = question->headers;
-        const char *token = authorization_of(proxy, "bearer:"), *all[ASK_HEADERS_MAX + 2] = {};
+        const char *token = question->as_client ? NULL : authorization_of(proxy, "bearer:"),
+                   *all[ASK_HEADERS_MAX + 2] = {};
         _cleanup_(str_done) Str url = {}, bearer = {};
         size_t n = 0;
 
@@ -77,7 +78,8 @@ static int ask_start(ProxyAsk *ask, Proxy *proxy, const ProxyQuestion *question)
                                         .url = url.data,
                                         .unix_path = proxy_node_unix(proxy->node),
                                         .headers = all,
-                                        .userpwd = authorization_of(proxy, "basic:"),
+                                        .userpwd = question->as_client ? NULL
+                                                                       : authorization_of(proxy, "basic:"),
                                         .connect_timeout_usec = ASK_CONNECT,
                                         .timeout_usec = question->timeout_usec ? question->timeout_usec
                                                                                : ASK_TIMEOUT,
@@ -115,6 +117,10 @@ ProxyAsk *proxy_ask_unref(ProxyAsk *ask) {
         str_done(&ask->body);
         free(ask);
         return NULL;
+}
+
+bool proxy_ask_has_credentials(const Proxy *proxy) {
+        return authorization_of(proxy, "");
 }
 
 unsigned proxy_ask_status(const ProxyAsk *ask) {

@@ -17,6 +17,7 @@ typedef struct ProxyQuestion {
         const char *target;         /* "/api/v0/version" */
         const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
         uint64_t timeout_usec;      /* 0: a minute */
+        bool as_client;             /* without the credentials that the daemon has for Kubo */
 } ProxyQuestion;
 
 /* Errors: -EBUSY, -ENOMEM. */
@@ -26,6 +27,8 @@ int proxy_ask(Proxy *proxy,
               ProxyAskDone done,
               void *userdata);
 ProxyAsk *proxy_ask_unref(ProxyAsk *ask);
+/* The daemon has credentials for the Kubo of the proxy. */
+bool proxy_ask_has_credentials(const Proxy *proxy);
 unsigned proxy_ask_status(const ProxyAsk *ask);
 const char *proxy_ask_header(const ProxyAsk *ask, const char *name);
 /* What Kubo said in its error's Message, owned; or its text, or its status. NULL: no memory. */

@@ -20,6 +20,8 @@ static int call_take_browser(ProxyCall *call, const Http1Head *head) {
                 r = http1_copy(head, "Referer", &call->referer);
         if (r >= 0)
                 r = http1_copy(head, "User-Agent", &call->agent);
+        if (r >= 0)
+                r = http1_copy(head, "Authorization", &call->authorization);
         return r;
 }
 
@@ -113,6 +115,7 @@ ProxyCall *proxy_call_free(ProxyCall *call) {
         free(call->origin);
         free(call->referer);
         free(call->agent);
+        free(call->authorization);
         str_done(&call->headers);
         str_done(&call->body);
         str_done(&call->words);

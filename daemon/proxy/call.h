@@ -20,6 +20,7 @@ struct ProxyCall {
         size_t n_resolve; /* of them, to be looked up by Kubo; then … */
         void (*resolved)(ProxyCall *call);
         char *origin, *referer, *agent; /* of a browser; NULL: none */
+        char *authorization;            /* what the client shows to Kubo; NULL: nothing */
         List origins;                   /* ProxyOrigins.waiting */
         Str headers;                    /* of Kubo's, for the answer */
         ProxyAsk *ask;

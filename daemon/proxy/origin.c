@@ -14,6 +14,9 @@
  * headers and those of extract_headers_extra from a POST request to extract_headers_path. Both are asked for
  * when they are needed and older than extract_headers_ttl.
  *
+ * Where Kubo asks for credentials each client has to show his own, by an OPTIONS request for the very call:
+ * those that the daemon has are not for everybody who reaches the proxy.
+ *
  * Whether a browser may ask is Kubo's decision, made anew for each request by such a POST with what the
  * browser sent. Where Kubo cannot be asked it may not.
  */
@@ -21,6 +24,7 @@ struct ProxyOrigins {
         Proxy *proxy;
         Str vary, extra; /* header lines */
         uint64_t until;
+        bool is_guarded; /* Kubo asks for credentials */
         ProxyAsk *options, *post;
         List waiting; /* ProxyCall.origins */
 };
@@ -74,20 +78,75 @@ static void add_header(Str *line, const char **headers, size_t *n, const char *n
 }
 
 static int ask_for_browser(ProxyCall *call) {
-        _cleanup_(str_done) Str origin = {}, referer = {}, agent = {};
-        const char *headers[4] = {};
+        _cleanup_(str_done) Str origin = {}, referer = {}, agent = {}, authorization = {};
+        const char *headers[5] = {};
         size_t n = 0;
 
         add_header(&origin, headers, &n, "Origin", call->origin);
         add_header(&referer, headers, &n, "Referer", call->referer);
         add_header(&agent, headers, &n, "User-Agent", call->agent);
+        add_header(&authorization, headers, &n, "Authorization", call->authorization);
         if (str_error(&origin) < 0 || str_error(&referer) < 0 || str_error(&agent) < 0)
                 return -ENOMEM;
         return proxy_ask(
                         call->proxy,
                         &call->ask,
-                        &(ProxyQuestion){ .target = ORIGIN_PATH, .headers = headers },
+                        &(ProxyQuestion){ .target = ORIGIN_PATH,
+                                          .headers = headers,
+                                          .as_client = call->authorization },
                         on_browser,
+                        call);
+}
+
+/* ---- credentials ---- */
+
+static void begin(ProxyCall *call) {
+        int r;
+
+        if (!is_browser(call)) {
+                call->rule->begin(call);
+                return;
+        }
+        r = ask_for_browser(call);
+        if (r < 0)
+                proxy_call_fail_error(call, r, NULL);
+}
+
+static void on_credentials(ProxyAsk *ask, int r, const Error *error, const char *body, void *userdata) {
+        ProxyCall *call = userdata;
+        unsigned status = r < 0 ? 0 : proxy_ask_status(ask);
+
+        if (r < 0)
+                proxy_call_fail(call, 502, "%s", error_message(error));
+        else if (status == 401 || status == 403) {
+                call->is_over = true;
+                proxy_answer_text(call->client, status, NULL, body);
+        } else {
+                call->ask = proxy_ask_unref(call->ask);
+                begin(call);
+        }
+        proxy_client_go_on(call->client);
+}
+
+static int ask_for_credentials(ProxyCall *call) {
+        _cleanup_(str_done) Str target = {}, authorization = {};
+        const char *headers[2] = {};
+        size_t n = 0;
+
+        (void) str_appendf(&target, "/api/v0/%s", call->rule->command);
+        add_header(&authorization, headers, &n, "Authorization", call->authorization);
+        if (str_error(&target) < 0 || str_error(&authorization) < 0)
+                return -ENOMEM;
+        return proxy_ask(
+                        call->proxy,
+                        &call->ask,
+                        &(ProxyQuestion){
+                                        .method = "OPTIONS",
+                                        .target = target.data,
+                                        .headers = headers,
+                                        .as_client = true,
+                        },
+                        on_credentials,
                         call);
 }
 
@@ -102,13 +161,11 @@ static void go_on(ProxyOrigins *origins, ProxyCall *call) {
         if (origins->extra.len > 0)
                 (void) str_append(&call->headers, origins->extra.data);
         (void) str_appendf(&call->headers, "Server: ipfs-cluster/ipfsproxy/%s\r\n", VERSION_API);
-        if (!is_browser(call)) {
-                call->rule->begin(call);
-                return;
-        }
-        r = ask_for_browser(call);
+        r = origins->is_guarded ? ask_for_credentials(call) : 0;
         if (r < 0)
                 proxy_call_fail_error(call, r, NULL);
+        else if (!origins->is_guarded)
+                begin(call);
 }
 
 static void origins_settle(ProxyOrigins *origins) {
@@ -162,6 +219,8 @@ static void on_post(
         const StrList *extra = &origins->proxy->config->proxy.extract_headers_extra;
 
         if (is_answered(origins, r)) {
+                origins->is_guarded = proxy_ask_has_credentials(origins->proxy) ||
+                                      proxy_ask_status(ask) == 401 || proxy_ask_status(ask) == 403;
                 str_reset(&origins->extra);
                 copy_header(&origins->extra, ask, "Access-Control-Expose-Headers");
                 for (size_t i = 0; i < extra->n; i++)
@@ -210,6 +269,7 @@ int proxy_origins_new(ProxyOrigins **ret, Proxy *proxy) {
         if (!origins)
                 return -ENOMEM;
         origins->proxy = proxy;
+        origins->is_guarded = proxy_ask_has_credentials(proxy);
         list_init(&origins->waiting);
         *ret = origins;
         return 0;

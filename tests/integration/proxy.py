@@ -455,6 +455,27 @@ def browsers_are_asked_from_where(bench):
         assert peer.proxied('pin/ls').status == 200
 
 
+def credentials_of_kubo_are_asked_for(bench):
+        """Where Kubo asks for a token, so do the calls that the cluster answers: the daemon's own is not for everybody."""
+        kubo = bench.stand_in('--authorization', 'bearer:secret')
+
+        def with_token(config):
+                config['ipfs_connector']['ipfshttp']['authorization'] = 'bearer:secret'
+
+        peer = bench.peer(kubo, proxy={}, edit=with_token).start()
+        for headers in {}, {'Authorization': 'Bearer wrong'}:
+                for path in 'version', f'pin/add?arg={CID}', f'pin/rm?arg={CID}', 'pin/ls', 'repo/gc', 'repo/stat', f'pin/update?arg={CID}&arg={OTHER}':
+                        got = peer.proxied(path, headers=headers)
+                        assert got.status == 403 and b'Access Denied' in got.body, (path, headers, got)
+        assert peer.get('/allocations').status == 204
+        token = {'Authorization': 'Bearer secret'}
+        assert peer.proxied(f'pin/add?arg={CID}', headers=token).json() == {'Pins': [CID]}
+        assert peer.proxied('repo/stat', headers=token).status == 200
+        assert peer.proxied('pin/ls', headers={**token, 'Origin': 'http://evil.example'}).status == 403
+        kubo.stop()
+        assert peer.proxied('pin/ls', headers=token).status == 502
+
+
 # ---- what the cluster answers
 
 def pins(bench):
@@ -641,5 +662,5 @@ def no_section_no_proxy(bench):
 run(bytes_are_handed_on_as_they_are, bodies_of_each_kind, an_answer_until_close, an_old_client, both_at_the_same_time, go_on_and_hints, an_early_answer,
     one_request_after_the_other, a_whole_url, kubo_down, kubo_breaks_off, a_body_that_breaks_is_not_whole, a_client_that_goes,
     a_client_that_only_listens, an_idle_connection_that_kubo_closed, other_roads_to_kubo, smuggling_is_refused, bad_chunks_are_refused,
-    paths_that_pretend, browsers_are_asked_from_where, pins, many_pins, uploads, uploads_that_fail_pin_nothing, the_repository,
+    paths_that_pretend, browsers_are_asked_from_where, credentials_of_kubo_are_asked_for, pins, many_pins, uploads, uploads_that_fail_pin_nothing, the_repository,
     a_kubo_that_says_nothing, slow_heads_and_idle_clients_are_cut, limits_on_time, a_stop_lets_requests_end, the_socket_of_systemd, no_section_no_proxy)
