@@ -14,7 +14,8 @@
  *   manager.c         the leader's side of changes of the members, and the way there
  *   change.c          adding and removing, as this peer is asked to
  *   taking.c          taking in who knows the cluster secret
- *   membership.c      of this peer itself: invited, removed, told to join others
+ *   invitation.c      this peer goes to join others
+ *   membership.c      this peer was removed
  *
  * What these say to each other, and the way in before there is a consensus: daemon/join.
  *
@@ -31,6 +32,7 @@
 typedef struct PeersDigests PeersDigests;
 typedef struct PeersManager PeersManager;
 typedef struct PeersManaged PeersManaged;
+typedef struct PeersInvitation PeersInvitation;
 typedef struct PeersMembership PeersMembership;
 typedef struct PeersTaking PeersTaking;
 
@@ -75,6 +77,7 @@ struct Peers {
         PeersManager *manager;
         List changes, takings;
         size_t n_takings;
+        PeersInvitation *invitation;
         PeersMembership *membership;
 };
 
@@ -159,18 +162,27 @@ void peers_changes_stop(Peers *peers);
 void peers_join_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
 void peers_takings_stop(Peers *peers);
 
+/* invitation.c */
+int peers_invitation_new(Peers *peers, Error *reterr);
+void peers_invitation_stop(Peers *peers);
+void peers_invitation_free(Peers *peers);
+void peers_invite_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
+void peers_invitation_on_watch(Peers *peers);
+/* It is alone, without pins, and has the addresses of others. */
+bool peers_would_join(const Peers *peers);
+
 /* membership.c */
 int peers_membership_new(Peers *peers, Error *reterr);
 void peers_membership_stop(Peers *peers);
 void peers_membership_free(Peers *peers);
-void peers_invite_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
 void peers_removed_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
 void peers_membership_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
 void peers_membership_on_watch(Peers *peers);
 void peers_membership_on_progress(Peers *peers); /* as above */
-/* It is alone, without pins, and has the addresses of others. */
-bool peers_would_join(const Peers *peers);
 /* Has the owner end the process, once; nothing is submitted any more. */
 void peers_leave(Peers *peers, int exit_status, const char *words);
 /* Errors: ERROR_CANCELED (it is ending), ERROR_BUSY (there is no consensus yet). */
 int peers_check_running(const Peers *peers, Error *reterr);
+bool peers_is_alone(const Peers *peers); /* of a cluster of its own */
+bool peers_is_cluster(const Peers *peers, const uint8_t *cluster_id);
+void peers_reply(RpcRequest *request, const JsonShape *shape, const void *body);

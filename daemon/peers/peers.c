@@ -220,6 +220,7 @@ static int on_watch(sd_event_source *source, uint64_t usec _unused_, void *userd
                 watch_links(peers);
                 peers_manager_go_on(peers);
                 peers_membership_on_watch(peers);
+                peers_invitation_on_watch(peers);
         }
         (void) sd_event_source_set_time_relative(source, peers->options.watch_usec);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -305,6 +306,8 @@ int peers_new(Peers **ret, sd_event *event, const PeersOptions *options, Error *
                 r = peers_book_open(peers, reterr);
         if (r >= 0)
                 r = peers_membership_new(peers, reterr);
+        if (r >= 0)
+                r = peers_invitation_new(peers, reterr);
         if (r < 0)
                 return r;
         r = peers_manager_new(peers);
@@ -331,6 +334,7 @@ void peers_detach(Peers *peers) {
                 return;
         peers->is_stopping = true;
         peers_membership_stop(peers);
+        peers_invitation_stop(peers);
         peers_takings_stop(peers);
         peers_changes_stop(peers);
         peers_submits_stop(peers);
@@ -351,6 +355,7 @@ Peers *peers_free(Peers *peers) {
         peers_manager_free(peers);
         peers_digests_free(peers);
         peers_membership_free(peers);
+        peers_invitation_free(peers);
         if (peers->book)
                 peers_book_close(peers);
         rpc_free(peers->rpc);

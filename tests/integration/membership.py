@@ -163,7 +163,7 @@ def keeps_its_pins(bench):
         node1.start()
         node1.ok('POST', f'/pins/{CAT}')
         error = add(node0, node1, status=500)
-        assert '1 pins of its own' in error['message'], error
+        assert 'has pins of its own (1)' in error['message'], error
         joined(node1)
         assert CAT in allocations(node1) and old_states(node1) == []
 

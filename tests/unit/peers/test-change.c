@@ -161,7 +161,7 @@ static void test_add_refused(void) {
 
         members_apart(&members, 3);
         member_pin_wait(b, 1);
-        check_refused(a, b, ERROR_REFUSED, "has 1 pins of its own");
+        check_refused(a, b, ERROR_REFUSED, "has pins of its own (1)");
 
         add(b, c, true);
         MEMBERS_UNTIL(members.event, votes(b, c));
