@@ -2,9 +2,13 @@
 """The installed units on the system bus, and on that of a user, under a systemd that was booted for them (boot.py)."""
 import contextlib
 import os
+import pty
 import pwd
 import re
+import select
+import shutil
 import subprocess
+import time
 
 from machine import (API, ETC, HELLO, KUBO, SOCKET, UNIT, cleanup, edit, explained, fresh, get, journal, messages, ok, show, systemctl, told)
 from busctl import NAME, OTHER, PATH, Bus, compare_all
@@ -148,6 +152,59 @@ def command_line_takes_the_bus(bench):
         assert as_user('erin', 'ipfs-cluster-ctl', 'pin', 'ls') == ''
         as_user('frank', 'ipfs-cluster-ctl', 'pin', 'add', '--wait', HELLO)
         assert HELLO in as_user('erin', 'ipfs-cluster-ctl', 'pin', 'ls')
+        told('ipfs-cluster-ctl', 'pin', 'rm', '--ns', HELLO)
+        cleanup()
+
+
+class Terminal:
+        """A program on a terminal of its own."""
+
+        def __init__(self, *command):
+                self.seen = ''
+                self.pid, self.fd = pty.fork()
+                if self.pid == 0:
+                        os.execvp(command[0], command)
+
+        def read(self, patience):
+                """Some of what it shows, in this time; not at its end."""
+                if not select.select([self.fd], [], [], patience)[0]:
+                        return True
+                with contextlib.suppress(OSError):  # which is the end of a terminal
+                        data = os.read(self.fd, 4096)
+                        self.seen += data.decode(errors='replace')
+                        return bool(data)
+                return False
+
+        def until(self, wanted, typed=''):
+                """Until it shows what is wanted; TYPED is given again and again, as a terminal may be about to forget it."""
+                for _ in range(int(PATIENCE)):
+                        os.write(self.fd, typed.encode())
+                        end = time.monotonic() + 1
+                        while wanted not in self.seen and time.monotonic() < end:
+                                assert self.read(0.1), self.seen
+                        if wanted in self.seen:
+                                return
+                raise AssertionError(f'{wanted} is not shown: {self.seen}')
+
+        def wait(self):
+                while self.read(PATIENCE):
+                        pass
+                return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def password_is_asked_for_on_the_terminal(bench):
+        """In a session, since polkit lets no agent speak for another process."""
+        start(bench)
+        if not shutil.which('pkttyagent'):
+                raise Skip('no pkttyagent here')
+        told('useradd', 'grace')
+        subprocess.run(['chpasswd'], input='root:a secret\n', text=True, check=True)
+        terminal = Terminal('systemd-run', '--quiet', '--pty', '--wait', '--collect', '--uid=grace', '--property=PAMName=login',
+                            'ipfs-cluster-ctl', 'pin', 'add', '--ns', HELLO)
+        terminal.until('Password: ')
+        terminal.until('AUTHENTICATION COMPLETE', typed='a secret\n')
+        assert terminal.wait() == 0, terminal.seen
+        assert f'{HELLO} | ' in terminal.seen, terminal.seen
         told('ipfs-cluster-ctl', 'pin', 'rm', '--ns', HELLO)
         cleanup()
 
@@ -331,7 +388,7 @@ def port_for_peers_may_be_a_socket(bench):
         assert any(':9096' in line and 'systemd' in line and 'ipfs-cluster' in line for line in listening.splitlines()), listening
 
 
-run(answers_are_those_of_http, every_member_is_there, call_starts_the_peer, polkit_decides, command_line_takes_the_bus,
+run(answers_are_those_of_http, every_member_is_there, call_starts_the_peer, polkit_decides, command_line_takes_the_bus, password_is_asked_for_on_the_terminal,
     flood_of_one_sender_is_bounded, log_level_is_set_by_systemctl, peer_does_without_a_bus, reload_applies, reload_of_a_wrong_file,
     reload_of_an_instance, kubo_that_restarts_costs_no_attempt, shutdown_waits_for_the_peer, user_unit_is_on_the_session_bus,
     port_for_peers_may_be_a_socket)
