@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #include "dbus/names.h"
+#include "tests/integration/daemon.h"
 
 #define HELLO "QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX"
-#define PATIENCE_MSEC 60000
 #define TESTER_UID 1000u
 
 /* ---- polkit's interface, and one that answers something else */
@@ -92,149 +92,26 @@ static gboolean can_become_another(void) {
         return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
-/* ---- the daemon with its Kubo */
+/* ---- the daemon, as another user, and polkit */
 
-typedef struct Fixture {
-        GtDBusQueue *queue; /* NULL: polkit has gone */
-        GDBusConnection *client;
-        GSubprocess *kubo, *daemon;
-        char *folder;
-} Fixture;
-
-static const char *program(void) {
-        return g_getenv("IPFS_CLUSTER_TEST_SERVICE");
-}
-
-static char *start_kubo(Fixture *f) {
-        g_autofree char *script = g_test_build_filename(G_TEST_DIST, "lib", "stand-in-kubo", NULL);
-        g_autoptr(GDataInputStream) out = NULL;
-        g_autofree char *port = NULL;
-        GError *error = NULL;
-
-        f->kubo = g_subprocess_new(
-                        G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE,
-                        &error,
-                        "python3",
-                        script,
-                        "--tied",
-                        NULL);
-        g_assert_no_error(error);
-        out = g_data_input_stream_new(g_subprocess_get_stdout_pipe(f->kubo));
-        port = g_data_input_stream_read_line(out, NULL, NULL, &error);
-        g_assert_no_error(error);
-        return g_strdup_printf("/ip4/127.0.0.1/tcp/%s", port);
-}
-
-static void start_daemon(Fixture *f) {
-        g_autoptr(GSubprocessLauncher) launcher = NULL;
-        g_autoptr(GSubprocess) init = NULL;
-        g_autofree char *kubo = start_kubo(f), *rest = NULL;
-        GError *error = NULL;
-
-        f->folder = g_dir_make_tmp("cluster-dbus-XXXXXX", &error);
-        g_assert_no_error(error);
-        rest = g_strdup_printf("/unix%s/rest", f->folder);
-        launcher = g_subprocess_launcher_new(
-                        G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE);
-        g_subprocess_launcher_setenv(launcher, "IPFS_CLUSTER_PATH", f->folder, TRUE);
-        init = g_subprocess_launcher_spawn(launcher, &error, program(), "init", NULL);
-        g_assert_no_error(error);
-        g_assert_true(g_subprocess_wait_check(init, NULL, &error));
-
-        g_subprocess_launcher_setenv(launcher, "CLUSTER_IPFSHTTP_NODEMULTIADDRESS", kubo, TRUE);
-        g_subprocess_launcher_setenv(launcher, "CLUSTER_RESTAPI_HTTPLISTENMULTIADDRESS", rest, TRUE);
-        g_subprocess_launcher_setenv(
-                        launcher, "DBUS_SYSTEM_BUS_ADDRESS", g_getenv("DBUS_SESSION_BUS_ADDRESS"), TRUE);
-        g_subprocess_launcher_set_child_setup(launcher, become_another, NULL, NULL);
-        f->daemon = g_subprocess_launcher_spawn(launcher, &error, program(), "daemon", NULL);
-        g_assert_no_error(error);
-}
-
-static void on_name(
-                GDBusConnection *connection G_GNUC_UNUSED,
-                const char *name G_GNUC_UNUSED,
-                const char *owner G_GNUC_UNUSED,
-                gpointer loop) {
-        g_main_loop_quit(loop);
-}
-
-static gboolean on_late(gpointer data G_GNUC_UNUSED) {
-        g_error("the service does not come onto the bus");
-        return G_SOURCE_REMOVE;
-}
-
-static void wait_for_name(Fixture *f) {
-        GMainContext *context = g_main_context_get_thread_default();
-        g_autoptr(GMainLoop) loop = g_main_loop_new(context, FALSE);
-        g_autoptr(GSource) late = g_timeout_source_new(PATIENCE_MSEC);
-        guint watch;
-
-        g_source_set_callback(late, on_late, NULL, NULL);
-        (void) g_source_attach(late, context);
-        watch = g_bus_watch_name_on_connection(
-                        f->client, BUS_NAME, G_BUS_NAME_WATCHER_FLAGS_NONE, on_name, NULL, loop, NULL);
-        g_main_loop_run(loop);
-        g_bus_unwatch_name(watch);
-        g_source_destroy(late);
-}
+typedef Daemon Fixture;
 
 static void set_up(Fixture *f, gconstpointer interface) {
         GError *error = NULL;
 
-        f->queue = gt_dbus_queue_new();
-        (void) gt_dbus_queue_connect(f->queue, &error);
-        g_assert_no_error(error);
+        daemon_open(f);
         if (interface) {
                 (void) gt_dbus_queue_own_name(f->queue, BUS_POLKIT_NAME);
                 (void) gt_dbus_queue_export_object(
                                 f->queue, BUS_POLKIT_PATH, (GDBusInterfaceInfo *) interface, &error);
                 g_assert_no_error(error);
         }
-        f->client = gt_dbus_queue_get_client_connection(f->queue);
-        start_daemon(f);
-        wait_for_name(f);
-}
-
-static void remove_tree(const char *path) {
-        const char *arguments[] = { "rm", "-rf", path, NULL };
-
-        g_assert_true(
-                        g_spawn_sync(NULL,
-                                     (char **) arguments,
-                                     NULL,
-                                     G_SPAWN_SEARCH_PATH,
-                                     NULL,
-                                     NULL,
-                                     NULL,
-                                     NULL,
-                                     NULL,
-                                     NULL));
-}
-
-/* gt_dbus_queue_free() asserts that nothing is pending for the server, but GDBus's thread may only just have
- * put there that the connection has ended. */
-static void keep(GtDBusQueue *queue) {
-        static GPtrArray *queues = NULL;
-
-        if (!queues)
-                queues = g_ptr_array_new();
-        g_ptr_array_add(queues, queue);
+        daemon_start(f, become_another);
 }
 
 static void tear_down(Fixture *f, gconstpointer interface G_GNUC_UNUSED) {
-        GError *error = NULL;
-
-        g_subprocess_send_signal(f->daemon, SIGTERM);
-        g_assert_true(g_subprocess_wait_check(f->daemon, NULL, &error));
-        g_assert_no_error(error);
-        g_subprocess_force_exit(f->kubo);
-        (void) g_subprocess_wait(f->kubo, NULL, NULL);
-        gt_dbus_queue_disconnect(f->queue, TRUE); /* no question is left unanswered */
-        keep(f->queue);
-        g_object_unref(f->daemon);
-        g_object_unref(f->kubo);
-        remove_tree(f->folder);
-        g_free(f->folder);
+        daemon_stop(f);
+        daemon_close(f);
 }
 
 /* ---- calls */
@@ -259,7 +136,7 @@ static void begin(
                         arguments,
                         NULL,
                         how,
-                        PATIENCE_MSEC,
+                        DAEMON_PATIENCE_MSEC,
                         NULL,
                         on_reply,
                         reply);
@@ -446,7 +323,7 @@ static void test_stream(Fixture *f, gconstpointer data G_GNUC_UNUSED) {
                         g_variant_new("(s)", "all"),
                         NULL,
                         G_DBUS_CALL_FLAGS_NONE,
-                        PATIENCE_MSEC,
+                        DAEMON_PATIENCE_MSEC,
                         NULL,
                         &fds,
                         NULL,
