@@ -408,6 +408,13 @@ int consensus_transfer(Consensus *c, uint64_t raft_id, Error *reterr) {
         return ask(c, &input, reterr);
 }
 
+void consensus_leader_lost(Consensus *c) {
+        const ConsensusInput input = { .type = CONSENSUS_INPUT_LOST };
+
+        if (!c->failed && !c->closing && consensus_driver_feed(c, &input) == 0)
+                consensus_driver_wake(c);
+}
+
 /* ---- questions */
 
 StatePinset *consensus_pinset(Consensus *c) {

@@ -156,6 +156,9 @@ int consensus_repair(Consensus *consensus, const struct ConsensusSnapshotHead *h
  * under way; ERROR_REFUSED: no such step (engine.h). */
 int consensus_change(Consensus *consensus, const struct ConsensusChange *change, Error *reterr);
 int consensus_transfer(Consensus *consensus, uint64_t raft_id, Error *reterr);
+/* The leader cannot be reached: stand for election now, if the others cannot reach it either. They should
+ * not all do so at the same time. */
+void consensus_leader_lost(Consensus *consensus);
 
 StatePinset *consensus_pinset(Consensus *consensus); /* for reading; borrowed */
 

@@ -477,6 +477,16 @@ static int step_timeout(EngineTurn *turn) {
         return consensus_engine_feed(turn, &event);
 }
 
+/* The pre-vote (H21) makes this harmless: those that still hear of the leader refuse. */
+static int step_lost(EngineTurn *turn) {
+        struct raft *raft = &turn->engine->raft;
+
+        if (raft_state(raft) != RAFT_FOLLOWER || turn->engine->installing)
+                return 0;
+        raft->follower_state.randomized_election_timeout = 0;
+        return step_timeout(turn);
+}
+
 int consensus_engine_submit(EngineTurn *turn, const ConsensusEntry *items, size_t n) {
         ConsensusEngine *engine = turn->engine;
         _cleanup_free_ struct raft_entry *entries = NULL;
@@ -700,11 +710,12 @@ static int finish_update(EngineTurn *turn) {
 
 static const char *input_type_to_string(ConsensusInputType type) {
         static const char *const names[] = {
-                [CONSENSUS_INPUT_START] = "start",     [CONSENSUS_INPUT_PERSISTED] = "persisted entries",
-                [CONSENSUS_INPUT_APPLIED] = "applied", [CONSENSUS_INPUT_SNAPSHOT] = "snapshot",
-                [CONSENSUS_INPUT_TIMEOUT] = "timeout", [CONSENSUS_INPUT_SUBMIT] = "submit",
-                [CONSENSUS_INPUT_RECEIVE] = "receive", [CONSENSUS_INPUT_INSTALLED] = "installed",
-                [CONSENSUS_INPUT_CHANGE] = "change",   [CONSENSUS_INPUT_TRANSFER] = "transfer",
+                [CONSENSUS_INPUT_START] = "start",      [CONSENSUS_INPUT_PERSISTED] = "persisted entries",
+                [CONSENSUS_INPUT_APPLIED] = "applied",  [CONSENSUS_INPUT_SNAPSHOT] = "snapshot",
+                [CONSENSUS_INPUT_TIMEOUT] = "timeout",  [CONSENSUS_INPUT_SUBMIT] = "submit",
+                [CONSENSUS_INPUT_RECEIVE] = "receive",  [CONSENSUS_INPUT_INSTALLED] = "installed",
+                [CONSENSUS_INPUT_CHANGE] = "change",    [CONSENSUS_INPUT_TRANSFER] = "transfer",
+                [CONSENSUS_INPUT_LOST] = "lost leader",
         };
 
         return names[type];
@@ -733,6 +744,8 @@ static int step(EngineTurn *turn) {
                 return consensus_engine_change(turn);
         case CONSENSUS_INPUT_TRANSFER:
                 return step_transfer(turn);
+        case CONSENSUS_INPUT_LOST:
+                return step_lost(turn);
         }
         assert(false);
         return -EINVAL;

@@ -73,6 +73,7 @@ typedef enum ConsensusInputType {
         CONSENSUS_INPUT_INSTALLED, /* what an update's INSTALL asked for is durable and loaded */
         CONSENSUS_INPUT_CHANGE,    /* of the members */
         CONSENSUS_INPUT_TRANSFER,  /* of the leadership */
+        CONSENSUS_INPUT_LOST, /* the leader is gone, by what the owner knows: do not wait for the timer */
 } ConsensusInputType;
 
 typedef enum ConsensusChangeKind {

@@ -68,6 +68,7 @@ struct Peers {
         size_t n_submits, submit_bytes;
         PeersCounters counters;
         sd_event_source *retry;
+        sd_event_source *suspicion; /* a moment after the leader's link was lost */
         uint64_t leaderless_usec; /* monotonic: since when there is no leader; 0: there is one */
         uint64_t applied_index;
 

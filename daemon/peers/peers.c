@@ -3,10 +3,13 @@
 #include <string.h>
 
 #include "daemon/base/log.h"
+#include "daemon/base/random.h"
 #include "daemon/base/time.h"
 #include "daemon/peers/internal.h"
 
 #define REFUSAL_LOG_USEC (60 * USEC_PER_SEC)
+#define SUSPICION_MIN_USEC (20 * USEC_PER_MSEC) /* a link that another one replaces is soon there again */
+#define SUSPICION_SPREAD_USEC (200 * USEC_PER_MSEC)
 #define CHECK_USEC USEC_PER_SEC /* one that was removed is answered what it asked for, and told */
 
 /* ---- who may say what */
@@ -92,6 +95,33 @@ static void on_note(const PeerId *from, const void *bytes, size_t size, void *us
         }
 }
 
+/* ---- a leader that is gone */
+
+static int on_suspicion(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        Peers *peers = userdata;
+        ConsensusStatus status;
+
+        if (!peers->consensus || peers->is_stopping)
+                return 0;
+        consensus_status(peers->consensus, &status);
+        if (peer_id_is_set(&status.leader) && !peers_is_up(peers, &status.leader))
+                consensus_leader_lost(peers->consensus);
+        return 0;
+}
+
+/* A process that ends closes its links, which is seen long before its heartbeats are missed. The moment is
+ * another one at each peer, so that they do not stand against each other. */
+static void suspect(Peers *peers, const PeerId *peer) {
+        ConsensusStatus status;
+
+        consensus_status(peers->consensus, &status);
+        if (!peer_id_equal(&status.leader, peer))
+                return;
+        (void) sd_event_source_set_time_relative(
+                        peers->suspicion, SUSPICION_MIN_USEC + random_below(SUSPICION_SPREAD_USEC));
+        (void) sd_event_source_set_enabled(peers->suspicion, SD_EVENT_ONESHOT);
+}
+
 /* ---- links */
 
 static void on_link_changed(const PeerId *peer, bool up, void *userdata) {
@@ -106,6 +136,8 @@ static void on_link_changed(const PeerId *peer, bool up, void *userdata) {
                 return;
         if (up && is_trusted(peer, peers))
                 peers_hello_send(peers, peer);
+        if (!up)
+                suspect(peers, peer);
         peers_fetch_link_changed(peers, peer, up);
         if (peers_is_member(peers, peer))
                 peers->options.events->link_changed(peer, up, peers->options.userdata);
@@ -275,6 +307,11 @@ static int open_timers(Peers *peers, Error *reterr) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(peers->retry, SD_EVENT_OFF);
         if (r >= 0)
+                r = sd_event_add_time(
+                                peers->event, &peers->suspicion, CLOCK_MONOTONIC, 0, 0, on_suspicion, peers);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(peers->suspicion, SD_EVENT_OFF);
+        if (r >= 0)
                 r = sd_event_add_time(peers->event, &peers->check, CLOCK_MONOTONIC, 0, 0, on_check, peers);
         if (r >= 0)
                 r = sd_event_source_set_enabled(peers->check, SD_EVENT_OFF);
@@ -351,6 +388,7 @@ Peers *peers_free(Peers *peers) {
         peers_detach(peers);
         peers->watch = sd_event_source_disable_unref(peers->watch);
         peers->retry = sd_event_source_disable_unref(peers->retry);
+        peers->suspicion = sd_event_source_disable_unref(peers->suspicion);
         peers->check = sd_event_source_disable_unref(peers->check);
         peers_manager_free(peers);
         peers_digests_free(peers);

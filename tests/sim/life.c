@@ -13,6 +13,7 @@
 #define FAULTS_FROM_MSEC 2000
 #define VOTE_CRASH_ONE_IN 20 /* in each millisecond while the vote is being written */
 #define VOTE_DOWN_MSEC 20
+#define SUSPECT_ONE_IN 300 /* in each millisecond, of each peer */
 
 const SimProfile *sim_profile;
 unsigned sim_rules_off;
@@ -277,6 +278,12 @@ static void heal(void) {
                 stop_minority();
 }
 
+static void suspect_leaders(void) {
+        for (unsigned i = 0; i < sim_profile->n_nodes; i++)
+                if (sim_nodes[i].consensus && sim_one_in(SUSPECT_ONE_IN))
+                        consensus_leader_lost(sim_nodes[i].consensus);
+}
+
 /* ---- one life */
 
 static void fault(void) {
@@ -288,6 +295,8 @@ static void fault(void) {
         }
         if (sim_profile->forgetful)
                 crash_voters();
+        if (sim_profile->suspicious)
+                suspect_leaders();
 }
 
 static void millisecond(void) {

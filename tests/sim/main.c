@@ -52,6 +52,13 @@ static const SimProfile profiles[] = {
           .membership = true,
           .minority_down = true,
           .min_voters = 3 },
+        { .name = "suspicious",
+          .n_nodes = 5,
+          .n_boot = 3,
+          .reorder = true,
+          .membership = true,
+          .suspicious = true,
+          .min_voters = 3 },
         { .name = "seven", .n_nodes = 7, .n_boot = 4, .membership = true, .hasty = true, .min_voters = 3 },
 };
 

@@ -35,8 +35,9 @@ typedef struct SimProfile {
         const char *name;
         unsigned n_nodes, n_boot; /* that exist; that are voters from the first start on */
         bool reorder, membership, hasty, minority_down, shrink;
-        bool forgetful; /* who votes crashes soon after */
-        bool steady;    /* few crashes, no snapshots */
+        bool forgetful;  /* who votes crashes soon after */
+        bool steady;     /* few crashes, no snapshots */
+        bool suspicious; /* peers take the leader for lost, rightly or not */
         unsigned min_voters;
         void (*story)(void); /* in each millisecond, instead of chance's faults */
 } SimProfile;

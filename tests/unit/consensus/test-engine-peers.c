@@ -502,6 +502,20 @@ static void test_commit_is_told(void) {
         host_done(&host);
 }
 
+/* A follower that is told that the leader is gone asks who would vote for it, and does not wait. */
+static void test_lost_leader(void) {
+        Host host;
+
+        host_init(&host, 3, 0, 1);
+        receive(&host, 2, append(1, 1, 1));
+        g_string_truncate(host.trace, 0);
+        g_assert_cmpint(feed(&host, (ConsensusInput){ .type = CONSENSUS_INPUT_LOST }), ==, 0);
+        check(&host, "3 vote 2 pre; 2 vote 2 pre; ");
+        g_assert_cmpint(feed(&host, (ConsensusInput){ .type = CONSENSUS_INPUT_LOST }), ==, 0);
+        check(&host, ""); /* it stands already */
+        host_done(&host);
+}
+
 static void test_transfer(void) {
         ConsensusInput input = { .type = CONSENSUS_INPUT_TRANSFER, .transfer = 12345 };
         Host host;
@@ -535,6 +549,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/consensus/engine-peers/promotion-given-up", test_promotion_given_up);
         g_test_add_func("/consensus/engine-peers/demotion-last", test_demotion_last);
         g_test_add_func("/consensus/engine-peers/commit-is-told", test_commit_is_told);
+        g_test_add_func("/consensus/engine-peers/lost-leader", test_lost_leader);
         g_test_add_func("/consensus/engine-peers/transfer", test_transfer);
         return g_test_run();
 }

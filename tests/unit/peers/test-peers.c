@@ -22,6 +22,21 @@ static void test_links(void) {
         members_close(&members);
 }
 
+/* The others do not wait for heartbeats that cannot come. */
+static void test_leader_lost(void) {
+        Members members;
+        Member *leader, *follower;
+
+        members_open(&members, 3);
+        leader = members_leader(&members);
+        follower = members_follower(&members);
+        member_pin_wait(follower, 1);
+        member_stop(leader);
+        g_assert_true(members_leader(&members) != leader);
+        member_pin_wait(follower, 2);
+        members_close(&members);
+}
+
 /* Two that were not founded together do not listen to each other. */
 static void test_another_cluster(void) {
         Members members;
@@ -51,6 +66,7 @@ static void test_another_cluster(void) {
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/peers/peers/links", test_links);
+        g_test_add_func("/peers/peers/leader-lost", test_leader_lost);
         g_test_add_func("/peers/peers/another-cluster", test_another_cluster);
         return g_test_run();
 }
