@@ -69,7 +69,7 @@ struct Peers {
         PeersCounters counters;
         sd_event_source *retry;
         sd_event_source *suspicion; /* a moment after the leader's link was lost */
-        uint64_t leaderless_usec; /* monotonic: since when there is no leader; 0: there is one */
+        uint64_t leaderless_usec;   /* monotonic: since when there is no leader; 0: there is one */
         uint64_t applied_index;
 
         Transfer transfer; /* of snapshots */
