@@ -63,12 +63,15 @@ class Load:
 # ---- units
 
 def units_verify(bench):
-        units = [UNIT, SOCKET, 'ipfs-cluster-peer.socket', 'ipfs-cluster-proxy.socket', 'ipfs-cluster-init.service', 'ipfs-cluster@a.service', 'ipfs-cluster-api@a.socket', 'ipfs-cluster-init@a.service']
+        units = [UNIT, SOCKET, 'ipfs-cluster-peer.socket', 'ipfs-cluster-proxy.socket', 'ipfs-cluster-init.service', 'ipfs-cluster@a.service', 'ipfs-cluster-api@a.socket', 'ipfs-cluster-proxy@a.socket', 'ipfs-cluster-init@a.service']
         for unit in units:
                 said = told('systemd-analyze', 'verify', '--man=no', unit)
                 assert not said, said
         said = told('systemd-analyze', 'verify', '--man=no', '--user', UNIT, env={**os.environ, 'XDG_RUNTIME_DIR': '/run'})
         assert not said, said
+        for socket in (SOCKET, 'ipfs-cluster-peer.socket', 'ipfs-cluster-proxy.socket'):
+                said = told('systemd-analyze', 'verify', '--man=no', '--user', socket, env={**os.environ, 'XDG_RUNTIME_DIR': '/run'})
+                assert not said, said
 
 
 def units_are_sandboxed(bench):
@@ -328,6 +331,18 @@ def instances_have_folders_and_sockets_of_their_own(bench):
         assert show('ActiveState', 'ipfs-cluster@red') == 'active'
 
 
+def proxy_may_have_a_socket(bench):
+        """A call to Kubo starts the peer; that of an instance is a Unix socket, as its API is."""
+        fresh()
+        bench.stand_in(port=KUBO)
+        systemctl('start', 'ipfs-cluster-proxy.socket', 'ipfs-cluster-proxy@blue.socket')
+        for unit, at in ((UNIT, 9095), ('ipfs-cluster@blue.service', '/run/ipfs-cluster/blue.proxy.sock')):
+                assert show('ActiveState', unit) == 'inactive'
+                assert ok('POST', '/api/v0/version', at)['Version']
+                assert show('ActiveState', unit) == 'active'
+        assert owner('/run/ipfs-cluster/blue.proxy.sock') == ('ipfs-cluster', '0o660')
+
+
 def user_unit_runs(bench):
         fresh()
         told('useradd', '--create-home', 'carol')
@@ -451,6 +466,6 @@ def journal_tells_of_a_full_disk(bench):
 run(units_verify, units_are_sandboxed, presets_enable, first_start_on_an_empty_etc, second_start_writes_nothing, identity_alone_is_missing,
     starts_without_kubo, is_started_by_a_request, restart_refuses_no_connection, watchdog_ends_what_hangs, kill_keeps_the_pins,
     stop_with_many_pins, bad_configuration_stays_failed, request_to_a_bad_configuration_is_cut_off, credentials_win_over_files, encrypted_credential,
-    socket_may_be_masked, socket_may_have_more_addresses, kubo_at_a_unix_socket, instances_have_folders_and_sockets_of_their_own,
+    socket_may_be_masked, socket_may_have_more_addresses, kubo_at_a_unix_socket, instances_have_folders_and_sockets_of_their_own, proxy_may_have_a_socket,
     user_unit_runs, journal_explains_each_message, journal_tells_of_ipfs, journal_tells_of_a_pin_that_fails,
     journal_tells_of_start_and_stop, journal_tells_of_a_damaged_state, journal_tells_of_a_full_disk)
