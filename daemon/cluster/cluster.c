@@ -134,10 +134,25 @@ static void cluster_on_progress(uint64_t applied, void *userdata) {
         peers_on_progress(((Cluster *) userdata)->peers, applied);
 }
 
+/* One that was away need not wait for the next round. */
+static void cluster_tell_metrics(Cluster *cluster, const PeerId *peer) {
+        _cleanup_(str_list_done) StrList names = {};
+        const Metric *metric;
+
+        if (!cluster->monitor || metrics_monitor_names(cluster->monitor, &names) < 0)
+                return;
+        for (size_t i = 0; i < names.n; i++) {
+                metric = metrics_monitor_get_one(cluster->monitor, names.items[i], cluster_self(cluster));
+                if (metric)
+                        peers_publish(cluster->peers, metric, peer);
+        }
+}
+
 static void cluster_on_members(void *userdata) {
         peers_on_members(((Cluster *) userdata)->peers);
         cluster_repin_soon(((Cluster *) userdata)->repin);
         cluster_changed(userdata);
+        cluster_tell_metrics(userdata, NULL);
 }
 
 static void cluster_on_send(const ConsensusMessage *message, void *userdata) {
@@ -177,7 +192,7 @@ static void cluster_on_peer_metric(const Metric *metric, void *userdata) {
 
 static void cluster_on_own_metric(const Metric *metric, void *userdata) {
         cluster_on_metric(metric, userdata);
-        peers_publish(((Cluster *) userdata)->peers, metric);
+        peers_publish(((Cluster *) userdata)->peers, metric, NULL);
 }
 
 static void cluster_on_alert(const Alert *alert, void *userdata) {
@@ -236,6 +251,8 @@ static void cluster_on_link(const PeerId *peer, bool up, void *userdata) {
         char text[PEER_ID_TEXT_MAX];
 
         log_info("Peer %s is %s.", peer_id_format(peer, text), up ? "linked" : "not reachable");
+        if (up)
+                cluster_tell_metrics(userdata, peer);
         cluster_changed(userdata);
 }
 

@@ -23,7 +23,7 @@ static int metric_note(Peers *peers, const Metric *metric, Str *to) {
         return r < 0 ? r : json_write(&metric_shape, &left, to);
 }
 
-void peers_publish(Peers *peers, const Metric *metric) {
+void peers_publish(Peers *peers, const Metric *metric, const PeerId *to) {
         const ConsensusMembers *members;
         _cleanup_(str_done) Str note = {};
 
@@ -33,7 +33,8 @@ void peers_publish(Peers *peers, const Metric *metric) {
         if (members->n < 2 || metric_note(peers, metric, &note) < 0)
                 return;
         for (size_t i = 0; i < members->n; i++)
-                if (!peer_id_equal(&members->items[i].peer, &peers->self))
+                if (!peer_id_equal(&members->items[i].peer, &peers->self) &&
+                    (!to || peer_id_equal(&members->items[i].peer, to)))
                         (void) rpc_note(peers->rpc, &members->items[i].peer, note.data, note.len);
 }
 

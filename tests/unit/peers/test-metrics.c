@@ -19,7 +19,7 @@ static void test_published(void) {
 
         members_open(&members, 2);
         metric = make(&members.member[0]);
-        peers_publish(members.member[0].peers, &metric);
+        peers_publish(members.member[0].peers, &metric, NULL);
         MEMBERS_UNTIL(members.event, members.member[1].n_metrics > 0);
         g_assert_cmpuint(members.member[0].n_metrics, ==, 0);
 
