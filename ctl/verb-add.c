@@ -67,13 +67,17 @@ static int print_cid(Adding *adding, const Added *added) {
         return ferror(adding->ctl->out) ? -EIO : 0;
 }
 
+/* At once, also into a pipe: more may take its time. */
 static int print_added(Adding *adding, Added *added) {
         const CtlOptions *options = &adding->ctl->options;
+        int r;
 
         progress_hide(adding);
         if ((options->quiet || options->quieter) && !adding->ctl->json)
-                return print_cid(adding, added);
-        return ctl_output_item(adding->ctl, CTL_CALL_ADD, added);
+                r = print_cid(adding, added);
+        else
+                r = ctl_output_item(adding->ctl, CTL_CALL_ADD, added);
+        return r >= 0 && fflush(adding->ctl->out) != 0 ? -errno : r;
 }
 
 static int keep_last(Adding *adding, Added *added) {
