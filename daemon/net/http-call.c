@@ -77,12 +77,13 @@ static size_t on_read(char *buffer, size_t size, size_t n, void *userdata) {
         HttpCall *call = userdata;
         ssize_t r;
 
-        if (call->state != HTTP_CALL_RUNNING)
+        if (call->state != HTTP_CALL_RUNNING || call->is_cut)
                 return CURL_READFUNC_ABORT;
 
         r = call->read_body(call, buffer, size * n, call->userdata);
         if (r == HTTP_PAUSE) {
                 call->is_paused = true;
+                http_client_watch_end(call);
                 return CURL_READFUNC_PAUSE;
         }
 
@@ -285,6 +286,7 @@ int http_call_init(HttpCall *call, const HttpCallOptions *options) {
 }
 
 void http_call_deinit(HttpCall *call) {
+        sd_event_source_disable_unref(call->end);
         if (call->easy)
                 curl_easy_reset(call->easy);
         curl_slist_free_all(call->headers);
@@ -387,6 +389,8 @@ int http_call_result(const HttpCall *call, CURLcode code, Error *reterr) {
         if (call->failure < 0)
                 return error_set_errno(
                                 reterr, call->failure, "%s: no byte came or went in time", call->peer);
+        if (call->is_cut && code == CURLE_ABORTED_BY_CALLBACK)
+                return error_set_errno(reterr, -EPIPE, "%s: closed before all was sent", call->peer);
         if (call->refused)
                 return error_set_errno(reterr, -EPROTO, "%s: %s", call->peer, call->refused);
 

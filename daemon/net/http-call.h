@@ -37,6 +37,10 @@ struct HttpCall {
         bool resume;         /* what the turn is for … */
         int failure;         /* … or negative: the call is to be ended with it */
 
+        int fd;               /* its socket, while libcurl looks at it; -1: none */
+        sd_event_source *end; /* for the end of a connection on which nothing is to be sent for a while */
+        bool is_cut;          /* it came */
+
         uint64_t stall_usec; /* UINT64_MAX: none */
         uint64_t moved_usec; /* when its bytes were last seen to move */
         uint64_t moved_bytes;
@@ -46,6 +50,10 @@ struct HttpCall {
 /* Fill CALL from OPTIONS; CALL->easy is a fresh handle. Errors: -EINVAL, -ENOMEM. */
 int http_call_init(HttpCall *call, const HttpCallOptions *options);
 void http_call_deinit(HttpCall *call); /* all but the easy handle, which is reset */
+
+/* http-client.c: libcurl wants to send, and there is nothing: it does not see an end then. Once is enough.
+ */
+void http_client_watch_end(HttpCall *call);
 
 /* The bytes moved so far in both directions. */
 uint64_t http_call_bytes(const HttpCall *call);

@@ -1,5 +1,6 @@
 #include "daemon/net/http-client.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 
 #include "daemon/base/turn.h"
@@ -171,6 +172,9 @@ static int on_watch(CURL *easy, curl_socket_t fd, int what, void *userdata, void
         HttpCall *call = NULL;
         uint32_t events = 0;
 
+        (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
+        if (call)
+                call->fd = what == CURL_POLL_REMOVE ? -1 : fd;
         if (what == CURL_POLL_REMOVE) {
                 sd_event_source_disable_unref(source);
                 (void) curl_multi_assign(client->multi, fd, NULL);
@@ -184,8 +188,6 @@ static int on_watch(CURL *easy, curl_socket_t fd, int what, void *userdata, void
 
         if (watch(client, fd, source, events) >= 0)
                 return 0;
-
-        (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
         if (call && call->state == HTTP_CALL_RUNNING) {
                 call->failure = -ENOMEM;
                 queue_turn(call);
@@ -203,6 +205,34 @@ static int on_curl_timer(CURLM *multi _unused_, long msec, void *userdata) {
         else if (!client->is_driving)
                 arm(client);
         return 0;
+}
+
+/* ---- the end of a connection */
+
+static int on_end(sd_event_source *source, int fd _unused_, uint32_t revents _unused_, void *userdata) {
+        HttpCall *call = userdata;
+
+        (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        call->is_cut = true;
+        http_call_resume(call); /* what was answered before is read first */
+        return 0;
+}
+
+/* Of a duplicate: the descriptor itself is watched for libcurl. Without it the end is found when there is
+ * something to send. */
+void http_client_watch_end(HttpCall *call) {
+        int fd;
+
+        if (call->end || call->fd < 0)
+                return;
+        fd = fcntl(call->fd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+                return;
+        if (sd_event_add_io(call->client->event, &call->end, fd, EPOLLRDHUP, on_end, call) < 0 ||
+            sd_event_source_set_io_fd_own(call->end, 1) < 0) {
+                call->end = sd_event_source_disable_unref(call->end);
+                close(fd);
+        }
 }
 
 /* ---- the timer */
@@ -430,6 +460,7 @@ int http_client_call(
         *call = (HttpCall){
                 .client = client,
                 .easy = take_easy(client),
+                .fd = -1,
                 .handler = *handler,
                 .userdata = userdata,
         };

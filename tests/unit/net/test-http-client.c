@@ -271,6 +271,49 @@ static void test_timeout_of_many(Fixture *f, const void *data G_GNUC_UNUSED) {
         }
 }
 
+/* ---- the end of the connection, while there is nothing to send */
+
+static void begin_sending(Fixture *f) {
+        f->recorder.send = "abc";
+        f->recorder.n_read_pauses = 1000;
+        f->options.method = "POST";
+        f->options.read_body = recorder_read_body;
+        g_assert_cmpint(recorder_start(&f->recorder, f->options), ==, 0);
+}
+
+static void test_closed_while_nothing_to_send(Fixture *f, const void *data G_GNUC_UNUSED) {
+        f->server.reply = NULL;
+        begin_sending(f);
+        wire_wait(f->event, &f->recorder.moved);
+        while (f->server.n_requests == 0)
+                g_assert_cmpint(sd_event_run(f->event, 100000), >=, 0);
+        wire_server_hang_up(&f->server);
+        wire_wait(f->event, &f->recorder.done);
+        g_assert_cmpint(f->recorder.result, ==, -EPIPE);
+        g_assert_cmpstr(strstr(f->recorder.words->str, "closed before all was sent"), !=, NULL);
+}
+
+/* What was said before it is not lost: neither a refusal nor why the answer ends. */
+static void test_refused_while_nothing_to_send(Fixture *f, const void *data G_GNUC_UNUSED) {
+        f->server.reply = "HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno";
+        f->server.closes = true;
+        begin_sending(f);
+        wire_wait(f->event, &f->recorder.done);
+        g_assert_cmpint(f->recorder.result, ==, 0);
+        g_assert_cmpuint(f->recorder.status, ==, 500);
+        g_assert_cmpstr(f->recorder.body->str, ==, "no");
+}
+
+static void test_answered_while_nothing_to_send(Fixture *f, const void *data G_GNUC_UNUSED) {
+        f->server.reply = "HTTP/1.1 200 OK\r\nTrailer: X-Stream-Error\r\nTransfer-Encoding: chunked\r\n\r\n"
+                          "1\r\na\r\n0\r\nX-Stream-Error: why\r\n\r\n";
+        f->server.closes = true;
+        begin_sending(f);
+        wire_wait(f->event, &f->recorder.done);
+        g_assert_cmpstr(f->recorder.body->str, ==, "a");
+        g_assert_cmpstr(f->recorder.trailer, ==, "why");
+}
+
 /* ---- many */
 
 static void test_connection_is_kept(Fixture *f, const void *data G_GNUC_UNUSED) {
@@ -434,6 +477,9 @@ int main(int argc, char **argv) {
         ADD("/net/http-client/cancel/after-on-done", test_drop_after_done);
         ADD("/net/http-client/cancel/by-taking-nothing", test_give_up);
         ADD("/net/http-client/pause-and-resume", test_pause);
+        ADD("/net/http-client/nothing-to-send/closed", test_closed_while_nothing_to_send);
+        ADD("/net/http-client/nothing-to-send/refused", test_refused_while_nothing_to_send);
+        ADD("/net/http-client/nothing-to-send/answered", test_answered_while_nothing_to_send);
         ADD_WITH("/net/http-client/stall/before-the-head", NULL, test_stall);
         ADD_WITH("/net/http-client/stall/in-the-body",
                  "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
