@@ -64,7 +64,6 @@ static int tree_check(const CtlTree *tree, bool recursive, Error *reterr) {
 
 int ctl_tree_open(CtlTree **ret, const char *path, bool recursive, bool hidden, Error *reterr) {
         _cleanup_(ctl_tree_closep) CtlTree *tree = calloc(1, sizeof(*tree));
-        char *paths[2] = {};
         int r;
 
         if (!tree)
@@ -81,12 +80,18 @@ int ctl_tree_open(CtlTree **ret, const char *path, bool recursive, bool hidden, 
         if (!tree->base)
                 return error_set_errno(reterr, -ENOMEM, "%m");
 
-        paths[0] = tree->path;
-        tree->fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, compare);
-        if (!tree->fts)
-                return fail(reterr, "open", tree->path, errno);
         *ret = TAKE_PTR(tree);
         return 0;
+}
+
+/* Not before something is to be read: fts_close(3) of glibc loses what was opened only. */
+static int tree_begin(CtlTree *tree, Error *reterr) {
+        char *paths[] = { tree->path, NULL };
+
+        if (tree->fts)
+                return 0;
+        tree->fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, compare);
+        return tree->fts ? 0 : fail(reterr, "open", tree->path, errno);
 }
 
 CtlTree *ctl_tree_close(CtlTree *tree) {
@@ -152,6 +157,9 @@ int ctl_tree_next(CtlTree *tree, CtlEntry *ret, Error *reterr) {
         FTSENT *found;
         int r;
 
+        r = tree_begin(tree, reterr);
+        if (r < 0)
+                return r;
         for (;;) {
                 errno = 0;
                 found = fts_read(tree->fts);
