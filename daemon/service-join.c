@@ -8,6 +8,7 @@
 
 #include "daemon/base/file.h"
 #include "daemon/base/log.h"
+#include "daemon/base/message-ids.h"
 #include "daemon/cluster/addresses.h"
 #include "daemon/join/folder.h"
 #include "daemon/notify.h"
@@ -55,6 +56,17 @@ static int add_configured(ServiceJoin *join, const char *bootstrap, Error *reter
         return r;
 }
 
+static bool founds_with_others(const ServiceJoin *join) {
+        const StrList *peerset = &join->config->raft.init_peerset;
+        char self[PEER_ID_TEXT_MAX];
+
+        (void) peer_id_format(&join->identity->id, self);
+        for (size_t i = 0; i < peerset->n; i++)
+                if (!str_equal(peerset->items[i], self))
+                        return !join->is_alone;
+        return false;
+}
+
 static int find_raft_folder(ServiceJoin *join, Error *reterr) {
         const char *folder = join->config->raft.data_folder;
         int r = file_join(&join->raft_folder, join->state_folder, str_is_empty(folder) ? "raft" : folder);
@@ -79,8 +91,9 @@ int service_join_init(
         if (belongs < 0)
                 return belongs;
 
+        join->is_alone = join_folder_left_is(state_folder);
         r = join_folder_file_read(state_folder, &join->addresses, reterr);
-        if (r >= 0)
+        if (r >= 0 && !founds_with_others(join))
                 r = add_configured(join, bootstrap, reterr);
         if (r < 0)
                 return r;
@@ -99,7 +112,7 @@ void service_join_deinit(ServiceJoin *join) {
 /* ---- before the cluster is opened */
 
 static void on_waiting(const char *words, void *userdata) {
-        char state[LOG_FIELD_MAX];
+        char state[LOG_FIELD_MAX], field[LOG_FIELD_MAX];
         ServiceJoin *join = userdata;
 
         (void) snprintf(state, sizeof(state), "STATUS=Joining a cluster: %s", words);
@@ -107,14 +120,21 @@ static void on_waiting(const char *words, void *userdata) {
         if (str_equal(words, join->words))
                 return;
         (void) str_copy(&join->words, words);
-        log_warning("Joining a cluster, trying again: %s", words);
+        log_struct(LOG_WARNING,
+                   LOG_FIELDS(MESSAGE_ID_JOIN_WAITS, log_field(field, "CLUSTER_ERROR", words)),
+                   "Joining a cluster, trying again: %s",
+                   words);
 }
 
 static void on_joined(int r, const Error *error, Joined *joined, void *userdata) {
         ServiceJoin *join = userdata;
 
-        if (r >= 0)
+        if (r >= 0) {
                 join->joined = *joined;
+                log_struct(LOG_NOTICE,
+                           LOG_FIELDS(MESSAGE_ID_JOINED),
+                           "This peer was taken in by its cluster.");
+        }
         join->done(r, error, join->userdata);
 }
 
@@ -162,7 +182,11 @@ static void forget_invitation(ServiceJoin *join) {
 }
 
 void service_join_opened(ServiceJoin *join) {
+        _cleanup_(error_done) Error error = {};
+
         forget_invitation(join);
+        if (join_folder_left_remove(join->state_folder, &error) < 0)
+                log_warning("Ignoring: %s", error_message(&error));
 }
 
 /* ---- after it was closed */
@@ -183,8 +207,9 @@ int service_join_leave(ServiceJoin *join, uint64_t n_pins) {
 
         if (!may_go(join, n_pins))
                 return join->leave_status;
-        if (join_folder_put_aside(join->raft_folder, (uint64_t) join->config->raft.backups_rotate, &error) <
-            0) {
+        if ((join->leave_status == EXIT_SUCCESS && join_folder_left_write(join->state_folder, &error) < 0) ||
+            join_folder_put_aside(join->raft_folder, (uint64_t) join->config->raft.backups_rotate, &error) <
+                            0) {
                 log_error("%s", error_message(&error));
                 return EX_IOERR;
         }

@@ -8,6 +8,7 @@
  *   end:    told to leave ──► close ──► put the log aside ──► end, or start again to join
  *
  * Whom to join say the file raft.join (an invitation), --bootstrap, and bootstrap in a service.json of 2017.
+ * Where init_peerset names others, all of those found one cluster together, and only an invitation counts.
  */
 
 #include <systemd/sd-event.h>
@@ -26,6 +27,7 @@ typedef struct ServiceJoin {
         StrList addresses; /* whom to join */
         JoinRequest *join;
         Joined joined; /* raft_id 0: it was not asked for */
+        bool is_alone; /* it was removed: a cluster that it founds is its own */
         char *words;   /* why it takes long */
 
         bool is_leaving;

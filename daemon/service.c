@@ -206,10 +206,14 @@ static int service_stop(Service *service) {
 /* It was removed, or goes to join another cluster. */
 static void service_on_leave(int exit_status, const char *words, void *userdata) {
         Service *service = userdata;
+        char field[LOG_FIELD_MAX];
 
         service->join.is_leaving = true;
         service->join.leave_status = exit_status;
-        log_notice("Stopping: %s.", words);
+        log_struct(LOG_NOTICE,
+                   LOG_FIELDS(MESSAGE_ID_LEFT, log_field(field, "CLUSTER_ERROR", words)),
+                   "Stopping: %s.",
+                   words);
         if (!service->stopping)
                 (void) service_stop(service);
 }
@@ -532,6 +536,7 @@ static int service_open_cluster(Service *service) {
                                         .n_peer_fds = n_peer_fds,
                                         .joined = service->join.joined.raft_id > 0 ? &service->join.joined
                                                                                    : NULL,
+                                        .is_alone = service->join.is_alone,
                                         .bootstrap = &service->join.addresses,
                                         .serving = service_on_serving,
                                         .ready = service_on_ready,

@@ -344,7 +344,7 @@ static int cluster_first_members(const Cluster *cluster, PeerIdList *ret) {
         PeerId id;
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < texts->n; i++) {
+        for (size_t i = 0; r >= 0 && !cluster->options.is_alone && i < texts->n; i++) {
                 r = peer_id_parse(texts->items[i], &id);
                 if (r >= 0 && !peer_id_list_contains(ret, &id))
                         r = peer_id_list_append(ret, &id);

@@ -46,9 +46,8 @@ typedef struct ClusterOptions {
         const int *peer_fds; /* listening for other peers; taken, also on failure */
         size_t n_peer_fds;
         const struct Joined *joined; /* of a first start: this peer was taken in there; NULL: it founds */
-        const StrList *bootstrap;    /* whom to join as long as this peer is alone and without pins; must
-                                      * outlive
-                                      */
+        bool is_alone;               /* what it founds is its own, whoever init_peerset names */
+        const StrList *bootstrap;    /* whom to join while it is alone and without pins; must outlive */
         void (*serving)(void *userdata); /* the peer serves, with Kubo or without; may be NULL, as changed */
         void (*ready)(void *userdata);   /* that, and Kubo has answered once */
         void (*changed)(void *userdata); /* cluster_summary() may tell something else; often */

@@ -7,13 +7,34 @@
 #include "daemon/types/multiaddr.h"
 
 #define JOIN_FILE_MAX (1024 * 1024)
-#define JOIN_FILE_MODE 0600
+#define FILE_MODE 0600
 
-static int join_file_path(const char *state_folder, char **ret, Error *reterr) {
-        int r = file_join(ret, state_folder, JOIN_FILE);
+static int find_path(const char *state_folder, const char *name, char **ret, Error *reterr) {
+        int r = file_join(ret, state_folder, name);
 
-        return r < 0 ? error_set_errno(reterr, r, JOIN_FILE ": %m") : 0;
+        return r < 0 ? error_set_errno(reterr, r, "%s: %m", name) : 0;
 }
+
+static int write_file(const char *path, const char *text, size_t n, Error *reterr) {
+        int r = file_replace(AT_FDCWD, path, text, n, FILE_MODE);
+
+        return r < 0 ? error_set_errno(reterr, r, "%s: cannot write: %m", path) : 0;
+}
+
+static int remove_file(const char *state_folder, const char *name, Error *reterr) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = find_path(state_folder, name, &path, reterr);
+        if (r < 0)
+                return r;
+        if (unlink(path) < 0)
+                return errno == ENOENT ? 0 : error_set_errno(reterr, -errno, "%s: cannot remove: %m", path);
+        r = file_sync_parent(AT_FDCWD, path);
+        return r < 0 ? error_set_errno(reterr, r, "%s: cannot sync: %m", path) : 0;
+}
+
+/* ---- raft.join */
 
 static int take_lines(const StrList *lines, StrList *to) {
         int r = 0;
@@ -35,7 +56,7 @@ int join_folder_file_read(const char *state_folder, StrList *ret, Error *reterr)
         _cleanup_free_ char *path = NULL, *text = NULL;
         int r;
 
-        r = join_file_path(state_folder, &path, reterr);
+        r = find_path(state_folder, JOIN_FILE, &path, reterr);
         if (r < 0)
                 return r;
         r = file_read(AT_FDCWD, path, JOIN_FILE_MAX, &text, NULL);
@@ -58,30 +79,41 @@ int join_folder_file_write(const char *state_folder, const StrList *addresses, E
         _cleanup_(str_done) Str text = {};
         int r;
 
-        r = join_file_path(state_folder, &path, reterr);
+        r = find_path(state_folder, JOIN_FILE, &path, reterr);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < addresses->n; i++)
                 (void) str_appendf(&text, "%s\n", addresses->items[i]);
 
         r = str_error(&text);
-        if (r >= 0)
-                r = file_replace(AT_FDCWD, path, text.data, text.len, JOIN_FILE_MODE);
-        return r < 0 ? error_set_errno(reterr, r, "%s: cannot write: %m", path) : 0;
+        return r < 0 ? error_set_errno(reterr, r, "%s: %m", path)
+                     : write_file(path, text.data, text.len, reterr);
 }
 
 int join_folder_file_remove(const char *state_folder, Error *reterr) {
-        _cleanup_free_ char *path = NULL;
-        int r;
-
-        r = join_file_path(state_folder, &path, reterr);
-        if (r < 0)
-                return r;
-        if (unlink(path) < 0)
-                return errno == ENOENT ? 0 : error_set_errno(reterr, -errno, "%s: cannot remove: %m", path);
-        r = file_sync_parent(AT_FDCWD, path);
-        return r < 0 ? error_set_errno(reterr, r, "%s: cannot sync: %m", path) : 0;
+        return remove_file(state_folder, JOIN_FILE, reterr);
 }
+
+/* ---- raft.left */
+
+int join_folder_left_write(const char *state_folder, Error *reterr) {
+        _cleanup_free_ char *path = NULL;
+        int r = find_path(state_folder, JOIN_LEFT_FILE, &path, reterr);
+
+        return r < 0 ? r : write_file(path, "", 0, reterr);
+}
+
+bool join_folder_left_is(const char *state_folder) {
+        _cleanup_free_ char *path = NULL;
+
+        return find_path(state_folder, JOIN_LEFT_FILE, &path, NULL) >= 0 && access(path, F_OK) >= 0;
+}
+
+int join_folder_left_remove(const char *state_folder, Error *reterr) {
+        return remove_file(state_folder, JOIN_LEFT_FILE, reterr);
+}
+
+/* ---- raft/ */
 
 int join_folder_belongs(const char *raft_folder, Error *reterr) {
         return consensus_exists(raft_folder, reterr);

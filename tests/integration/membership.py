@@ -216,6 +216,24 @@ def removed_while_away(bench):
         joined(node0, node1, node2)
 
 
+def removed_from_those_who_began(bench):
+        """init_peerset still names all of them: who was removed begins alone all the same."""
+        node0, node1, node2 = bench.cluster(3, edit=watch)
+        for node in (node0, node1, node2):
+                node.launch()
+        joined(node0, node1, node2)
+        assert node0.delete(f'/peers/{node2.peer_id}', timeout=PATIENCE * 2).status == 204
+        ended(node2, 0)
+        node2.start('--bootstrap', node0.address())  # now it may ask them
+        joined(node0, node1, node2)
+        assert node0.delete(f'/peers/{node2.peer_id}', timeout=PATIENCE * 2).status == 204
+        ended(node2, 0)
+        node2.start()
+        joined(node2)
+        add(node0, node2)
+        joined(node0, node1, node2)
+
+
 def leaves_on_shutdown(bench):
         node0, node1 = nodes(bench, 2)
         node0.start()
@@ -267,4 +285,4 @@ def killed_while_it_joins(bench):
 
 
 run(quick_start_of_2017, bootstraps_as_it_starts, wrong_secret, keeps_its_pins, is_elsewhere, cannot_be_reached,
-    removed_while_away, leaves_on_shutdown, removing, killed_while_it_joins)
+    removed_while_away, removed_from_those_who_began, leaves_on_shutdown, removing, killed_while_it_joins)

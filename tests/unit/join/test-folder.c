@@ -46,6 +46,15 @@ static void test_join_file(Fixture *f, const void *data G_GNUC_UNUSED) {
         g_assert_cmpint(join_folder_file_read(f->path, &found, NULL), ==, 0);
 }
 
+static void test_left_file(Fixture *f, const void *data G_GNUC_UNUSED) {
+        g_assert_false(join_folder_left_is(f->path));
+        g_assert_cmpint(join_folder_left_remove(f->path, NULL), ==, 0);
+        g_assert_cmpint(join_folder_left_write(f->path, NULL), ==, 0);
+        g_assert_true(join_folder_left_is(f->path));
+        g_assert_cmpint(join_folder_left_remove(f->path, NULL), ==, 0);
+        g_assert_false(join_folder_left_is(f->path));
+}
+
 /* People may write it too. */
 static void test_odd_join_files(Fixture *f, const void *data G_GNUC_UNUSED) {
         static const struct {
@@ -140,6 +149,7 @@ static void test_out_of_memory(Fixture *f, const void *data G_GNUC_UNUSED) {
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         ADD("join-file", test_join_file);
+        ADD("left-file", test_left_file);
         ADD("odd-join-files", test_odd_join_files);
         ADD("failures", test_failures);
         ADD("put-aside", test_put_aside);
