@@ -45,12 +45,12 @@ class Roads:
                 done = subprocess.run([PROGRAM, *words], env=self.environment(**env), stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
                 return done.returncode, done.stdout.decode(), done.stderr.decode()
 
-        def same(self, *words, status=None):
+        def same(self, *words, status=None, bus=('--bus',)):
                 """What does not change by itself: HTTP says the same before and after the bus is asked."""
                 for form in ('text', 'json'):
                         for _ in range(ROUNDS):
                                 before = self.run(*self.http, '--enc', form, *words)
-                                over_bus = self.run('--bus', '--enc', form, *words)
+                                over_bus = self.run(*bus, '--enc', form, *words)
                                 if before == self.run(*self.http, '--enc', form, *words):
                                         break
                         assert over_bus == before, (words, over_bus, before)
@@ -176,6 +176,33 @@ def instances_have_names(bench):
                 assert roads.run('--bus', 'id')[0] == 1
 
 
+def cluster_is_the_same(bench):
+        """Three peers on one bus, then two and one that is gone."""
+        with Roads(bench) as roads:
+                peers = bench.cluster(3)
+                for peer in peers:
+                        peer.launch('--instance', peer.name, env=roads.bus.env)
+                for peer in peers:
+                        peer.ready()
+                roads.http, instance = ['--host', f'/ip4/127.0.0.1/tcp/{peers[0].port}'], ['--instance', peers[0].name]
+                eventually(lambda: roads.run(*instance, 'version')[0] == 0, 'the first one is on the bus')
+                eventually(lambda: roads.run(*instance, 'pin', 'add', '--ns', '-r', '2', HELLO)[0] == 0, 'it can be allocated')
+                eventually(lambda: 'PINNED' in roads.run(*instance, 'status', HELLO)[1], 'it is pinned')
+
+                def compare():
+                        for words in (['id'], ['peers', 'ls'], ['status', HELLO], ['status', '--local', HELLO], ['pin', 'ls'], ['health', 'graph'],
+                                      ['health', 'metrics', 'ping'], ['ipfs', 'gc'], ['recover', HELLO]):
+                                roads.same(*words, status=0, bus=instance)
+                        roads.same('peers', 'add', f'/ip4/127.0.0.1/tcp/1/p2p/{peers[0].peer_id}', bus=instance)
+                        roads.same('peers', 'rm', STRANGER, bus=instance)
+                eventually(lambda: roads.run(*roads.http, 'health', 'metrics', 'ping')[1].count('\n') == 3, 'everybody is heard of')
+                compare()
+                peers[2].kill()
+                compare()
+                for peer in peers[:2]:
+                        peer.kill()
+
+
 class Monitor:
         def __init__(self, roads, *words):
                 self.popen = subprocess.Popen([PROGRAM, '--bus', *words, 'monitor'], env=roads.environment(), stdout=subprocess.PIPE, text=True)
@@ -246,4 +273,4 @@ def libcurl_is_not_loaded_for_the_bus(bench):
 
 
 run(reading_is_the_same, changing_is_the_same, errors_are_the_same, list_that_is_cut_is_an_error, road_is_chosen, instances_have_names,
-    monitor_follows_what_happens, libcurl_is_not_loaded_for_the_bus)
+    cluster_is_the_same, monitor_follows_what_happens, libcurl_is_not_loaded_for_the_bus)
