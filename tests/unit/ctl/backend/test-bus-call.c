@@ -244,13 +244,11 @@ static int count_item(void *item G_GNUC_UNUSED, void *userdata) {
         return 0;
 }
 
-static void test_memory_short(void) {
-        static const FakeReply replies[] = { { "([" METRIC "],)" } };
-        const CtlRequest request = { CTL_CALL_METRICS, .subject = "ping" };
+static void memory_short(const CtlRequest *request, const FakeReply *reply) {
         CtlFailure failure = {};
         FakeBus fake;
 
-        fake_bus_start(&fake, replies, ELEMENTSOF(replies));
+        fake_bus_start(&fake, reply, 1);
         FOREACH_FAULT {
                 CtlBackend *backend = NULL;
                 unsigned n = 0;
@@ -258,13 +256,31 @@ static void test_memory_short(void) {
 
                 r = ctl_backend_bus_new(&backend, &(CtlBusOptions){}, NULL);
                 if (r >= 0)
-                        r = ctl_backend_call(backend, &request, count_item, &n, &failure);
+                        r = ctl_backend_call(backend, request, count_item, &n, &failure);
                 g_assert_cmpint(r, ==, fault_fired() ? -ENOMEM : 0);
                 g_assert_cmpuint(n, ==, fault_fired() ? 0 : 1);
                 ctl_backend_free(backend);
         }
         ctl_failure_done(&failure);
         fake_bus_stop(&fake);
+}
+
+static void test_memory_short(void) {
+        static const struct {
+                CtlRequest request;
+                FakeReply reply;
+        } calls[] = {
+                { { CTL_CALL_METRICS, .subject = "ping" }, { "([" METRIC "],)" } },
+                { { CTL_CALL_METRIC_NAMES }, { "(['ping'],)" } },
+                { { CTL_CALL_VERSION }, { "(<'1.1.6'>,)" } },
+                { { CTL_CALL_PEERS }, { "([" PEER "],)" } },
+                { { CTL_CALL_PIN, .subject = "/ipfs/" CID, .pin = &plain_pin }, { "(" PIN ",)" } },
+                { { CTL_CALL_STATUS_LIST, .subject = CID }, { "(" STATUS(CID) ",)" } },
+                { { CTL_CALL_ALLOCATIONS }, { .pipe = PIN_JSON "{\"end\":1}\n" } },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(calls); i++)
+                memory_short(&calls[i].request, &calls[i].reply);
 }
 
 int main(int argc, char **argv) {
