@@ -164,6 +164,7 @@ static void fake_bus_answer_peer(FakeBus *fake, sd_bus_message *m) {
         const FakeReply *reply = &fake->replies[MIN(fake->n_calls, fake->n_replies - 1)];
 
         fake->n_calls++;
+        fake->may_start = sd_bus_message_get_auto_start(m) > 0;
         fake->is_interactive = sd_bus_message_get_allow_interactive_authorization(m) > 0;
         g_assert_cmpstr(sd_bus_message_get_path(m), ==, BUS_PATH);
         g_string_append(fake->asked, sd_bus_message_get_member(m));

@@ -28,6 +28,7 @@ typedef struct FakeBus {
         size_t n_replies;
         size_t n_calls;
         GString *asked;      /* a line a call */
+        bool may_start;      /* the last call would have started the peer */
         bool is_interactive; /* each call allowed that the user is asked */
         bool is_owned, is_activatable, is_broken;
         const char *start_error;                               /* of the peer, by the bus; NULL: none */

@@ -189,6 +189,7 @@ static void test_restart(void) {
         g_assert_cmpint(run_monitor(&monitor, replies, ELEMENTSOF(replies), signals, 3, &failure), ==, 0);
         g_assert_cmpstr(monitor.told->str, ==, UP "service_down\nservice_up peer=" ID " status=follower\n");
         g_assert_cmpstr(monitor.fake.asked->str, ==, ASKED_AT_A_START ASKED_AT_A_START);
+        g_assert_false(monitor.fake.may_start); /* who watches starts nothing */
         monitor_done(&monitor);
 }
 

@@ -217,6 +217,7 @@ static void test_user_may_be_asked_and_calls_are_told(void) {
                         ==,
                         0);
         g_assert_true(fake.is_interactive);
+        g_assert_true(fake.may_start);
         fclose(debug);
         g_assert_nonnull(strstr(told, "\tDEBUG\tapiclient\tCALL: org.ipfs.Cluster.RemovePeer\n"));
         free(told);
