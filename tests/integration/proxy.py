@@ -191,6 +191,21 @@ def an_early_answer(bench):
                 assert got.startswith(b'HTTP/1.1 413 Too Much\r\n'), got
 
 
+def a_request_that_is_answered_too_early(bench):
+        """What is still to come of its body is nobody's next request."""
+        peer, kubo = scripted(bench)
+        with connect(peer.proxy_port) as client:
+                evil = request('/evil', 'GET')
+                client.sendall(request('/api/v0/get', head=f'Content-Length: {10 + len(evil)}\r\n', body=b'0123456789'))
+                server = kubo.accept()
+                until(server, b'0123456789')
+                server.sendall(EMPTY)  # and it does not close
+                assert until(client, b'\r\n\r\n') == EMPTY
+                with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+                        client.sendall(evil)
+                assert ended(client) and ended(server) and not kubo.is_asked()
+
+
 def one_request_after_the_other(bench):
         """Pipelined: each gets its own answer, in order, and none is seen before the one before it is answered."""
         peer, kubo = scripted(bench)
@@ -320,7 +335,10 @@ def an_idle_connection_that_kubo_closed(bench):
                         until(server, b'\r\n\r\n')
                         server.sendall(EMPTY)
                         assert until(client, b'\r\n\r\n') == EMPTY
+                        open_files = f'/proc/{peer.process.popen.pid}/fd'
+                        before = len(os.listdir(open_files))
                         server.close()
+                        eventually(lambda: len(os.listdir(open_files)) < before, 'it is let go of')
                 # At the very moment that it is used again: it is closed after the request has come.
                 client.sendall(request())
                 server = kubo.accept()
@@ -660,7 +678,7 @@ def no_section_no_proxy(bench):
 
 
 run(bytes_are_handed_on_as_they_are, bodies_of_each_kind, an_answer_until_close, an_old_client, both_at_the_same_time, go_on_and_hints, an_early_answer,
-    one_request_after_the_other, a_whole_url, kubo_down, kubo_breaks_off, a_body_that_breaks_is_not_whole, a_client_that_goes,
+    a_request_that_is_answered_too_early, one_request_after_the_other, a_whole_url, kubo_down, kubo_breaks_off, a_body_that_breaks_is_not_whole, a_client_that_goes,
     a_client_that_only_listens, an_idle_connection_that_kubo_closed, other_roads_to_kubo, smuggling_is_refused, bad_chunks_are_refused,
     paths_that_pretend, browsers_are_asked_from_where, credentials_of_kubo_are_asked_for, pins, many_pins, uploads, uploads_that_fail_pin_nothing, the_repository,
     a_kubo_that_says_nothing, slow_heads_and_idle_clients_are_cut, limits_on_time, a_stop_lets_requests_end, the_socket_of_systemd, no_section_no_proxy)

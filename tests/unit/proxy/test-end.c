@@ -90,6 +90,18 @@ static void test_chunked(void) {
         road_close(&road);
 }
 
+/* What waits for the other side's answer holds no buffer. */
+static void test_at_rest(void) {
+        Road road;
+
+        road_open(&road, HTTP1_BODY_LENGTH, 5);
+        put(&road, "hello");
+        g_assert_cmpint(proxy_flow_run(&road.flow), ==, PROXY_FLOW_ENDED);
+        ASSERT_GOT(&road, "hello");
+        g_assert_null(road.from.in);
+        road_close(&road);
+}
+
 /* However the data comes, its last bytes are kept. */
 static void test_tail(void) {
         ProxyTail tail = {};
@@ -184,6 +196,7 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
 
         g_test_add_func("/proxy/end/chunked", test_chunked);
+        g_test_add_func("/proxy/end/at-rest", test_at_rest);
         g_test_add_func("/proxy/end/tail", test_tail);
         g_test_add_func("/proxy/end/bad", test_bad);
         g_test_add_func("/proxy/end/ends", test_ends);
