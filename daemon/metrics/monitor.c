@@ -237,11 +237,17 @@ int metrics_monitor_get(MetricsMonitor *monitor, const char *name, const Metric 
         return 0;
 }
 
-const Metric *metrics_monitor_get_one(MetricsMonitor *monitor, const char *name, const PeerId *peer) {
+const Metric *metrics_monitor_get_last(MetricsMonitor *monitor, const char *name, const PeerId *peer) {
         List *before;
         MonitorEntry *entry = monitor_find(monitor, name, peer, &before);
 
-        return entry && metric_is_usable(&entry->metric, time_now()) ? &entry->metric : NULL;
+        return entry ? &entry->metric : NULL;
+}
+
+const Metric *metrics_monitor_get_one(MetricsMonitor *monitor, const char *name, const PeerId *peer) {
+        const Metric *metric = metrics_monitor_get_last(monitor, name, peer);
+
+        return metric && metric_is_usable(metric, time_now()) ? metric : NULL;
 }
 
 int metrics_monitor_names(MetricsMonitor *monitor, StrList *ret) {

@@ -36,6 +36,8 @@ void metrics_monitor_forget(MetricsMonitor *monitor, const PeerId *peer);
 int metrics_monitor_get(MetricsMonitor *monitor, const char *name, const Metric ***ret, size_t *ret_n);
 const Metric *metrics_monitor_get_one(
                 MetricsMonitor *monitor, const char *name, const PeerId *peer); /* usable, or NULL */
+const Metric *metrics_monitor_get_last(
+                MetricsMonitor *monitor, const char *name, const PeerId *peer); /* also an expired one */
 int metrics_monitor_names(MetricsMonitor *monitor, StrList *ret);               /* of usable ones, sorted */
 
 /* Newest first; borrowed until the loop goes on. */

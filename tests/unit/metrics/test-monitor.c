@@ -70,6 +70,10 @@ static void test_latest_counts(Fixture *f, const void *data _unused_) {
         g_assert_cmpstr(metrics_monitor_get_one(f->monitor, "free", &peer)->value, ==, "4");
         g_assert_null(metrics_monitor_get_one(f->monitor, "ping", &peer));
         g_assert_null(metrics_monitor_get_one(f->monitor, "none", &peer));
+        put(f, sample("ping", 'b', "5", -1));
+        g_assert_null(metrics_monitor_get_one(f->monitor, "ping", &peer));
+        g_assert_cmpstr(metrics_monitor_get_last(f->monitor, "ping", &peer)->value, ==, "5");
+        g_assert_null(metrics_monitor_get_last(f->monitor, "none", &peer));
 }
 
 static void test_names_of_usable_ones(Fixture *f, const void *data _unused_) {
