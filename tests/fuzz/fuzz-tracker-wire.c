@@ -1,37 +1,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/cluster/wire.h"
+#include "daemon/tracker/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What was read is written again, and read again as the same. */
 static void fuzz_question(const uint8_t *data, size_t size) {
-        ClusterQuestion question, again;
+        TrackerQuestion question, again;
         Str text = {};
 
-        if (cluster_wire_read_question(data, size, &question) < 0)
+        if (tracker_wire_read_question(data, size, &question) < 0)
                 return;
-        if (cluster_wire_write_question(&text, &question) == 0) {
-                if (cluster_wire_read_question(text.data, text.len, &again) < 0 ||
+        if (tracker_wire_write_question(&text, &question) == 0) {
+                if (tracker_wire_read_question(text.data, text.len, &again) < 0 ||
                     again.verb != question.verb || again.filter != question.filter ||
                     again.n != question.n ||
                     memcmp(again.cids, question.cids, question.n * sizeof(Cid)) != 0)
                         abort();
-                cluster_wire_question_done(&again);
+                tracker_wire_question_done(&again);
         }
         str_done(&text);
-        cluster_wire_question_done(&question);
+        tracker_wire_question_done(&question);
 }
 
 static void fuzz_answer(const uint8_t *data, size_t size) {
-        ClusterWireReader reader;
-        ClusterWireEntry entry;
+        TrackerWireReader reader;
+        TrackerWireEntry entry;
         PinInfo who;
 
-        if (cluster_wire_read_answer(data, size, &who, &reader) < 0)
+        if (tracker_wire_read_answer(data, size, &who, &reader) < 0)
                 return;
-        while (cluster_wire_next_entry(&reader, &entry) > 0)
+        while (tracker_wire_next_entry(&reader, &entry) > 0)
                 if (!str_is_utf8(entry.error, entry.error_size) ||
                     (entry.status != 0 && !pin_status_to_string(entry.status)))
                         abort();
@@ -39,29 +39,29 @@ static void fuzz_answer(const uint8_t *data, size_t size) {
 }
 
 static void fuzz_page(const uint8_t *data, size_t size) {
-        ClusterPage page, again;
+        TrackerPage page, again;
         Str text = {};
 
-        if (cluster_wire_read_page(data, size, &page) < 0)
+        if (tracker_wire_read_page(data, size, &page) < 0)
                 return;
-        if (cluster_wire_write_page(&text, &page) == 0) {
-                if (cluster_wire_read_page(text.data, text.len, &again) < 0 ||
+        if (tracker_wire_write_page(&text, &page) == 0) {
+                if (tracker_wire_read_page(text.data, text.len, &again) < 0 ||
                     again.is_last != page.is_last || again.n != page.n ||
                     again.position.number != page.position.number)
                         abort();
-                cluster_wire_page_done(&again);
+                tracker_wire_page_done(&again);
         }
         str_done(&text);
-        cluster_wire_page_done(&page);
+        tracker_wire_page_done(&page);
 }
 
 static void fuzz_rest(const uint8_t *data, size_t size) {
-        ClusterPageQuestion question;
+        TrackerPageQuestion question;
         size_t n;
         Cid *cids;
 
-        (void) cluster_wire_read_page_question(data, size, &question);
-        if (cluster_wire_read_cids(data, size, &cids, &n) == 0)
+        (void) tracker_wire_read_page_question(data, size, &question);
+        if (tracker_wire_read_cids(data, size, &cids, &n) == 0)
                 free(cids);
 }
 

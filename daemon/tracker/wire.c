@@ -1,4 +1,4 @@
-#include "daemon/cluster/wire.h"
+#include "daemon/tracker/wire.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static int put_bytes(Str *to, const void *bytes, size_t n) {
 
 /* What Kubo says need not be UTF-8. */
 static int put_text(Str *to, const char *text) {
-        char copy[CLUSTER_WIRE_TEXT_MAX];
+        char copy[TRACKER_WIRE_TEXT_MAX];
         size_t n;
 
         text = text ?: "";
@@ -41,7 +41,7 @@ static int put_text(Str *to, const char *text) {
 static int put_cids(Str *to, const Cid *cids, size_t n) {
         int r;
 
-        assert(n <= CLUSTER_WIRE_CIDS_MAX);
+        assert(n <= TRACKER_WIRE_CIDS_MAX);
 
         r = put(to, n);
         for (size_t i = 0; i < n && r >= 0; i++)
@@ -49,18 +49,18 @@ static int put_cids(Str *to, const Cid *cids, size_t n) {
         return r;
 }
 
-int cluster_wire_write_question(Str *to, const ClusterQuestion *question) {
-        (void) put(to, CLUSTER_WIRE_FORMAT);
+int tracker_wire_write_question(Str *to, const TrackerQuestion *question) {
+        (void) put(to, TRACKER_WIRE_FORMAT);
         (void) put(to, question->verb);
         (void) put(to, question->filter);
         return put_cids(to, question->cids, question->n);
 }
 
-int cluster_wire_write_head(Str *to, const PinInfo *who) {
-        size_t n = MIN(who->ipfs_peer_addresses.n, (size_t) CLUSTER_WIRE_ADDRESSES_MAX);
+int tracker_wire_write_head(Str *to, const PinInfo *who) {
+        size_t n = MIN(who->ipfs_peer_addresses.n, (size_t) TRACKER_WIRE_ADDRESSES_MAX);
         int r;
 
-        (void) put(to, CLUSTER_WIRE_FORMAT);
+        (void) put(to, TRACKER_WIRE_FORMAT);
         (void) put_text(to, who->peername);
         (void) put_bytes(to, who->ipfs_peer_id.bytes, who->ipfs_peer_id.size);
         r = put(to, n);
@@ -69,7 +69,7 @@ int cluster_wire_write_head(Str *to, const PinInfo *who) {
         return r;
 }
 
-int cluster_wire_write_entry(Str *to, const PinInfo *info, bool is_settled) {
+int tracker_wire_write_entry(Str *to, const PinInfo *info, bool is_settled) {
         if (!info)
                 return put(to, 0);
         if (is_settled)
@@ -81,30 +81,30 @@ int cluster_wire_write_entry(Str *to, const PinInfo *info, bool is_settled) {
         return put_text(to, info->error);
 }
 
-int cluster_wire_write_page_question(Str *to, const ClusterPageQuestion *question) {
-        (void) put(to, CLUSTER_WIRE_FORMAT);
+int tracker_wire_write_page_question(Str *to, const TrackerPageQuestion *question) {
+        (void) put(to, TRACKER_WIRE_FORMAT);
         (void) put(to, question->filter);
         (void) put(to, question->position.source);
         (void) put(to, question->position.number);
         return put(to, question->max);
 }
 
-int cluster_wire_write_page(Str *to, const ClusterPage *page) {
-        (void) put(to, CLUSTER_WIRE_FORMAT);
+int tracker_wire_write_page(Str *to, const TrackerPage *page) {
+        (void) put(to, TRACKER_WIRE_FORMAT);
         (void) put(to, (page->is_complete ? PAGE_COMPLETE : 0) | (page->is_last ? PAGE_LAST : 0));
         (void) put(to, page->position.source);
         (void) put(to, page->position.number);
         return put_cids(to, page->cids, page->n);
 }
 
-int cluster_wire_write_cids(Str *to, const Cid *cids, size_t n) {
-        (void) put(to, CLUSTER_WIRE_FORMAT);
+int tracker_wire_write_cids(Str *to, const Cid *cids, size_t n) {
+        (void) put(to, TRACKER_WIRE_FORMAT);
         return put_cids(to, cids, n);
 }
 
 /* ---- reading; a reader that has met something wrong stays bad and answers zeros */
 
-static uint64_t get(ClusterWireReader *reader, uint64_t max) {
+static uint64_t get(TrackerWireReader *reader, uint64_t max) {
         uint64_t value;
         ssize_t n;
 
@@ -118,7 +118,7 @@ static uint64_t get(ClusterWireReader *reader, uint64_t max) {
         return value;
 }
 
-static const uint8_t *get_bytes(ClusterWireReader *reader, size_t max, size_t *ret_n) {
+static const uint8_t *get_bytes(TrackerWireReader *reader, size_t max, size_t *ret_n) {
         const uint8_t *at;
         size_t n;
 
@@ -131,8 +131,8 @@ static const uint8_t *get_bytes(ClusterWireReader *reader, size_t max, size_t *r
         return at;
 }
 
-static const char *get_text(ClusterWireReader *reader, size_t *ret_n) {
-        const char *text = (const char *) get_bytes(reader, CLUSTER_WIRE_TEXT_MAX, ret_n);
+static const char *get_text(TrackerWireReader *reader, size_t *ret_n) {
+        const char *text = (const char *) get_bytes(reader, TRACKER_WIRE_TEXT_MAX, ret_n);
 
         if (!str_is_utf8(text, *ret_n) || memchr(text, 0, *ret_n)) {
                 reader->is_bad = true;
@@ -141,14 +141,14 @@ static const char *get_text(ClusterWireReader *reader, size_t *ret_n) {
         return text;
 }
 
-static char *get_text_copy(ClusterWireReader *reader) {
+static char *get_text_copy(TrackerWireReader *reader) {
         size_t n;
         const char *text = get_text(reader, &n);
 
         return strndup(text, n);
 }
 
-static void get_cid(ClusterWireReader *reader, Cid *ret) {
+static void get_cid(TrackerWireReader *reader, Cid *ret) {
         size_t n;
         const uint8_t *bytes = get_bytes(reader, CID_BYTES_MAX, &n);
 
@@ -157,8 +157,8 @@ static void get_cid(ClusterWireReader *reader, Cid *ret) {
 }
 
 /* A CID has a byte at least: the number says nothing about memory that the bytes do not back. */
-static int get_cids(ClusterWireReader *reader, Cid **ret, size_t *ret_n) {
-        size_t n = get(reader, CLUSTER_WIRE_CIDS_MAX);
+static int get_cids(TrackerWireReader *reader, Cid **ret, size_t *ret_n) {
+        size_t n = get(reader, TRACKER_WIRE_CIDS_MAX);
 
         if (n > (size_t) (reader->end - reader->at))
                 reader->is_bad = true;
@@ -174,48 +174,48 @@ static int get_cids(ClusterWireReader *reader, Cid **ret, size_t *ret_n) {
         return 0;
 }
 
-static int begin(ClusterWireReader *reader, const void *bytes, size_t size) {
+static int begin(TrackerWireReader *reader, const void *bytes, size_t size) {
         uint64_t format;
 
-        *reader = (ClusterWireReader){ .at = bytes, .end = (const uint8_t *) bytes + size };
+        *reader = (TrackerWireReader){ .at = bytes, .end = (const uint8_t *) bytes + size };
         format = get(reader, UINT64_MAX);
         if (reader->is_bad)
                 return -EBADMSG;
-        return format == CLUSTER_WIRE_FORMAT ? 0 : -EPROTONOSUPPORT;
+        return format == TRACKER_WIRE_FORMAT ? 0 : -EPROTONOSUPPORT;
 }
 
-static int finish(const ClusterWireReader *reader) {
+static int finish(const TrackerWireReader *reader) {
         return reader->is_bad || reader->at != reader->end ? -EBADMSG : 0;
 }
 
-int cluster_wire_read_question(const void *bytes, size_t size, ClusterQuestion *ret) {
-        ClusterQuestion question = {};
-        ClusterWireReader reader;
+int tracker_wire_read_question(const void *bytes, size_t size, TrackerQuestion *ret) {
+        TrackerQuestion question = {};
+        TrackerWireReader reader;
         int r;
 
         r = begin(&reader, bytes, size);
         if (r < 0)
                 return r;
-        question.verb = (ClusterVerb) get(&reader, _CLUSTER_VERB_N - 1);
+        question.verb = (TrackerVerb) get(&reader, _TRACKER_VERB_N - 1);
         question.filter = (PinStatus) get(&reader, INT32_MAX);
         r = get_cids(&reader, &question.cids, &question.n);
         if (r >= 0)
                 r = finish(&reader);
         if (r < 0) {
-                cluster_wire_question_done(&question);
+                tracker_wire_question_done(&question);
                 return r;
         }
         *ret = question;
         return 0;
 }
 
-void cluster_wire_question_done(ClusterQuestion *question) {
+void tracker_wire_question_done(TrackerQuestion *question) {
         free(question->cids);
-        *question = (ClusterQuestion){};
+        *question = (TrackerQuestion){};
 }
 
-static int get_addresses(ClusterWireReader *reader, StrList *ret) {
-        size_t n = get(reader, CLUSTER_WIRE_ADDRESSES_MAX);
+static int get_addresses(TrackerWireReader *reader, StrList *ret) {
+        size_t n = get(reader, TRACKER_WIRE_ADDRESSES_MAX);
         int r = 0;
 
         for (size_t i = 0; i < n && !reader->is_bad && r >= 0; i++)
@@ -223,8 +223,8 @@ static int get_addresses(ClusterWireReader *reader, StrList *ret) {
         return r;
 }
 
-int cluster_wire_read_answer(
-                const void *bytes, size_t size, PinInfo *ret_who, ClusterWireReader *ret_reader) {
+int tracker_wire_read_answer(
+                const void *bytes, size_t size, PinInfo *ret_who, TrackerWireReader *ret_reader) {
         const uint8_t *id;
         PinInfo who = {};
         size_t n;
@@ -255,8 +255,8 @@ static bool is_status(uint64_t status) {
                                status >= PIN_STATUS_CLUSTER_ERROR);
 }
 
-int cluster_wire_next_entry(ClusterWireReader *reader, ClusterWireEntry *ret) {
-        ClusterWireEntry entry = {};
+int tracker_wire_next_entry(TrackerWireReader *reader, TrackerWireEntry *ret) {
+        TrackerWireEntry entry = {};
         uint64_t head;
 
         if (!reader->is_bad && reader->at == reader->end)
@@ -278,7 +278,7 @@ int cluster_wire_next_entry(ClusterWireReader *reader, ClusterWireEntry *ret) {
         return 1;
 }
 
-static TrackerPosition get_position(ClusterWireReader *reader) {
+static TrackerPosition get_position(TrackerWireReader *reader) {
         TrackerPosition position = {};
 
         position.source = get(reader, UINT64_MAX);
@@ -286,9 +286,9 @@ static TrackerPosition get_position(ClusterWireReader *reader) {
         return position;
 }
 
-int cluster_wire_read_page_question(const void *bytes, size_t size, ClusterPageQuestion *ret) {
-        ClusterPageQuestion question = {};
-        ClusterWireReader reader;
+int tracker_wire_read_page_question(const void *bytes, size_t size, TrackerPageQuestion *ret) {
+        TrackerPageQuestion question = {};
+        TrackerWireReader reader;
         int r;
 
         r = begin(&reader, bytes, size);
@@ -296,16 +296,16 @@ int cluster_wire_read_page_question(const void *bytes, size_t size, ClusterPageQ
                 return r;
         question.filter = (PinStatus) get(&reader, INT32_MAX);
         question.position = get_position(&reader);
-        question.max = get(&reader, CLUSTER_WIRE_CIDS_MAX);
+        question.max = get(&reader, TRACKER_WIRE_CIDS_MAX);
         r = finish(&reader);
         if (r >= 0)
                 *ret = question;
         return r;
 }
 
-int cluster_wire_read_page(const void *bytes, size_t size, ClusterPage *ret) {
-        ClusterWireReader reader;
-        ClusterPage page = {};
+int tracker_wire_read_page(const void *bytes, size_t size, TrackerPage *ret) {
+        TrackerWireReader reader;
+        TrackerPage page = {};
         uint64_t flags;
         int r;
 
@@ -320,21 +320,21 @@ int cluster_wire_read_page(const void *bytes, size_t size, ClusterPage *ret) {
         if (r >= 0)
                 r = finish(&reader);
         if (r < 0) {
-                cluster_wire_page_done(&page);
+                tracker_wire_page_done(&page);
                 return r;
         }
         *ret = page;
         return 0;
 }
 
-void cluster_wire_page_done(ClusterPage *page) {
+void tracker_wire_page_done(TrackerPage *page) {
         free(page->cids);
-        *page = (ClusterPage){};
+        *page = (TrackerPage){};
 }
 
-int cluster_wire_read_cids(const void *bytes, size_t size, Cid **ret, size_t *ret_n) {
+int tracker_wire_read_cids(const void *bytes, size_t size, Cid **ret, size_t *ret_n) {
         _cleanup_free_ Cid *cids = NULL;
-        ClusterWireReader reader;
+        TrackerWireReader reader;
         size_t n = 0;
         int r;
 

@@ -1,8 +1,8 @@
 #include <string.h>
 
-#include "daemon/cluster/wire.h"
+#include "daemon/tracker/wire.h"
 #include "tests/lib/fault.h"
-#include "tests/lib/peer.h"
+#include "tests/unit/tracker/fixture.h"
 
 #define IPFS_ID "12D3KooWM2WYcBTEbzc6TZhTMNCTDGdE1qN6AKskWYpbG4uVBJTc"
 
@@ -18,42 +18,42 @@
         }
 
 static void test_question(void) {
-        Cid cids[] = { peer_cid(1), peer_cid(2), peer_cid(3) };
-        ClusterQuestion in = { CLUSTER_VERB_REQUEUE, PIN_STATUS_ERROR, cids, ELEMENTSOF(cids) }, out,
+        Cid cids[] = { item_cid(1), item_cid(2), item_cid(3) };
+        TrackerQuestion in = { TRACKER_VERB_REQUEUE, PIN_STATUS_ERROR, cids, ELEMENTSOF(cids) }, out,
                         none = {};
         _cleanup_(str_done) Str text = {};
 
-        g_assert_cmpint(cluster_wire_write_question(&text, &in), ==, 0);
-        g_assert_cmpint(cluster_wire_read_question(text.data, text.len, &out), ==, 0);
+        g_assert_cmpint(tracker_wire_write_question(&text, &in), ==, 0);
+        g_assert_cmpint(tracker_wire_read_question(text.data, text.len, &out), ==, 0);
         g_assert_cmpint(out.verb, ==, in.verb);
         g_assert_cmpint(out.filter, ==, in.filter);
         g_assert_cmpuint(out.n, ==, in.n);
         for (size_t i = 0; i < in.n; i++)
                 g_assert_true(cid_equal(&out.cids[i], &cids[i]));
-        cluster_wire_question_done(&out);
-        ASSERT_CUTS(text, cluster_wire_read_question(part, part_size, &out));
+        tracker_wire_question_done(&out);
+        ASSERT_CUTS(text, tracker_wire_read_question(part, part_size, &out));
 
         (void) str_append_char(&text, 0);
-        g_assert_cmpint(cluster_wire_read_question(text.data, text.len, &out), ==, -EBADMSG);
+        g_assert_cmpint(tracker_wire_read_question(text.data, text.len, &out), ==, -EBADMSG);
 
         str_reset(&text);
-        g_assert_cmpint(cluster_wire_write_question(&text, &none), ==, 0);
-        g_assert_cmpint(cluster_wire_read_question(text.data, text.len, &out), ==, 0);
+        g_assert_cmpint(tracker_wire_write_question(&text, &none), ==, 0);
+        g_assert_cmpint(tracker_wire_read_question(text.data, text.len, &out), ==, 0);
         g_assert_cmpuint(out.n, ==, 0);
-        cluster_wire_question_done(&out);
+        tracker_wire_question_done(&out);
 }
 
 static int read_all(const void *bytes, size_t size, size_t *ret_n) {
-        ClusterWireReader reader;
-        ClusterWireEntry entry;
+        TrackerWireReader reader;
+        TrackerWireEntry entry;
         PinInfo who = {};
         int r;
 
         *ret_n = 0;
-        r = cluster_wire_read_answer(bytes, size, &who, &reader);
+        r = tracker_wire_read_answer(bytes, size, &who, &reader);
         if (r < 0)
                 return r;
-        while ((r = cluster_wire_next_entry(&reader, &entry)) > 0)
+        while ((r = tracker_wire_next_entry(&reader, &entry)) > 0)
                 (*ret_n)++;
         json_done(&pin_info_shape, &who);
         return r;
@@ -64,7 +64,7 @@ static void write_head(Str *text) {
 
         g_assert_cmpint(peer_id_parse(IPFS_ID, &who.ipfs_peer_id), ==, 0);
         g_assert_cmpint(str_list_append(&who.ipfs_peer_addresses, "/dns4/example.org/tcp/4001"), ==, 0);
-        g_assert_cmpint(cluster_wire_write_head(text, &who), ==, 0);
+        g_assert_cmpint(tracker_wire_write_head(text, &who), ==, 0);
         str_list_done(&who.ipfs_peer_addresses);
 }
 
@@ -77,37 +77,37 @@ static void test_answer(void) {
                                  .error = (char *) "it’s gone" };
         _cleanup_(str_done) Str text = {};
         char id[PEER_ID_TEXT_MAX];
-        ClusterWireReader reader;
-        ClusterWireEntry entry;
+        TrackerWireReader reader;
+        TrackerWireEntry entry;
         PinInfo who;
         size_t n, n_head;
 
         write_head(&text);
         n_head = text.len;
-        g_assert_cmpint(cluster_wire_write_entry(&text, &settled, true), ==, 0);
-        g_assert_cmpint(cluster_wire_write_entry(&text, NULL, false), ==, 0);
-        g_assert_cmpint(cluster_wire_write_entry(&text, &failed, false), ==, 0);
+        g_assert_cmpint(tracker_wire_write_entry(&text, &settled, true), ==, 0);
+        g_assert_cmpint(tracker_wire_write_entry(&text, NULL, false), ==, 0);
+        g_assert_cmpint(tracker_wire_write_entry(&text, &failed, false), ==, 0);
 
-        g_assert_cmpint(cluster_wire_read_answer(text.data, text.len, &who, &reader), ==, 0);
+        g_assert_cmpint(tracker_wire_read_answer(text.data, text.len, &who, &reader), ==, 0);
         g_assert_cmpstr(who.peername, ==, "pétèr");
         g_assert_cmpstr(peer_id_format(&who.ipfs_peer_id, id), ==, IPFS_ID);
         g_assert_cmpuint(who.ipfs_peer_addresses.n, ==, 1);
         g_assert_cmpstr(who.ipfs_peer_addresses.items[0], ==, "/dns4/example.org/tcp/4001");
         json_done(&pin_info_shape, &who);
 
-        g_assert_cmpint(cluster_wire_next_entry(&reader, &entry), ==, 1);
+        g_assert_cmpint(tracker_wire_next_entry(&reader, &entry), ==, 1);
         g_assert_cmpint(entry.status, ==, PIN_STATUS_PINNED);
         g_assert_true(entry.is_settled);
-        g_assert_cmpint(cluster_wire_next_entry(&reader, &entry), ==, 1);
+        g_assert_cmpint(tracker_wire_next_entry(&reader, &entry), ==, 1);
         g_assert_cmpint(entry.status, ==, 0);
-        g_assert_cmpint(cluster_wire_next_entry(&reader, &entry), ==, 1);
+        g_assert_cmpint(tracker_wire_next_entry(&reader, &entry), ==, 1);
         g_assert_cmpint(entry.status, ==, PIN_STATUS_PIN_ERROR);
         g_assert_false(entry.is_settled);
         g_assert_cmpuint(entry.timestamp, ==, failed.timestamp);
         g_assert_cmpuint(entry.attempts, ==, 7);
         g_assert_true(entry.priority);
         g_assert_cmpmem(entry.error, entry.error_size, failed.error, strlen(failed.error));
-        g_assert_cmpint(cluster_wire_next_entry(&reader, &entry), ==, 0);
+        g_assert_cmpint(tracker_wire_next_entry(&reader, &entry), ==, 0);
 
         for (size_t cut = 0; cut < text.len; cut++) {
                 g_autofree char *part = g_memdup2(text.data, MAX(cut, (size_t) 1));
@@ -132,68 +132,68 @@ static void test_answer_texts(void) {
 
         for (size_t i = 0; i <= ELEMENTSOF(cases); i++) {
                 _cleanup_(str_done) Str text = {};
-                ClusterWireReader reader;
-                ClusterWireEntry entry;
+                TrackerWireReader reader;
+                TrackerWireEntry entry;
                 PinInfo who;
 
                 info.error = i < ELEMENTSOF(cases) ? (char *) cases[i].in : long_text;
                 write_head(&text);
-                g_assert_cmpint(cluster_wire_write_entry(&text, &info, false), ==, 0);
-                g_assert_cmpint(cluster_wire_read_answer(text.data, text.len, &who, &reader), ==, 0);
+                g_assert_cmpint(tracker_wire_write_entry(&text, &info, false), ==, 0);
+                g_assert_cmpint(tracker_wire_read_answer(text.data, text.len, &who, &reader), ==, 0);
                 json_done(&pin_info_shape, &who);
-                g_assert_cmpint(cluster_wire_next_entry(&reader, &entry), ==, 1);
+                g_assert_cmpint(tracker_wire_next_entry(&reader, &entry), ==, 1);
                 if (i < ELEMENTSOF(cases))
                         g_assert_cmpmem(entry.error, entry.error_size, cases[i].out, strlen(cases[i].out));
                 else
-                        g_assert_cmpuint(entry.error_size, ==, CLUSTER_WIRE_TEXT_MAX);
+                        g_assert_cmpuint(entry.error_size, ==, TRACKER_WIRE_TEXT_MAX);
         }
 }
 
 static void test_page(void) {
-        Cid cids[] = { peer_cid(1), peer_cid(2) };
-        const ClusterPage in = { .is_complete = true, .position = { 3, UINT64_MAX }, .cids = cids, .n = 2 };
-        const ClusterPageQuestion asked = { PIN_STATUS_QUEUED, { UINT64_MAX, 7 }, 1000 };
+        Cid cids[] = { item_cid(1), item_cid(2) };
+        const TrackerPage in = { .is_complete = true, .position = { 3, UINT64_MAX }, .cids = cids, .n = 2 };
+        const TrackerPageQuestion asked = { PIN_STATUS_QUEUED, { UINT64_MAX, 7 }, 1000 };
         _cleanup_(str_done) Str text = {}, question = {};
-        ClusterPageQuestion heard;
-        ClusterPage out;
+        TrackerPageQuestion heard;
+        TrackerPage out;
 
-        g_assert_cmpint(cluster_wire_write_page_question(&question, &asked), ==, 0);
-        g_assert_cmpint(cluster_wire_read_page_question(question.data, question.len, &heard), ==, 0);
+        g_assert_cmpint(tracker_wire_write_page_question(&question, &asked), ==, 0);
+        g_assert_cmpint(tracker_wire_read_page_question(question.data, question.len, &heard), ==, 0);
         g_assert_cmpint(heard.filter, ==, asked.filter);
         g_assert_cmpuint(heard.position.source, ==, UINT64_MAX);
         g_assert_cmpuint(heard.position.number, ==, 7);
         g_assert_cmpuint(heard.max, ==, 1000);
-        ASSERT_CUTS(question, cluster_wire_read_page_question(part, part_size, &heard));
+        ASSERT_CUTS(question, tracker_wire_read_page_question(part, part_size, &heard));
 
-        g_assert_cmpint(cluster_wire_write_page(&text, &in), ==, 0);
-        g_assert_cmpint(cluster_wire_read_page(text.data, text.len, &out), ==, 0);
+        g_assert_cmpint(tracker_wire_write_page(&text, &in), ==, 0);
+        g_assert_cmpint(tracker_wire_read_page(text.data, text.len, &out), ==, 0);
         g_assert_true(out.is_complete);
         g_assert_false(out.is_last);
         g_assert_cmpuint(out.position.source, ==, 3);
         g_assert_cmpuint(out.position.number, ==, UINT64_MAX);
         g_assert_cmpuint(out.n, ==, 2);
         g_assert_true(cid_equal(&out.cids[1], &cids[1]));
-        cluster_wire_page_done(&out);
-        ASSERT_CUTS(text, cluster_wire_read_page(part, part_size, &out));
+        tracker_wire_page_done(&out);
+        ASSERT_CUTS(text, tracker_wire_read_page(part, part_size, &out));
 }
 
 static void test_cids(void) {
-        g_autofree Cid *cids = g_new0(Cid, CLUSTER_WIRE_CIDS_MAX);
+        g_autofree Cid *cids = g_new0(Cid, TRACKER_WIRE_CIDS_MAX);
         _cleanup_(str_done) Str text = {};
         size_t n;
         Cid *out;
 
-        for (size_t i = 0; i < CLUSTER_WIRE_CIDS_MAX; i++)
-                cids[i] = peer_cid(i);
-        g_assert_cmpint(cluster_wire_write_cids(&text, cids, CLUSTER_WIRE_CIDS_MAX), ==, 0);
-        g_assert_cmpint(cluster_wire_read_cids(text.data, text.len, &out, &n), ==, 0);
-        g_assert_cmpuint(n, ==, CLUSTER_WIRE_CIDS_MAX);
+        for (size_t i = 0; i < TRACKER_WIRE_CIDS_MAX; i++)
+                cids[i] = item_cid((uint32_t) i);
+        g_assert_cmpint(tracker_wire_write_cids(&text, cids, TRACKER_WIRE_CIDS_MAX), ==, 0);
+        g_assert_cmpint(tracker_wire_read_cids(text.data, text.len, &out, &n), ==, 0);
+        g_assert_cmpuint(n, ==, TRACKER_WIRE_CIDS_MAX);
         g_assert_true(cid_equal(&out[n - 1], &cids[n - 1]));
         free(out);
 
         str_reset(&text);
-        g_assert_cmpint(cluster_wire_write_cids(&text, cids, 3), ==, 0);
-        ASSERT_CUTS(text, cluster_wire_read_cids(part, part_size, &out, &n));
+        g_assert_cmpint(tracker_wire_write_cids(&text, cids, 3), ==, 0);
+        ASSERT_CUTS(text, tracker_wire_read_cids(part, part_size, &out, &n));
 }
 
 static void test_bad(void) {
@@ -227,11 +227,11 @@ static void test_bad(void) {
                 { "too many attempts", "\1\0\0\0\x21\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\0\0", 18 },
                 { "an error beyond the end", "\1\0\0\0\x21\0\0\0\2a", 10 },
         };
-        ClusterQuestion question;
+        TrackerQuestion question;
         size_t n;
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                int r = cluster_wire_read_question(cases[i].bytes, cases[i].size, &question);
+                int r = tracker_wire_read_question(cases[i].bytes, cases[i].size, &question);
 
                 if (r != cases[i].r)
                         g_error("%s: %d", cases[i].what, r);
@@ -245,23 +245,23 @@ static void test_bad(void) {
 }
 
 static void test_memory(void) {
-        Cid cids[] = { peer_cid(1) };
-        ClusterQuestion in = { .cids = cids, .n = 1 };
+        Cid cids[] = { item_cid(1) };
+        TrackerQuestion in = { .cids = cids, .n = 1 };
         _cleanup_(str_done) Str question = {}, answer = {};
 
-        g_assert_cmpint(cluster_wire_write_question(&question, &in), ==, 0);
+        g_assert_cmpint(tracker_wire_write_question(&question, &in), ==, 0);
         write_head(&answer);
         FOREACH_FAULT {
                 _cleanup_(str_done) Str text = {};
-                ClusterQuestion out = {};
+                TrackerQuestion out = {};
                 size_t n;
                 int r;
 
-                r = cluster_wire_write_question(&text, &in);
+                r = tracker_wire_write_question(&text, &in);
                 g_assert_true(r == 0 || r == -ENOMEM);
-                r = cluster_wire_read_question(question.data, question.len, &out);
+                r = tracker_wire_read_question(question.data, question.len, &out);
                 g_assert_true(r == 0 || r == -ENOMEM);
-                cluster_wire_question_done(&out);
+                tracker_wire_question_done(&out);
                 r = read_all(answer.data, answer.len, &n);
                 g_assert_true(r == 0 || r == -ENOMEM);
         }
@@ -269,12 +269,12 @@ static void test_memory(void) {
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
-        g_test_add_func("/cluster/wire/question", test_question);
-        g_test_add_func("/cluster/wire/answer", test_answer);
-        g_test_add_func("/cluster/wire/answer-texts-are-cut-and-utf8", test_answer_texts);
-        g_test_add_func("/cluster/wire/page", test_page);
-        g_test_add_func("/cluster/wire/cids", test_cids);
-        g_test_add_func("/cluster/wire/bad-bytes-are-refused", test_bad);
-        g_test_add_func("/cluster/wire/out-of-memory", test_memory);
+        g_test_add_func("/tracker/wire/question", test_question);
+        g_test_add_func("/tracker/wire/answer", test_answer);
+        g_test_add_func("/tracker/wire/answer-texts-are-cut-and-utf8", test_answer_texts);
+        g_test_add_func("/tracker/wire/page", test_page);
+        g_test_add_func("/tracker/wire/cids", test_cids);
+        g_test_add_func("/tracker/wire/bad-bytes-are-refused", test_bad);
+        g_test_add_func("/tracker/wire/out-of-memory", test_memory);
         return g_test_run();
 }
