@@ -1,12 +1,15 @@
 #include "tests/lib/peer.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "daemon/base/file.h"
 #include "daemon/base/time.h"
 
 #define TICK_USEC 5000
+#define ELECTION_USEC (100 * (int64_t) USEC_PER_MSEC)
 
 void peer_turn(Peer *peer, gint64 deadline) {
         g_assert_cmpint(g_get_monotonic_time(), <, deadline);
@@ -21,12 +24,11 @@ static void on_failed(int exit_status G_GNUC_UNUSED, void *userdata) {
         ((Peer *) userdata)->n_failed++;
 }
 
-void peer_init(Peer *peer) {
+static void peer_init_on(Peer *peer, sd_event *event) {
         Error error = {};
 
-        *peer = (Peer){ .folder = g_dir_make_tmp("peer-XXXXXX", NULL) };
+        *peer = (Peer){ .folder = g_dir_make_tmp("peer-XXXXXX", NULL), .event = event, .fd = -1 };
         g_assert_nonnull(peer->folder);
-        g_assert_cmpint(sd_event_new(&peer->event), >=, 0);
         g_assert_cmpint(fake_kubo_new(&peer->kubo, peer->event), ==, 0);
         g_assert_cmpint(config_new_default(&peer->config, peer->folder, &error), ==, 0);
         g_assert_cmpint(config_identity_generate(&peer->identity, &error), ==, 0);
@@ -36,11 +38,36 @@ void peer_init(Peer *peer) {
         g_assert_cmpint(str_copy(&peer->config->cluster.peername, "tester"), ==, 0);
 }
 
+void peer_init(Peer *peer) {
+        sd_event *event;
+
+        g_assert_cmpint(sd_event_new(&event), >=, 0);
+        peer_init_on(peer, event);
+}
+
+int peer_open_socket(unsigned *port) {
+        struct sockaddr_in name = { .sin_family = AF_INET,
+                                    .sin_port = htons((uint16_t) *port),
+                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t size = sizeof(name);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+        g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)), ==, 0);
+        g_assert_cmpint(bind(fd, (struct sockaddr *) &name, size), ==, 0);
+        g_assert_cmpint(listen(fd, 1024), ==, 0);
+        g_assert_cmpint(getsockname(fd, (struct sockaddr *) &name, &size), ==, 0);
+        *port = ntohs(name.sin_port);
+        return fd;
+}
+
 void peer_begin(Peer *peer) {
+        int fd = peer->fd < 0 && peer->port > 0 ? peer_open_socket(&peer->port) : TAKE_FD(peer->fd);
         const ClusterOptions options = {
                 .config = peer->config,
                 .identity = &peer->identity,
                 .state_folder = peer->folder,
+                .peer_fds = &fd,
+                .n_peer_fds = fd >= 0,
                 .ready = on_ready,
                 .failed = on_failed,
                 .userdata = peer,
@@ -68,6 +95,8 @@ void peer_stop(Peer *peer) {
 void peer_close(Peer *peer) {
         if (peer->cluster)
                 peer_stop(peer);
+        if (peer->fd >= 0)
+                (void) close(peer->fd);
         fake_kubo_free(peer->kubo);
         config_identity_done(&peer->identity);
         config_free(peer->config);
@@ -75,6 +104,75 @@ void peer_close(Peer *peer) {
         g_assert_cmpint(file_remove_tree(AT_FDCWD, peer->folder), ==, 0);
         g_free(peer->folder);
 }
+
+/* ---- several */
+
+static void set_address(Peer *peer) {
+        g_autofree char *address = NULL;
+
+        peer->fd = peer_open_socket(&peer->port);
+        address = g_strdup_printf("/ip4/127.0.0.1/tcp/%u", peer->port);
+        str_list_done(&peer->config->cluster.listen_multiaddress);
+        g_assert_cmpint(str_list_append(&peer->config->cluster.listen_multiaddress, address), ==, 0);
+}
+
+static void set_know(Peer *peer, const Peer *other) {
+        const char *address = other->config->cluster.listen_multiaddress.items[0];
+        char id[PEER_ID_TEXT_MAX], *with_id;
+
+        (void) peer_id_format(&other->identity.id, id);
+        g_assert_cmpint(str_list_append(&peer->config->raft.init_peerset, id), ==, 0);
+        if (peer == other)
+                return;
+        g_assert_cmpint(multiaddr_with_peer_id(address, &other->identity.id, &with_id), ==, 0);
+        g_assert_cmpint(str_list_append_take(&peer->config->cluster.peer_addresses, with_id), ==, 0);
+}
+
+void peer_set_init(Peer *peers, size_t n) {
+        sd_event *event;
+
+        g_assert_cmpint(sd_event_new(&event), >=, 0);
+        for (size_t i = 0; i < n; i++) {
+                g_autofree char *name = g_strdup_printf("peer%zu", i);
+
+                peer_init_on(&peers[i], sd_event_ref(event));
+                g_assert_cmpint(str_copy(&peers[i].config->cluster.peername, name), ==, 0);
+                peers[i].config->raft.heartbeat_timeout = ELECTION_USEC;
+                peers[i].config->raft.election_timeout = ELECTION_USEC;
+                set_address(&peers[i]);
+        }
+        for (size_t i = 0; i < n; i++)
+                for (size_t k = 0; k < n; k++)
+                        set_know(&peers[i], &peers[k]);
+        sd_event_unref(event);
+}
+
+static bool set_is_linked(const Peer *peers, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                for (size_t k = 0; k < n; k++)
+                        if (peers[i].cluster && !cluster_peer_is_up(peers[i].cluster, &peers[k].identity.id))
+                                return false;
+        return true;
+}
+
+void peer_set_start(Peer *peers, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                peer_begin(&peers[i]);
+        peer_set_until_linked(peers, n);
+}
+
+void peer_set_until_linked(Peer *peers, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                PEER_UNTIL(&peers[i], !peers[i].cluster || peers[i].n_ready > 0);
+        PEER_UNTIL(&peers[0], set_is_linked(peers, n));
+}
+
+void peer_set_close(Peer *peers, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                peer_close(&peers[i]);
+}
+
+/* ---- */
 
 static bool has_metric(const Peer *peer, const char *name) {
         _cleanup_free_ const Metric **metrics = NULL;

@@ -4,8 +4,8 @@
  * Peer: a Cluster in a temporary folder beside a FakeKubo, on one event loop, for tests of what stands on
  * it.
  *
- * Between peer_init() and peer_start() the configuration may be changed. Whoever waits, runs the loop:
- * PEER_UNTIL(), which fails the test after PEER_PATIENCE_USEC.
+ * Between peer_init() (peer_set_init()) and peer_start() (peer_set_start()) the configuration may be
+ * changed. Whoever waits, runs the loop: PEER_UNTIL(), which fails the test after PEER_PATIENCE_USEC.
  */
 
 #include <glib.h>
@@ -23,6 +23,8 @@ typedef struct Peer {
         ConfigIdentity identity;
         Cluster *cluster;
         unsigned n_ready, n_failed;
+        unsigned port; /* for other peers; 0: it is alone */
+        int fd;        /* listening there, until it is begun; -1 */
 } Peer;
 
 void peer_init(Peer *peer);
@@ -31,6 +33,15 @@ void peer_start(Peer *peer); /* the same, until it is ready */
 void peer_open(Peer *peer);  /* init and start */
 void peer_stop(Peer *peer);  /* in order; peer_start() may follow */
 void peer_close(Peer *peer); /* all; the folder is removed */
+
+/* N peers of one cluster, on one loop, each with a Kubo; their names are "peer0" and so on. */
+void peer_set_init(Peer *peers, size_t n);
+void peer_set_start(Peer *peers, size_t n); /* until all are ready, and all are linked */
+/* The same without starting them: until those that were begun are. */
+void peer_set_until_linked(Peer *peers, size_t n);
+void peer_set_close(Peer *peers, size_t n);
+
+int peer_open_socket(unsigned *port); /* at 127.0.0.1, listening; *PORT 0: at any, which it becomes */
 
 /* One turn of the loop, and no more than some milliseconds. */
 void peer_turn(Peer *peer, gint64 deadline);
