@@ -9,7 +9,7 @@
 #include "daemon/base/file.h"
 #include "daemon/base/log.h"
 #include "daemon/base/message-ids.h"
-#include "daemon/cluster/addresses.h"
+#include "daemon/config/addresses.h"
 #include "daemon/join/folder.h"
 #include "daemon/notify.h"
 #include "daemon/types/multiaddr.h"
@@ -149,7 +149,7 @@ int service_join_start(
 
         join->done = done;
         join->userdata = userdata;
-        r = cluster_addresses(config, &join->identity->id, &join->own_addresses);
+        r = config_addresses(config, &join->identity->id, &join->own_addresses);
         if (r < 0)
                 return error_set_errno(reterr, r, "cluster.listen_multiaddress: %m");
         log_info("Joining the cluster of the peer at %s.", join->addresses.items[0]);

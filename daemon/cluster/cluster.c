@@ -6,8 +6,9 @@
 #include "daemon/base/file.h"
 #include "daemon/base/log.h"
 #include "daemon/base/message-ids.h"
-#include "daemon/cluster/addresses.h"
 #include "daemon/cluster/internal.h"
+#include "daemon/cluster/remote.h"
+#include "daemon/config/addresses.h"
 #include "daemon/config/peerstore.h"
 #include "daemon/join/request.h"
 
@@ -302,7 +303,7 @@ static int cluster_open_peers(Cluster *cluster, Error *reterr) {
         const Config *config = cluster->config;
         int r;
 
-        r = cluster_addresses(&config->cluster, cluster_self(cluster), &cluster->addresses);
+        r = config_addresses(&config->cluster, cluster_self(cluster), &cluster->addresses);
         if (r >= 0)
                 r = cluster_list_known(cluster, &cluster->known);
         if (r >= 0)
@@ -332,6 +333,8 @@ static int cluster_open_peers(Cluster *cluster, Error *reterr) {
                                                                                 .wait_for_leader_timeout,
                                         .network_timeout_usec = (uint64_t) config->raft.network_timeout,
                                         .watch_usec = (uint64_t) config->cluster.peer_watch_interval,
+                                        .methods = cluster_remote_methods,
+                                        .methods_userdata = cluster,
                                         .events = &peers_events,
                                         .userdata = cluster,
                         },
@@ -485,12 +488,15 @@ int cluster_new(Cluster **ret, sd_event *event, const ClusterOptions *options, E
                 .config = options->config,
                 .identity = options->identity,
                 .options = *options,
+                .gather_usec = CLUSTER_GATHER_TIMEOUT,
+                .gather_link_usec = CLUSTER_GATHER_LINK_TIMEOUT,
         };
         list_init(&cluster->calls);
         list_init(&cluster->lists);
         list_init(&cluster->imports);
         list_init(&cluster->adds);
         list_init(&cluster->watches);
+        list_init(&cluster->served);
 
         r = cluster_open_peers(cluster, reterr);
         if (r >= 0)
@@ -517,6 +523,7 @@ void cluster_stop(Cluster *cluster) {
         cluster_list_stop_all(cluster);
         cluster_import_stop_all(cluster);
         cluster_add_stop_all(cluster);
+        cluster_remote_stop_all(cluster);
         cluster_expiry_stop(cluster);
         cluster->repin = cluster_repin_free(cluster->repin);
 }

@@ -69,6 +69,7 @@ DEFINE_CLEANUP(Cluster *, cluster_free);
 const PeerId *cluster_self(const Cluster *cluster);
 const char *cluster_peername(const Cluster *cluster);
 bool cluster_is_ready(const Cluster *cluster);
+bool cluster_peer_is_up(const Cluster *cluster, const PeerId *peer); /* linked, or this one itself */
 
 /* What is known without asking anybody. */
 typedef struct ClusterSummary {
@@ -242,8 +243,6 @@ int cluster_import_new(
 ClusterImport *cluster_import_free(ClusterImport *import);
 DEFINE_CLEANUP(ClusterImport *, cluster_import_free);
 /* Answers 1: taken (copied); 0: too much is under way, wait for WAKE and call again. Errors: PIN cannot be
- * taken, and nothing has changed; what was added before is committed by cluster_import_finish() all the
- * same.
- */
+ * taken, nothing has changed; what was added before is committed by cluster_import_finish() all the same. */
 int cluster_import_add(ClusterImport *import, const Pin *pin, Error *reterr);
 void cluster_import_finish(ClusterImport *import);

@@ -6,6 +6,7 @@
 #include "daemon/base/flow.h"
 #include "daemon/base/list.h"
 #include "daemon/cluster/cluster.h"
+#include "daemon/cluster/parties.h"
 #include "daemon/consensus/consensus.h"
 #include "daemon/ipfs/ipfs.h"
 #include "daemon/metrics/informer.h"
@@ -66,6 +67,10 @@ struct Cluster {
         List adds;
         size_t n_adds;
         List watches;
+        /* CLUSTER_GATHER_TIMEOUT and _LINK_TIMEOUT, so that tests need not wait for them. */
+        uint64_t gather_usec, gather_link_usec;
+        List served; /* questions of other peers */
+        size_t n_served, n_served_open;
 };
 
 /* One question. Each kind is a flow (its file has the table); what is under way is a slot in here. */
@@ -78,20 +83,21 @@ struct ClusterCall {
         char *path; /* to resolve, or NULL */
         Pin pin;
         bool local;
-        bool ask;
         bool is_gc, is_asking;
 
         IpfsCall *ipfs;
         PeersSubmit *submit;
         TrackerCall *tracker;
         PeersChange *change;
+        ClusterParties members; /* who are asked, too */
+        unsigned n_pending;     /* parts of the answer: this peer's, and theirs */
 
         Error error;
         GlobalPinInfo info;
         PeerInfo peer;
         ConnectGraph graph;
         GlobalRepoGc gc;
-        size_t n_gc_keys;
+        size_t n_gc_keys, n_gc_keys_max;
         int result; /* of what was gathered so far */
 
         union {
@@ -115,6 +121,8 @@ void cluster_call_stop(ClusterCall *call);
 void cluster_call_settle_error(ClusterCall *call, int result);
 /* Take the words of a component's answer and go on. */
 void cluster_call_next(ClusterCall *call, int r, const Error *error, int next);
+/* One part of the answer is there, or R is negative: the last one ends the flow. */
+void cluster_call_part_done(ClusterCall *call, int r, const Error *error);
 /* Before Kubo is asked. Errors: ERROR_BUSY, with words in the call. */
 int cluster_call_may_ask(ClusterCall *call);
 /* Resolve call->path into call->cid by Kubo, then go to NEXT. */
@@ -136,6 +144,9 @@ void cluster_live_tracker(const Config *config, TrackerOptions *options);
 int cluster_new_informer(Cluster *cluster, MetricsInformer **ret);
 
 /* peer-op.c */
+int cluster_graph_local(Cluster *cluster, ClusterCall **ret, ClusterGraphDone done, void *userdata);
+int cluster_gc_local(
+                Cluster *cluster, ClusterCall **ret, size_t n_keys_max, ClusterGcDone done, void *userdata);
 int cluster_peer_info(Cluster *cluster, const IpfsId *ipfs, const char *ipfs_error, PeerInfo *ret);
 
 /* list.c: CID's status has changed. */

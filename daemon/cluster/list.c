@@ -3,12 +3,23 @@
 #include <string.h>
 
 #include "daemon/base/turn.h"
+#include "daemon/cluster/gather.h"
+#include "daemon/cluster/remote.h"
+
+#define PEER_INFO_BYTES_MAX (256 * 1024) /* of what a peer tells of itself */
 
 /* ---- life ---- */
 
 static void list_drop_item(ClusterList *list) {
         list->class->drop(list);
         memset(&list->item, 0, sizeof(list->item));
+}
+
+static void list_free_peers(ClusterList *list) {
+        for (size_t i = 0; list->peers && i < list->members.n; i++)
+                peer_info_done(&list->peers[i]);
+        free(list->peers);
+        cluster_parties_done(&list->members);
 }
 
 ClusterList *cluster_list_free(ClusterList *list) {
@@ -23,8 +34,9 @@ ClusterList *cluster_list_free(ClusterList *list) {
         tracker_cursor_free(list->cursor);
         state_scan_free(list->scan);
         list_drop_item(list);
+        cluster_gathering_free(list->gathering);
         json_done(&pin_info_shape, &list->self);
-        peer_info_done(&list->peer);
+        list_free_peers(list);
         error_done(&list->error);
         free(list->known_error);
         free(list->cids);
@@ -157,15 +169,17 @@ void cluster_list_stop_all(Cluster *cluster) {
                 list->cursor = tracker_cursor_free(list->cursor);
                 list->tracker = tracker_call_unref(list->tracker);
                 list->ipfs = ipfs_call_unref(list->ipfs);
+                cluster_gathering_stop(list->gathering);
+                list->members.gather = rpc_gather_unref(list->members.gather);
                 list_settle(list, -ECANCELED, &stopping);
                 (void) sd_event_source_set_enabled(list->turn, SD_EVENT_ONESHOT);
         }
 }
 
 void cluster_list_note(Cluster *cluster, const Cid *cid) {
+        cluster_remote_note(cluster, cid);
         LIST_FOREACH (list, &cluster->lists, ClusterList, link)
-                if (list->class == &cluster_list_sync_class && list->tracker &&
-                    list->n_cids < CLUSTER_CHANGED_MAX)
+                if (list->kind == CLUSTER_LIST_SYNC && list->tracker && list->n_cids < CLUSTER_CHANGED_MAX)
                         list->cids[list->n_cids++] = *cid;
 }
 
@@ -216,31 +230,122 @@ int cluster_list_pins(Cluster *cluster, ClusterList **ret, PinType filter, Error
 
 /* ---- peers ---- */
 
-/* list->stage: 0 Kubo is being asked, 1 the answer (list->peer) is to be handed out, 2 the end. */
+static void peers_part_done(ClusterList *list, int r) {
+        if (r >= 0 && --list->n_pending > 0)
+                return;
+        cluster_list_go_on(list, r, NULL);
+}
+
 static void peers_on_id(
                 IpfsCall *call _unused_, int r, const Error *error, const IpfsId *id, void *userdata) {
         ClusterList *list = userdata;
         int k;
 
         k = cluster_peer_info(
-                        list->cluster, r < 0 ? NULL : id, r < 0 ? error_message(error) : NULL, &list->peer);
+                        list->cluster,
+                        r < 0 ? NULL : id,
+                        r < 0 ? error_message(error) : NULL,
+                        &list->peers[list->self_at]);
         list->ipfs = ipfs_call_unref(list->ipfs);
-        list->stage = 1;
-        cluster_list_go_on(list, k, NULL);
+        peers_part_done(list, k);
+}
+
+static int peers_read(ClusterParty *member, const void *body, size_t size, PeerInfo *ret) {
+        PeerInfo info = {};
+        int r;
+
+        r = size > PEER_INFO_BYTES_MAX ? -E2BIG : json_read_text(&peer_info_shape, body, size, &info, NULL);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || !peer_id_equal(&info.id, &member->id)) {
+                peer_info_done(&info);
+                return cluster_party_fail(member, CLUSTER_NO_ANSWER);
+        }
+        *ret = info;
+        return 0;
+}
+
+static void peers_on_answer(
+                RpcGather *gather _unused_,
+                size_t i,
+                int r,
+                const Error *error,
+                const void *body,
+                size_t size,
+                void *userdata) {
+        ClusterList *list = userdata;
+        size_t at = list->members.asked[i];
+        ClusterParty *member = &list->members.items[at];
+
+        r = r < 0 ? cluster_party_fail(member, error_message(error))
+                  : peers_read(member, body, size, &list->peers[at]);
+        if (r < 0)
+                cluster_list_go_on(list, r, NULL);
+}
+
+static void peers_on_done(RpcGather *gather _unused_, void *userdata) {
+        peers_part_done(userdata, 0);
+}
+
+static int peers_ask(ClusterList *list) {
+        static const RpcGatherHandler handler = { peers_on_answer, peers_on_done };
+        int r;
+
+        cluster_parties_add_others(&list->members);
+        r = ipfs_id(list->cluster->ipfs, &list->ipfs, peers_on_id, list);
+        if (r >= 0)
+                r = cluster_parties_ask(
+                                &list->members,
+                                list->cluster,
+                                &(ClusterAsk){ .method = "id", .handler = &handler, .userdata = list });
+        list->n_pending = 2;
+        return r;
 }
 
 static int peers_start(ClusterList *list, Error *reterr _unused_) {
-        return ipfs_id(list->cluster->ipfs, &list->ipfs, peers_on_id, list);
+        int r;
+
+        r = cluster_parties_get(list->cluster, &list->members);
+        if (r < 0)
+                return r;
+        list->peers = calloc(list->members.n, sizeof(PeerInfo));
+        if (!list->peers)
+                return -ENOMEM;
+        while (!list->members.items[list->self_at].is_self)
+                list->self_at++;
+        return peers_ask(list);
 }
 
+static int peers_tell_failure(ClusterList *list, const ClusterParty *member) {
+        list->item.peer.id = member->id;
+        return str_copy(&list->item.peer.error, member->failure);
+}
+
+/* Those that have answered, then those that could not be asked. */
 static int peers_next(ClusterList *list, Error *reterr _unused_) {
-        if (list->stage == 0)
+        const ClusterParty *member;
+        bool wants_failed;
+        int r;
+
+        if (list->n_pending > 0)
                 return CLUSTER_LIST_WAIT;
-        if (list->stage == 2)
+        if (list->at == 2 * list->members.n)
                 return 0;
-        list->stage = 2;
-        list->item.peer = list->peer;
-        list->peer = (PeerInfo){};
+        wants_failed = list->at >= list->members.n;
+        member = &list->members.items[list->at % list->members.n];
+        if (!member->failure == wants_failed) {
+                list->at++;
+                return CLUSTER_LIST_SKIP;
+        }
+        if (wants_failed) {
+                r = peers_tell_failure(list, member);
+                if (r < 0)
+                        return r;
+        } else {
+                list->item.peer = list->peers[list->at];
+                list->peers[list->at] = (PeerInfo){};
+        }
+        list->at++;
         return 1;
 }
 
@@ -284,18 +389,35 @@ static int list_copy_cids(ClusterList *list, const ClusterStatusQuery *query, Er
         return 0;
 }
 
+/* Of all peers, when there are any others. */
+static int list_new_statuses(
+                ClusterList **ret, Cluster *cluster, ClusterListKind kind, bool local, Error *reterr) {
+        static const ClusterListClass *const classes[] = {
+                [CLUSTER_LIST_STATUSES] = &cluster_list_statuses_class,
+                [CLUSTER_LIST_CIDS] = &cluster_list_cids_class,
+                [CLUSTER_LIST_RECOVER] = &cluster_list_recover_class,
+                [CLUSTER_LIST_SYNC] = &cluster_list_sync_class,
+        };
+        bool is_alone = local || !cluster_has_others(cluster);
+        int r;
+
+        r = list_new(ret, cluster, is_alone ? classes[kind] : &cluster_list_gathered_class, reterr);
+        if (r < 0)
+                return r;
+        (*ret)->kind = kind;
+        (*ret)->local = local;
+        return 0;
+}
+
 int cluster_list_statuses(
                 Cluster *cluster, ClusterList **ret, const ClusterStatusQuery *query, Error *reterr) {
+        ClusterListKind kind = query->n_cids > 0 ? CLUSTER_LIST_CIDS : CLUSTER_LIST_STATUSES;
         ClusterList *list = NULL;
         int r;
 
-        r = list_new(&list,
-                     cluster,
-                     query->n_cids > 0 ? &cluster_list_cids_class : &cluster_list_statuses_class,
-                     reterr);
+        r = list_new_statuses(&list, cluster, kind, query->local, reterr);
         if (r < 0)
                 return r;
-        list->local = query->local;
         list->filter = query->filter;
         r = list_copy_cids(list, query, reterr);
         if (r < 0) {
@@ -309,18 +431,15 @@ int cluster_list_recover(Cluster *cluster, ClusterList **ret, bool local, Error 
         ClusterList *list = NULL;
         int r;
 
-        r = list_new(&list, cluster, &cluster_list_recover_class, reterr);
-        if (r < 0)
-                return r;
-        list->local = local;
-        return list_start(list, ret, reterr);
+        r = list_new_statuses(&list, cluster, CLUSTER_LIST_RECOVER, local, reterr);
+        return r < 0 ? r : list_start(list, ret, reterr);
 }
 
 int cluster_list_sync(Cluster *cluster, ClusterList **ret, Error *reterr) {
         ClusterList *list = NULL;
         int r;
 
-        r = list_new(&list, cluster, &cluster_list_sync_class, reterr);
+        r = list_new_statuses(&list, cluster, CLUSTER_LIST_SYNC, /* local= */ false, reterr);
         if (r < 0)
                 return r;
         list->cids = calloc(CLUSTER_CHANGED_MAX, sizeof(Cid));

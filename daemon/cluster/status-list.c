@@ -3,14 +3,6 @@
 #include "daemon/base/time.h"
 #include "daemon/cluster/list.h"
 
-/* Statuses that only items with a record of the tracker can have. */
-#define STATUSES_RECORDED                                                                                   \
-        (PIN_STATUS_PIN_ERROR | PIN_STATUS_UNPIN_ERROR | PIN_STATUS_PINNING | PIN_STATUS_UNPINNING |        \
-         PIN_STATUS_PIN_QUEUED | PIN_STATUS_UNPIN_QUEUED | PIN_STATUS_UNEXPECTEDLY_UNPINNED |               \
-         PIN_STATUS_CLUSTER_ERROR)
-#define STATUSES_UNPIN (PIN_STATUS_UNPIN_ERROR | PIN_STATUS_UNPINNING | PIN_STATUS_UNPIN_QUEUED)
-#define STATUSES_AMISS (PIN_STATUS_PIN_ERROR | PIN_STATUS_UNPIN_ERROR | PIN_STATUS_UNEXPECTEDLY_UNPINNED)
-
 /* ---- one item ---- */
 
 static int list_update_self(ClusterList *list, const Cid *cid, const Pin *pin) {
@@ -86,7 +78,7 @@ static int statuses_start(ClusterList *list, Error *reterr _unused_) {
         int r;
 
         tracker_counts(list->cluster->tracker, &counts);
-        if (list->filter != 0 && !(list->filter & ~STATUSES_RECORDED) && counts.complete) {
+        if (list->filter != 0 && !(list->filter & ~CLUSTER_STATUSES_RECORDED) && counts.complete) {
                 list->stage = STAGE_RECORDS;
                 return tracker_cursor_new(&list->cursor, list->cluster->tracker, list->filter);
         }
@@ -95,7 +87,7 @@ static int statuses_start(ClusterList *list, Error *reterr _unused_) {
         r = state_scan_new(&list->scan, consensus_pinset(list->cluster->consensus));
         if (r < 0)
                 return r;
-        return tracker_cursor_new(&list->cursor, list->cluster->tracker, STATUSES_UNPIN);
+        return tracker_cursor_new(&list->cursor, list->cluster->tracker, CLUSTER_STATUSES_UNPIN);
 }
 
 static int statuses_scan(ClusterList *list) {
@@ -229,7 +221,7 @@ static void checked_on_done(TrackerCall *call, int r, const Error *error, void *
 
         list->tracker = NULL;
         if (r >= 0)
-                r = tracker_cursor_new(&list->cursor, list->cluster->tracker, STATUSES_AMISS);
+                r = tracker_cursor_new(&list->cursor, list->cluster->tracker, CLUSTER_STATUSES_AMISS);
         cluster_list_go_on(list, r, error);
         tracker_call_unref(call); /* ERROR is its */
 }
@@ -268,9 +260,9 @@ static int sync_next(ClusterList *list, Error *reterr _unused_) {
         if (list->tracker)
                 return CLUSTER_LIST_WAIT;
         if (list->at < list->n_cids)
-                return list_fill_cid(list, &list->cids[list->at++], ~(PinStatus) STATUSES_AMISS);
+                return list_fill_cid(list, &list->cids[list->at++], ~(PinStatus) CLUSTER_STATUSES_AMISS);
         r = tracker_cursor_next(list->cursor, &cid);
-        return r <= 0 ? r : list_fill_cid(list, &cid, STATUSES_AMISS);
+        return r <= 0 ? r : list_fill_cid(list, &cid, CLUSTER_STATUSES_AMISS);
 }
 
 const ClusterListClass cluster_list_sync_class = {

@@ -1,4 +1,5 @@
-/* The status of one pin, as a flow:  ask ──► done. "sync" asks Kubo in any case; "recover" queues first. */
+/* The status of one pin, as a flow:  ask ──► done. "sync" asks Kubo in any case; "recover" queues first.
+ * Other peers are asked meanwhile: all that hold the pin, or all when it is not in the pinset. */
 
 #include "daemon/base/time.h"
 #include "daemon/cluster/internal.h"
@@ -50,20 +51,6 @@ static int status_head(ClusterCall *call) {
         return r;
 }
 
-/* Put this peer's PinInfo into INFO; SELF is taken (zeroed). */
-static int status_add(Cluster *cluster, GlobalPinInfo *info, PinInfo *self) {
-        PinInfo *slot;
-        int r;
-
-        r = global_pin_info_peer(info, cluster_self(cluster), &slot);
-        if (r < 0)
-                return r;
-        free(slot->peer);
-        *slot = *self;
-        *self = (PinInfo){};
-        return 0;
-}
-
 /* ---- ask ---- */
 
 static int pin_info_copy(PinInfo *to, const PinInfo *from) {
@@ -87,20 +74,138 @@ static int pin_info_copy(PinInfo *to, const PinInfo *from) {
         return 0;
 }
 
+/* INFO is copied. */
+static int status_add(ClusterCall *call, const PeerId *peer, const PinInfo *info) {
+        PinInfo copy = {}, *slot;
+        int r;
+
+        r = pin_info_copy(&copy, info);
+        if (r >= 0)
+                r = global_pin_info_peer(&call->info, peer, &slot);
+        if (r < 0) {
+                json_done(&pin_info_shape, &copy);
+                return r;
+        }
+        json_done(&pin_info_shape, slot);
+        *slot = copy;
+        return 0;
+}
+
 static int status_build(ClusterCall *call, const PinInfo *info) {
-        PinInfo self = {};
         int r;
 
         r = status_head(call);
+        return r < 0 ? r : status_add(call, cluster_self(call->cluster), info);
+}
+
+/* ---- others ---- */
+
+static int others_take(ClusterCall *call, ClusterParty *member, const void *body, size_t size) {
+        TrackerWireReader reader;
+        TrackerWireEntry entry;
+        PinInfo info;
+        int r;
+
+        r = cluster_party_read(member, body, size, &reader);
+        if (r >= 0)
+                r = tracker_wire_next_entry(&reader, &entry);
+        if (r == 0 || (r > 0 && entry.status == 0))
+                r = -EBADMSG;
+        if (r < 0)
+                return r == -ENOMEM ? r : cluster_party_fail(member, "the peer has given no proper answer");
+
+        r = cluster_party_told(member, &entry, call->pin.timestamp, &info);
         if (r < 0)
                 return r;
-        r = pin_info_copy(&self, info);
-        if (r < 0)
-                return r;
-        r = status_add(call->cluster, &call->info, &self);
-        json_done(&pin_info_shape, &self);
+        r = status_add(call, &member->id, &info);
+        free(info.error);
         return r;
 }
+
+static void others_on_answer(
+                RpcGather *gather _unused_,
+                size_t i,
+                int r,
+                const Error *error,
+                const void *body,
+                size_t size,
+                void *userdata) {
+        ClusterCall *call = userdata;
+        ClusterParty *member = cluster_parties_asked(&call->members, i);
+
+        r = r < 0 ? cluster_party_fail(member, error_message(error)) : others_take(call, member, body, size);
+        if (r < 0)
+                flow_next(&call->flow, r);
+}
+
+/* Those that were not asked, or have not answered. */
+static int others_add_untold(ClusterCall *call) {
+        bool is_pinned = cid_is_defined(&call->pin.cid);
+        int r = 0;
+
+        for (size_t i = 0; i < call->members.n && r >= 0; i++) {
+                const ClusterParty *member = &call->members.items[i];
+                PinInfo info;
+
+                if (member->is_self || (member->has_told && !member->failure))
+                        continue;
+                r = cluster_party_untold(member, &call->pin.allocations, is_pinned, &info);
+                if (r >= 0)
+                        r = status_add(call, &member->id, &info);
+                free(info.error);
+        }
+        return r;
+}
+
+static void others_on_done(RpcGather *gather _unused_, void *userdata) {
+        ClusterCall *call = userdata;
+
+        cluster_call_part_done(call, others_add_untold(call), NULL);
+}
+
+/* Who is not allocated has nothing to tell: as recorded, it is not asked. */
+static void others_choose(ClusterCall *call) {
+        const Pin *pin = &call->pin;
+
+        cluster_parties_clear(&call->members);
+        for (size_t i = 0; i < call->members.n; i++) {
+                const ClusterParty *member = &call->members.items[i];
+
+                if (!member->is_self && (!cid_is_defined(&pin->cid) || pin->allocations.n == 0 ||
+                                         peer_id_list_contains(&pin->allocations, &member->id)))
+                        cluster_parties_add(&call->members, i);
+        }
+}
+
+static int others_ask(ClusterCall *call, TrackerVerb verb) {
+        static const RpcGatherHandler handler = { others_on_answer, others_on_done };
+        const TrackerQuestion question = { .verb = verb, .cids = &call->cid, .n = 1 };
+        _cleanup_(str_done) Str body = {};
+        int r;
+
+        if (call->local || !cluster_has_others(call->cluster))
+                return 0;
+        r = cluster_pin_get(call->cluster, &call->cid, &call->pin);
+        if (r >= 0)
+                r = cluster_parties_get(call->cluster, &call->members);
+        if (r >= 0)
+                r = tracker_wire_write_question(&body, &question);
+        if (r < 0)
+                return r;
+        others_choose(call);
+        call->n_pending++;
+        return cluster_parties_ask(
+                        &call->members,
+                        call->cluster,
+                        &(ClusterAsk){
+                                        .method = "status",
+                                        .body = &body,
+                                        .handler = &handler,
+                                        .userdata = call,
+                        });
+}
+
+/* ---- this peer ---- */
 
 static int ask_tracker(ClusterCall *call, bool ask, TrackerDone done) {
         int r;
@@ -108,6 +213,7 @@ static int ask_tracker(ClusterCall *call, bool ask, TrackerDone done) {
         r = cluster_call_may_ask(call);
         if (r < 0)
                 return r;
+        call->n_pending++;
         return tracker_status(call->cluster->tracker, &call->tracker, &call->cid, ask, done, call);
 }
 
@@ -121,12 +227,16 @@ static void status_on_known(
 
         if (r >= 0)
                 r = status_build(call, info);
-        cluster_call_next(call, r, error, FLOW_DONE);
+        cluster_call_part_done(call, r, error);
         call->tracker = tracker_call_unref(call->tracker);
 }
 
 static int status_ask(Flow *flow) {
-        return ask_tracker(CLUSTER_CALL(flow), CLUSTER_CALL(flow)->ask, status_on_known);
+        ClusterCall *call = CLUSTER_CALL(flow);
+        int r;
+
+        r = ask_tracker(call, /* ask= */ true, status_on_known);
+        return r < 0 ? r : others_ask(call, TRACKER_VERB_ASK);
 }
 
 static void status_finish(Flow *flow, int result) {
@@ -172,7 +282,6 @@ int cluster_status(
         r = status_new(&call, cluster, cid, local, done, userdata);
         if (r < 0)
                 return r;
-        call->ask = true;
         return cluster_call_start(call, &status_class, status_timeout(cluster), ret);
 }
 
@@ -208,12 +317,16 @@ static void recover_on_known(
                 r = status_build(call, &known);
         json_done(&pin_info_shape, &known);
         pin_done(&pin);
-        cluster_call_next(call, r, error, FLOW_DONE);
+        cluster_call_part_done(call, r, error);
         call->tracker = tracker_call_unref(call->tracker);
 }
 
 static int recover_ask(Flow *flow) {
-        return ask_tracker(CLUSTER_CALL(flow), /* ask= */ true, recover_on_known);
+        ClusterCall *call = CLUSTER_CALL(flow);
+        int r;
+
+        r = ask_tracker(call, /* ask= */ true, recover_on_known);
+        return r < 0 ? r : others_ask(call, TRACKER_VERB_RECOVER);
 }
 
 static const FlowState recover_states[] = {

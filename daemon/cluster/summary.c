@@ -15,6 +15,10 @@ static size_t count_peers(const Cluster *cluster) {
         return n;
 }
 
+bool cluster_peer_is_up(const Cluster *cluster, const PeerId *peer) {
+        return peers_is_up(cluster->peers, peer);
+}
+
 void cluster_summary(const Cluster *cluster, ClusterSummary *ret) {
         ConsensusStatus consensus;
         TrackerCounts counts;

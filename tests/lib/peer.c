@@ -9,7 +9,7 @@
 #include "daemon/base/time.h"
 
 #define TICK_USEC 5000
-#define ELECTION_USEC (100 * (int64_t) USEC_PER_MSEC)
+#define ELECTION_USEC (300 * (int64_t) USEC_PER_MSEC)
 
 void peer_turn(Peer *peer, gint64 deadline) {
         g_assert_cmpint(g_get_monotonic_time(), <, deadline);

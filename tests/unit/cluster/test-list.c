@@ -2,7 +2,7 @@
 
 #include "daemon/cluster/list.h"
 #include "tests/lib/fault.h"
-#include "tests/unit/cluster/asked.h"
+#include "tests/unit/cluster/set.h"
 
 static Peer peer;
 
@@ -212,6 +212,61 @@ static void test_stop(void) {
         tear_down();
 }
 
+/* ---- all peers */
+
+static char *list_peers(Set *set, unsigned i) {
+        ClusterList *list;
+
+        g_assert_cmpint(cluster_list_peers(set->peers[i].cluster, &list, NULL), ==, 0);
+        return asked_list(&set->peers[i], list);
+}
+
+static void test_all_peers(Set *set, gconstpointer data G_GNUC_UNUSED) {
+        char id[PEER_ID_TEXT_MAX];
+
+        for (unsigned i = 0; i < SET_N; i++) {
+                g_autofree char *text = list_peers(set, i);
+
+                g_assert_cmpuint(set_count(text, "\n"), ==, SET_N);
+                g_assert_cmpuint(set_count(text, "\"error\":\"\""), ==, 2 * SET_N);
+                g_assert_cmpuint(set_count(text, "\"peername\":\"peer"), ==, SET_N);
+        }
+
+        /* as recorded: the unreachable one is last, with nothing but its ID and the words */
+        set_stop_third(set);
+        for (unsigned i = 0; i < 2; i++) {
+                g_autofree char *text = list_peers(set, i);
+                g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+                g_autofree char *expected = g_strdup_printf(
+                                "{\"id\":\"%s\",\"addresses\":null,\"cluster_peers\":null,"
+                                "\"cluster_peers_addresses\":null,\"version\":\"\",\"commit\":\"\","
+                                "\"rpc_protocol_version\":\"\",\"error\":\"peer ",
+                                peer_id_format(&set->peers[2].identity.id, id));
+
+                g_assert_cmpuint(g_strv_length(lines), ==, SET_N + 1);
+                g_assert_true(g_str_has_prefix(lines[2], expected));
+                asked_assert_has(lines[2], " was not reached within 50ms: ");
+                g_assert_true(g_str_has_suffix(
+                                lines[2],
+                                "\"ipfs\":{\"addresses\":null,\"error\":\"\"},\"peername\":\"\"}"));
+        }
+}
+
+static void test_false_peer(Set *set, gconstpointer data G_GNUC_UNUSED) {
+        static const char *const answers[] = { "", "null", "{\"id\":\"" FAKE_KUBO_ID "\"}", "{\"id\":7}" };
+
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
+                g_autofree char *text = NULL;
+
+                set->impostor.answer = answers[i];
+                set->impostor.size = strlen(answers[i]);
+                text = list_peers(set, 0);
+                g_assert_cmpuint(
+                                set_count(text, "\"error\":\"the peer has given no proper answer\""), ==, 1);
+                g_assert_cmpuint(set_count(text, "\n"), ==, SET_N);
+        }
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/cluster/list/pins", test_pins);
@@ -221,5 +276,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/cluster/list/peers", test_peers);
         g_test_add_func("/cluster/list/out-of-memory", test_out_of_memory);
         g_test_add_func("/cluster/list/stop", test_stop);
+        SET_TEST("/cluster/list/all-peers", test_all_peers);
+        SET_IMPOSTOR_TEST("/cluster/list/false-peer", test_false_peer);
         return g_test_run();
 }

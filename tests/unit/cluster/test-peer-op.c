@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "tests/unit/cluster/asked.h"
+#include "tests/unit/cluster/set.h"
 
 static Peer peer;
 
@@ -140,6 +140,136 @@ static void test_metrics(void) {
         free(metrics);
 }
 
+/* ---- of several peers */
+
+typedef struct Graph {
+        bool is_there;
+        ConnectGraph graph;
+} Graph;
+
+static void on_graph(
+                ClusterCall *call G_GNUC_UNUSED,
+                int r,
+                const Error *error G_GNUC_UNUSED,
+                const ConnectGraph *graph,
+                void *userdata) {
+        _cleanup_(str_done) Str text = {};
+        Graph *got = userdata;
+
+        g_assert_cmpint(r, ==, 0);
+        g_assert_cmpint(json_write(&connect_graph_shape, graph, &text), ==, 0);
+        g_assert_cmpint(json_read_text(&connect_graph_shape, text.data, text.len, &got->graph, NULL), ==, 0);
+        got->is_there = true;
+}
+
+static void graph_of_all(Set *set, Graph *graph) {
+        ClusterCall *call;
+
+        *graph = (Graph){};
+        g_assert_cmpint(cluster_graph(set->peers[0].cluster, &call, on_graph, graph), ==, 0);
+        PEER_UNTIL(&set->peers[0], graph->is_there);
+        cluster_call_unref(call);
+}
+
+static size_t n_links(const ConnectGraph *graph, const Peer *from) {
+        const GraphLinks *links = graph->cluster_links.items;
+        char id[PEER_ID_TEXT_MAX];
+
+        (void) peer_id_format(&from->identity.id, id);
+        for (size_t i = 0; i < graph->cluster_links.n; i++)
+                if (strcmp(links[i].id, id) == 0)
+                        return links[i].links.n;
+        return SIZE_MAX;
+}
+
+static void test_graph(Set *set, gconstpointer data G_GNUC_UNUSED) {
+        Graph got;
+
+        graph_of_all(set, &got);
+        g_assert_cmpuint(got.graph.id_to_peername.n, ==, SET_N);
+        g_assert_cmpuint(got.graph.cluster_trust_links.n, ==, SET_N);
+        g_assert_cmpuint(got.graph.cluster_to_ipfs.n, ==, SET_N);
+        g_assert_cmpuint(got.graph.ipfs_links.n, ==, 1); /* all Kubos here say the same ID */
+        for (unsigned i = 0; i < SET_N; i++)
+                g_assert_cmpuint(n_links(&got.graph, &set->peers[i]), ==, SET_N - 1);
+        connect_graph_done(&got.graph);
+
+        /* as recorded: who cannot be asked has no links, whose Kubo is down has no part in the others */
+        set_stop_third(set);
+        fake_kubo_stop(set->peers[1].kubo);
+        graph_of_all(set, &got);
+        g_assert_cmpuint(got.graph.id_to_peername.n, ==, SET_N);
+        g_assert_cmpuint(got.graph.cluster_to_ipfs.n, ==, 1);
+        g_assert_cmpuint(n_links(&got.graph, &set->peers[0]), ==, 1);
+        g_assert_cmpuint(n_links(&got.graph, &set->peers[1]), ==, 1);
+        g_assert_cmpuint(n_links(&got.graph, &set->peers[2]), ==, 0);
+        connect_graph_done(&got.graph);
+        g_assert_cmpint(fake_kubo_start(set->peers[1].kubo), ==, 0);
+}
+
+static char *garbage_of_all(Set *set) {
+        Asked asked = {};
+        char *json;
+
+        g_assert_cmpint(cluster_collect_garbage(
+                                        set->peers[0].cluster, &asked.call, false, asked_on_gc, &asked),
+                        ==,
+                        0);
+        asked_wait(&set->peers[0], &asked);
+        g_assert_cmpint(asked.r, ==, 0);
+        json = g_strdup(asked.json);
+        asked_done(&asked);
+        return json;
+}
+
+static const FakeAnswer one_key = {
+        .body = "{\"Key\":{\"/\":\"QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn\"}}\n"
+};
+
+static void test_gc(Set *set, gconstpointer data G_GNUC_UNUSED) {
+        g_autofree char *all = NULL, *some = NULL;
+
+        for (unsigned i = 0; i < SET_N; i++)
+                fake_kubo_plan(set->peers[i].kubo, "repo/gc", NULL, i == 1 ? &set_refusal : &one_key);
+        all = garbage_of_all(set);
+        g_assert_cmpuint(set_count(all, "\"peername\":\"peer"), ==, SET_N);
+        g_assert_cmpuint(set_count(all, "\"keys\":[{\"key\":\"QmUNLL"), ==, 2);
+        g_assert_cmpuint(set_count(all, "\"keys\":[],\"error\":\""), ==, 1);
+        asked_assert_has(all, "Message: no\"");
+
+        set_stop_third(set);
+        some = garbage_of_all(set);
+        asked_assert_has(some, "\"peername\":\"peer2\",\"keys\":[],\"error\":\"peer 12D3Koo");
+        asked_assert_has(some, "was not reached within 50ms");
+}
+
+static void test_nonsense(Set *set, gconstpointer data G_GNUC_UNUSED) {
+        static const char *const answers[] = {
+                "",
+                "[]",
+                "{}",
+                "{\"peer_map\":{}}",
+                "{\"peer_map\":{\"" FAKE_KUBO_ID "\":{\"peer\":\"" FAKE_KUBO_ID "\",\"keys\":[]}}}",
+                "{\"cluster_id\":5}",
+        };
+
+        fake_kubo_plan(set->peers[0].kubo, "repo/gc", NULL, &one_key);
+        fake_kubo_plan(set->peers[1].kubo, "repo/gc", NULL, &one_key);
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
+                g_autofree char *gc = NULL;
+                Graph got;
+
+                set->impostor.answer = answers[i];
+                set->impostor.size = strlen(answers[i]);
+                gc = garbage_of_all(set);
+                asked_assert_has(gc, "\"keys\":[],\"error\":\"the peer has given no proper answer\"");
+                graph_of_all(set, &got);
+                g_assert_cmpuint(n_links(&got.graph, &set->peers[2]), ==, 0);
+                g_assert_cmpuint(n_links(&got.graph, &set->peers[0]), ==, SET_N - 1);
+                connect_graph_done(&got.graph);
+        }
+}
+
 int main(int argc, char **argv) {
         int r;
 
@@ -155,6 +285,9 @@ int main(int argc, char **argv) {
         g_test_add_func("/cluster/peer-op/drop-in-every-state", test_drop_in_every_state);
         g_test_add_func("/cluster/peer-op/garbage-is-listed", test_garbage_is_listed);
         g_test_add_func("/cluster/peer-op/collections-are-counted", test_collections_are_counted);
+        SET_TEST("/cluster/peer-op/graph-of-all", test_graph);
+        SET_TEST("/cluster/peer-op/garbage-of-all", test_gc);
+        SET_IMPOSTOR_TEST("/cluster/peer-op/nonsense", test_nonsense);
         r = g_test_run();
         peer_close(&peer);
         return r;

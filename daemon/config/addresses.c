@@ -1,4 +1,4 @@
-#include "daemon/cluster/addresses.h"
+#include "daemon/config/addresses.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -116,7 +116,7 @@ static int add_interfaces_ip6(StrList *to, const char *rest, const PeerId *self)
         return r;
 }
 
-int cluster_addresses(const ConfigCluster *config, const PeerId *self, StrList *ret) {
+int config_addresses(const ConfigCluster *config, const PeerId *self, StrList *ret) {
         const StrList *from = config->announce_multiaddress.n > 0 ? &config->announce_multiaddress
                                                                   : &config->listen_multiaddress;
         StrList list = { .is_set = true };

@@ -6,4 +6,4 @@
 
 /* cluster.announce_multiaddress, or else the TCP ones of cluster.listen_multiaddress, with the wildcard
  * address replaced by those of the interfaces; each with /p2p/SELF. */
-int cluster_addresses(const ConfigCluster *config, const PeerId *self, StrList *ret);
+int config_addresses(const ConfigCluster *config, const PeerId *self, StrList *ret);

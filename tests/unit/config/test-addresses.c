@@ -1,7 +1,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "daemon/cluster/addresses.h"
+#include "daemon/config/addresses.h"
 
 #define SELF "12D3KooWM2WYcBTEbzc6TZhTMNCTDGdE1qN6AKskWYpbG4uVBJTc"
 
@@ -36,7 +36,7 @@ static void test_of_the_configuration(void) {
                 while (cases[i].listen[config.listen_multiaddress.n])
                         config.listen_multiaddress.n++;
                 config.announce_multiaddress.n = cases[i].announce[0] ? 1 : 0;
-                g_assert_cmpint(cluster_addresses(&config, &self, &list), ==, 0);
+                g_assert_cmpint(config_addresses(&config, &self, &list), ==, 0);
                 for (; cases[i].expected[n]; n++)
                         g_assert_cmpstr(list.items[n], ==, cases[i].expected[n]);
                 g_assert_cmpuint(list.n, ==, n);
@@ -51,7 +51,7 @@ static void test_wildcards(void) {
         PeerId self;
 
         g_assert_cmpint(peer_id_parse(SELF, &self), ==, 0);
-        g_assert_cmpint(cluster_addresses(&config, &self, &list), ==, 0);
+        g_assert_cmpint(config_addresses(&config, &self, &list), ==, 0);
         g_assert_true(str_list_contains(&list, "/ip4/127.0.0.1/tcp/9096/p2p/" SELF));
         for (size_t i = 0; i < list.n; i++)
                 g_assert_null(strstr(list.items[i], "0.0.0.0"));
@@ -60,7 +60,7 @@ static void test_wildcards(void) {
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
-        g_test_add_func("/cluster/addresses/of-the-configuration", test_of_the_configuration);
-        g_test_add_func("/cluster/addresses/wildcards", test_wildcards);
+        g_test_add_func("/config/addresses/of-the-configuration", test_of_the_configuration);
+        g_test_add_func("/config/addresses/wildcards", test_wildcards);
         return g_test_run();
 }
