@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """rounds.py [--minutes N] [--seed N] [--peers N] [TEST…]: several clients change the pinset through all peers of a cluster, each on
-a host of its own, while peers are killed, stopped, paused, cut off both ways and one way, and lose packets. After each round all
+a host of its own, while peers are killed, stopped, paused, cut off both ways and one way, lose packets, are removed and come back. After each round all
 peers are read: they have the same pins, what was acknowledged is there, what was removed has stayed away, what was under way is
 either; their digests and Kubos agree. A minute by default.
 """
 import argparse
+import json
 import os
 import random
 import signal
@@ -56,6 +57,7 @@ class HostPeer(Daemon):
 
         def __init__(self, bench, hosts, number):
                 self.hosts, self.number = hosts, number
+                self.is_out, self.users, self.lock = False, 0, threading.Lock()
                 super().__init__(bench, HostKubo(bench, number), name=f'peer{number}')
                 self.port = os.path.join(bench.folder, f'api{number}')
 
@@ -64,6 +66,16 @@ class HostPeer(Daemon):
                 config['cluster']['listen_multiaddress'] = f'/ip4/{Hosts.address(self.number)}/tcp/{PEER_PORT}'
                 config['api']['restapi']['http_listen_multiaddress'] = f'/unix{self.bench.folder}/api{self.number}'
                 config['pin_tracker']['stateless']['concurrent_pins'] = 50
+
+        def enter(self):
+                """A client begins to use it; not while it is out of the cluster, where it would take changes for itself."""
+                with self.lock:
+                        self.users += not self.is_out
+                        return not self.is_out
+
+        def leave(self):
+                with self.lock:
+                        self.users -= 1
 
         def address(self):
                 return f'/ip4/{Hosts.address(self.number)}/tcp/{PEER_PORT}/p2p/{self.peer_id}'
@@ -92,8 +104,10 @@ class Client(threading.Thread):
         def change(self, cid):
                 name = f'{self.number}-{self.random.getrandbits(40)}' if self.random.random() < 0.65 else ABSENT
                 request = (f'POST /pins/{cid}?name={name}' if name else f'DELETE /pins/{cid}') + ' HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'
-                self.doubt[cid] = name
                 peer = self.random.choice(self.peers)
+                if not peer.enter():
+                        return
+                self.doubt[cid] = name
                 try:
                         with connect(peer.port, 10) as connection:
                                 connection.sendall(request.encode())
@@ -101,6 +115,8 @@ class Client(threading.Thread):
                 except (OSError, EOFError):
                         time.sleep(0.05)
                         return
+                finally:
+                        peer.leave()
                 if response.status == 200 or (response.status == 404 and name is ABSENT and self.expected.get(cid) is ABSENT):
                         self.expected[cid] = name
                         self.acknowledged += 1
@@ -167,7 +183,24 @@ def lose(peer, hosts, chance):
         hosts.heal()
 
 
-FAULTS = (kill, kill, stop, pause, cut, cut_one_way, deafen, lose)
+def remove_and_add(peer, hosts, chance, peers):
+        """It ends by itself, is started again as a peer of its own, and is fetched by a member."""
+        peer.is_out = True
+        eventually(lambda: peer.users == 0, 'nobody uses it any more')
+        member = chance.choice([p for p in peers if p is not peer])
+        eventually(lambda: member.delete(f'/peers/{peer.peer_id}', timeout=60).status == 204, f'{peer.name} is removed', CALM_SECONDS)
+        eventually(lambda: not peer.process.running(), f'{peer.name} ends by itself', CALM_SECONDS)
+        assert peer.process.popen.returncode == 0, f'{peer.name} ended with {peer.process.popen.returncode}'
+        yield chance.random()
+        peer.launch()
+        peer.serving()
+        body = json.dumps({'peer_id': peer.peer_id, 'peer_multiaddress': peer.address()})
+        eventually(lambda: member.post('/peers', body=body, timeout=60).status == 200, f'{peer.name} is added', CALM_SECONDS)
+        eventually(lambda: not peer.process.running() or pinset(peer) == pinset(member), f'{peer.name} has the pinset', CALM_SECONDS)
+        peer.is_out = False
+
+
+FAULTS = (kill, kill, stop, pause, cut, cut_one_way, deafen, lose, remove_and_add)
 
 
 def disturb(peers, hosts, chance, until):
@@ -178,7 +211,7 @@ def disturb(peers, hosts, chance, until):
                 leader = next((p for p in peers if f'The leader is {p.peer_id}' in tail(peer)), None)
                 if leader and chance.random() < 0.5:
                         peer = leader
-                steps = fault(peer, hosts, chance)
+                steps = fault(peer, hosts, chance, *([peers] if fault is remove_and_add else []))
                 for seconds in steps:
                         time.sleep(seconds)
 
