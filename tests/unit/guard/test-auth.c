@@ -71,7 +71,6 @@ static void test_token(void) {
 /* Nobody is let in for want of memory. */
 static void test_out_of_memory(void) {
         FOREACH_FAULT {
-                g_autoptr(GString) text = g_string_new(NULL);
                 GuardAuth *other = NULL;
                 const char *user = NULL;
                 int r = guard_auth_new(&other, &credentials);

@@ -100,7 +100,6 @@ static char *ask(Fixture *fixture, const char *method, const char *target, const
                         "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n", method, target, headers);
         gint64 deadline = g_get_monotonic_time() + PATIENCE_USEC;
         GString *answer = g_string_new(NULL);
-        g_autoptr(GError) error = NULL;
         struct sockaddr_un {
                 sa_family_t family;
                 char path[108];
