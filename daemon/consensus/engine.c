@@ -20,6 +20,10 @@
 #error "written and tested for libraft 0.22.0 and 0.22.1: review the memory rules before another one is let in"
 #endif
 
+/* After so long without an answer a leader says again that it has a snapshot. The default of 30 s is meant
+ * for one that is sent with the message; a peer that was killed meanwhile would wait as long. */
+#define ENGINE_INSTALL_MSEC 5000
+
 static_assert((int) CONSENSUS_ENTRY_COMMAND == (int) RAFT_COMMAND, "entry types are stored");
 static_assert((int) CONSENSUS_ENTRY_BARRIER == (int) RAFT_BARRIER, "entry types are stored");
 static_assert((int) CONSENSUS_ENTRY_CHANGE == (int) RAFT_CHANGE, "entry types are stored");
@@ -233,7 +237,8 @@ int consensus_engine_new(ConsensusEngine **ret, const ConsensusEngineOptions *op
         raft_set_election_timeout(&engine->raft, options->election_msec);
         raft_set_heartbeat_timeout(&engine->raft, options->heartbeat_msec);
         raft_set_max_inflight_entries(&engine->raft, CONSENSUS_INFLIGHT_MAX); /* H20: the default is 32 */
-        raft_set_pre_vote(&engine->raft, true);                               /* H21 */
+        raft_set_install_snapshot_timeout(&engine->raft, ENGINE_INSTALL_MSEC);
+        raft_set_pre_vote(&engine->raft, true); /* H21 */
 
         *ret = TAKE_PTR(engine);
         return 0;
