@@ -458,7 +458,7 @@ void consensus_driver_install_if_due(Consensus *c) {
         StatePinset *former;
         int r = 0;
 
-        if (c->snapshot || consensus_disk_is_busy(c->disk))
+        if (c->closing || c->snapshot || consensus_disk_is_busy(c->disk))
                 return;
         if (!c->loading)
                 r = begin_load(c, &error);
