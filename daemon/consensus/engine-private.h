@@ -8,6 +8,10 @@
 #include "daemon/consensus/engine.h"
 #include "daemon/consensus/log.h"
 
+/* After so long without an answer a leader says again that it has a snapshot. The default of 30 s is meant
+ * for one that is sent with the message; a peer that was killed meanwhile would wait as long. */
+#define ENGINE_INSTALL_MSEC 5000
+
 /* The commit index that a member was sent, by the leader of TERM. */
 typedef struct EngineTold {
         uint64_t raft_id, term, commit;

@@ -20,10 +20,6 @@
 #error "written and tested for libraft 0.22.0 and 0.22.1: review the memory rules before another one is let in"
 #endif
 
-/* After so long without an answer a leader says again that it has a snapshot. The default of 30 s is meant
- * for one that is sent with the message; a peer that was killed meanwhile would wait as long. */
-#define ENGINE_INSTALL_MSEC 5000
-
 static_assert((int) CONSENSUS_ENTRY_COMMAND == (int) RAFT_COMMAND, "entry types are stored");
 static_assert((int) CONSENSUS_ENTRY_BARRIER == (int) RAFT_BARRIER, "entry types are stored");
 static_assert((int) CONSENSUS_ENTRY_CHANGE == (int) RAFT_CHANGE, "entry types are stored");
