@@ -6,13 +6,20 @@
 
 /* ---- repo/stat ---- */
 
+#define REPO_STAT_TIMEOUT (10 * 60 * USEC_PER_SEC) /* all blocks are counted, if that is asked for */
+
+/* Only the sizes, or also what else Kubo says; some of its clients cannot do without. */
 typedef struct RepoStat {
-        uint64_t repo_size, storage_max;
+        uint64_t repo_size, storage_max, n_objects;
+        char *repo_path, *version;
 } RepoStat;
 
 static const JsonField repo_stat_fields[] = {
         { "RepoSize", JSON_UINT, offsetof(RepoStat, repo_size), .flags = JSON_REQUIRED },
         { "StorageMax", JSON_UINT, offsetof(RepoStat, storage_max) },
+        { "NumObjects", JSON_UINT, offsetof(RepoStat, n_objects), JSON_OMIT_EMPTY },
+        { "RepoPath", JSON_STRING, offsetof(RepoStat, repo_path), JSON_OMIT_EMPTY },
+        { "Version", JSON_STRING, offsetof(RepoStat, version), JSON_OMIT_EMPTY },
         JSON_END,
 };
 static const JsonShape repo_stat_shape = { "repo/stat", sizeof(RepoStat), repo_stat_fields };
@@ -32,15 +39,22 @@ static void on_repo_stat(ProxyAsk *ask, int r, const Error *error, const char *b
                 (void) json_write(&repo_stat_shape, &stat, &call->body);
                 proxy_call_reply(call, &call->body);
         }
+        json_done(&repo_stat_shape, &stat);
         proxy_client_go_on(call->client);
 }
 
 void proxy_repo_stat(ProxyCall *call) {
+        bool size_only = false;
         int r;
 
+        (void) proxy_rule_flag(&call->query, "size-only", NULL, false, &size_only);
         r = proxy_ask(call->proxy,
                       &call->ask,
-                      &(ProxyQuestion){ .target = "/api/v0/repo/stat?size-only=true" },
+                      &(ProxyQuestion){
+                                      .target = size_only ? "/api/v0/repo/stat?size-only=true"
+                                                          : "/api/v0/repo/stat",
+                                      .timeout_usec = REPO_STAT_TIMEOUT,
+                      },
                       on_repo_stat,
                       call);
         if (r < 0)

@@ -596,8 +596,9 @@ def the_repository(bench):
         kubo = bench.stand_in()
         peer = bench.peer(kubo, proxy={}).start()
         kubo.add({'x': b'garbage'}, pin='false')
-        got = peer.proxied('repo/stat').json()
-        assert set(got) == {'RepoSize', 'StorageMax'} and got['StorageMax'] == 10000000000, got
+        assert set(peer.proxied('repo/stat').json()) == {'RepoSize', 'StorageMax', 'NumObjects', 'RepoPath', 'Version'}
+        got = peer.proxied('repo/stat?size-only=true').json()
+        assert got['StorageMax'] == 10000000000, got
         got = peer.proxied('repo/gc')
         assert got.status == 200 and got.framing == 'chunked' and all(l['Key']['/'] for l in got.lines()) and got.lines(), got
         kubo.stop()
