@@ -113,7 +113,7 @@ static char *leader_file(Pair *pair, const char *file) {
 
 /* Another file under the same name: its beginning is of no use. */
 static void test_another_file(void) {
-        g_autofree char *dump = NULL, *bytes = NULL, *words = NULL;
+        g_autofree char *dump = NULL, *bytes = NULL;
         size_t n;
         Pair pair;
 
