@@ -210,6 +210,35 @@ static void cluster_on_alert(const Alert *alert, void *userdata) {
         cluster_tell_alert(userdata, alert);
 }
 
+static int cluster_say_digest(Str *to, const char *before, const uint8_t *digest) {
+        (void) str_append(to, before);
+        for (size_t i = 0; i < STATE_DIGEST_SIZE; i++)
+                (void) str_appendf(to, "%02x", digest[i]);
+        return str_error(to);
+}
+
+/* Logged already. */
+static void cluster_on_diverged(
+                const PeerId *peer,
+                uint64_t index,
+                const uint8_t *ours,
+                const uint8_t *theirs,
+                void *userdata) {
+        Metric metric = { .name = (char *) "pinset", .peer = *peer };
+        _cleanup_(str_done) Str value = {};
+        Cluster *cluster = userdata;
+        const Alert *alert;
+
+        (void) str_appendf(&value, "entry %" PRIu64, index);
+        (void) cluster_say_digest(&value, ": digest ", theirs);
+        if (cluster_say_digest(&value, ", here ", ours) < 0)
+                return;
+        metric.value = value.data;
+        alert = metrics_monitor_raise(cluster->monitor, &metric);
+        if (alert)
+                cluster_tell_alert(cluster, alert);
+}
+
 static uint64_t cluster_count_pins(void *userdata) {
         const Cluster *cluster = userdata;
 
@@ -268,6 +297,7 @@ static const PeersEvents peers_events = {
         .changed = cluster_on_peers_changed,
         .link_changed = cluster_on_link,
         .leave = cluster_on_leave,
+        .diverged = cluster_on_diverged,
 };
 
 static int cluster_find_peerstore(const Config *config, char **ret) {

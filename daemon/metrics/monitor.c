@@ -34,20 +34,19 @@ static MonitorEntry *entry_free(MonitorEntry *entry) {
 
 /* ---- alerts ---- */
 
-static void monitor_add_alert(MetricsMonitor *monitor, const Metric *metric) {
+const Alert *metrics_monitor_raise(MetricsMonitor *monitor, const Metric *metric) {
         Alert alert = { .triggered_at = time_now() };
 
         if (metric_copy(&alert.metric, metric) < 0) {
                 log_warning("Not enough memory to keep an alert for metric '%s'.", metric->name);
-                return;
+                return NULL;
         }
         if (monitor->n_alerts == METRICS_ALERTS_MAX)
                 alert_done(&monitor->alerts[--monitor->n_alerts]);
         memmove(monitor->alerts + 1, monitor->alerts, monitor->n_alerts * sizeof(Alert));
         monitor->alerts[0] = alert;
         monitor->n_alerts++;
-        if (monitor->alert)
-                monitor->alert(&monitor->alerts[0], monitor->userdata);
+        return &monitor->alerts[0];
 }
 
 static void monitor_plan(MetricsMonitor *monitor) {
@@ -58,12 +57,15 @@ static void monitor_plan(MetricsMonitor *monitor) {
 static int monitor_on_check(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
         MetricsMonitor *monitor = userdata;
         uint64_t now = time_now();
+        const Alert *alert;
 
         LIST_FOREACH (entry, &monitor->entries, MonitorEntry, link) {
                 if (!entry->metric.valid || entry->alerted || metric_is_usable(&entry->metric, now))
                         continue;
                 entry->alerted = true;
-                monitor_add_alert(monitor, &entry->metric);
+                alert = metrics_monitor_raise(monitor, &entry->metric);
+                if (alert && monitor->alert)
+                        monitor->alert(alert, monitor->userdata);
         }
 
         monitor_plan(monitor);

@@ -40,5 +40,8 @@ const Metric *metrics_monitor_get_last(
                 MetricsMonitor *monitor, const char *name, const PeerId *peer); /* also an expired one */
 int metrics_monitor_names(MetricsMonitor *monitor, StrList *ret);               /* of usable ones, sorted */
 
+/* An alert that is not about an expiry, and not told to ALERT: METRIC says of whom, and in its name and
+ * value what. Borrowed until the next one; NULL when there was no memory. */
+const Alert *metrics_monitor_raise(MetricsMonitor *monitor, const Metric *metric);
 /* Newest first; borrowed until the loop goes on. */
 size_t metrics_monitor_alerts(MetricsMonitor *monitor, const Alert **ret);

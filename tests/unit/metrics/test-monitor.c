@@ -117,6 +117,22 @@ static void test_alerts(Fixture *f, const void *data _unused_) {
         g_assert_cmpuint(alerts[0].triggered_at, >=, alerts[1].triggered_at);
 }
 
+/* One that is not about an expiry stands among the others. */
+static void test_raised(Fixture *f, const void *data _unused_) {
+        Metric metric = { .name = (char *) "pinset", .value = (char *) "entry 5" };
+        const Alert *alert, *alerts;
+
+        alert = metrics_monitor_raise(f->monitor, &metric);
+        g_assert_cmpstr(alert->metric.value, ==, "entry 5");
+        g_assert_cmpuint(alert->triggered_at, >, 0);
+        metric.value = (char *) "entry 6";
+        g_assert_nonnull(metrics_monitor_raise(f->monitor, &metric));
+        g_assert_cmpuint(metrics_monitor_alerts(f->monitor, &alerts), ==, 2);
+        g_assert_cmpstr(alerts[0].metric.value, ==, "entry 6");
+        g_assert_cmpstr(alerts[1].metric.name, ==, "pinset");
+        g_assert_cmpuint(f->n_alerts, ==, 0);
+}
+
 static void test_no_alert_twice(Fixture *f, const void *data _unused_) {
         put(f, sample("ping", 'a', "1", -1));
         for (unsigned i = 0; i < 20; i++)
@@ -180,6 +196,7 @@ int main(int argc, char *argv[]) {
                    test_names_of_usable_ones,
                    teardown);
         g_test_add("/metrics/monitor/alerts", Fixture, NULL, setup, test_alerts, teardown);
+        g_test_add("/metrics/monitor/raised", Fixture, NULL, setup, test_raised, teardown);
         g_test_add("/metrics/monitor/no-alert-twice", Fixture, NULL, setup, test_no_alert_twice, teardown);
         g_test_add("/metrics/monitor/another-interval",
                    Fixture,
