@@ -116,6 +116,11 @@ static int accept_invitation(Peers *peers, const PeerId *by, const StrList *addr
         return leave_to_join(peers, addresses, words, reterr);
 }
 
+/* One that was removed from the cluster that it had founded, and has founded anew, has the same id again. */
+static bool is_there(const Peers *peers, const PeerId *by, const uint8_t *cluster_id) {
+        return peers_is_cluster(peers, cluster_id) && peers_is_member(peers, by);
+}
+
 void peers_invite_on_request(RpcRequest *request, const void *bytes, size_t size, void *userdata) {
         const PeerId by = *rpc_request_peer(request);
         _cleanup_(error_done) Error error = {};
@@ -130,7 +135,7 @@ void peers_invite_on_request(RpcRequest *request, const void *bytes, size_t size
         if (r >= 0)
                 r = check_invitation(peers, request, &body, &error);
         if (r >= 0) {
-                is_member = peers_is_cluster(peers, body.cluster_id);
+                is_member = is_there(peers, &by, body.cluster_id);
                 r = is_member ? 0 : accept_invitation(peers, &by, &body.addresses, &error);
         }
         if (r >= 0)

@@ -209,6 +209,30 @@ static void test_remove(void) {
         members_close(&members);
 }
 
+/* What it founds anew has the id of the cluster that it had founded, and is another one. */
+static void test_remove_founder(void) {
+        Members members;
+        Member *a = &members.member[0], *b = &members.member[1];
+        Changed changed;
+
+        members_apart(&members, 2);
+        add(a, b, true);
+        MEMBERS_UNTIL(members.event, votes(a, b));
+        start_remove(b, &a->id, &changed);
+        MEMBERS_UNTIL(members.event, a->n_leaves > 0);
+        wait_for(b, &changed);
+        assert_ok(&changed, &a->id);
+        changed_done(&changed);
+        member_pin_wait(b, 1);
+
+        member_leave(a);
+        MEMBERS_UNTIL(members.event, a->n_ready > 0);
+        g_assert_cmpuint(n_members(a), ==, 1);
+        add(b, a, true);
+        MEMBERS_UNTIL(members.event, member_has(a, 1));
+        members_close(&members);
+}
+
 static void test_remove_itself(void) {
         Members members;
         Member *leader, *other;
@@ -314,6 +338,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/peers/change/add-again", test_add_again);
         g_test_add_func("/peers/change/add-refused", test_add_refused);
         g_test_add_func("/peers/change/remove", test_remove);
+        g_test_add_func("/peers/change/remove-founder", test_remove_founder);
         g_test_add_func("/peers/change/remove-itself", test_remove_itself);
         g_test_add_func("/peers/change/leaving", test_leaving);
         g_test_add_func("/peers/change/stop", test_stop);

@@ -167,7 +167,6 @@ static void test_invitations(void) {
                   { .without_addresses = true },
                   ERROR_INVALID,
                   "invite: addresses: expected at least one" },
-                { "where it is", "", { .into = a }, ERROR_NONE, "" },
         };
         Scripted scripted = {};
 
