@@ -16,6 +16,7 @@ typedef enum ArgumentsVerb {
         ARGUMENTS_EXPORT,
         ARGUMENTS_IMPORT,
         ARGUMENTS_CLEANUP,
+        ARGUMENTS_RECOVER_QUORUM,
         ARGUMENTS_VERSION,
         ARGUMENTS_NONE, /* the text is to be shown, and that is all */
 } ArgumentsVerb;

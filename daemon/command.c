@@ -94,6 +94,13 @@ static const char description_cleanup[] =
                 "current pinset (state). The next start of the peer will be like a first start\n"
                 "to all effects. Peers may need to bootstrap and sync from scratch after this.\n";
 
+static const char description_recover[] =
+                "\n"
+                "This command is for a peer of a cluster that has lost most of its voting peers\n"
+                "for good, and so can decide nothing any more. The peer becomes the only one of\n"
+                "a new cluster, with the pins that its log has. Other peers are cleaned up\n"
+                "(state cleanup) and added again. The former log is kept.\n";
+
 static const CommandOption root_options[] = {
         { "config",
           "c",
@@ -220,6 +227,13 @@ static const Command state_commands[] = {
           "[arguments...]",
           description_cleanup,
           ARGUMENTS_CLEANUP,
+          NULL,
+          cleanup_options },
+        { "recover-quorum",
+          "go on alone when too few peers are left",
+          "[arguments...]",
+          description_recover,
+          ARGUMENTS_RECOVER_QUORUM,
           NULL,
           cleanup_options },
         ROWS_END,

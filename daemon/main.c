@@ -51,6 +51,8 @@ static int main_run(const char *folder, const Arguments *arguments) {
                 return main_import(folder, arguments);
         case ARGUMENTS_CLEANUP:
                 return offline_cleanup(folder, arguments->force);
+        case ARGUMENTS_RECOVER_QUORUM:
+                return offline_recover_quorum(folder, arguments->force);
         case ARGUMENTS_VERSION:
                 return puts(VERSION_API) < 0 || fflush(stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         case ARGUMENTS_NONE:

@@ -5,12 +5,15 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #include "daemon/base/macro.h"
 #include "daemon/base/str.h"
 
 #define FILE_READ_CHUNK 4096
+
+static int file_copy_to(int from_dir, const char *from, int to_dir, const char *to);
 
 static void file_closedirp(DIR **dir) {
         if (*dir)
@@ -276,6 +279,57 @@ int file_put_aside(const char *from, const char *path, uint64_t keep) {
                 return -errno;
         r = file_sync_parent(AT_FDCWD, path);
         return r < 0 ? r : 1;
+}
+
+#define FILE_COPY_CHUNK (1024 * 1024)
+
+static int file_copy_bytes(int from, int to) {
+        ssize_t n;
+
+        do
+                n = sendfile(to, from, NULL, FILE_COPY_CHUNK);
+        while (n > 0 || (n < 0 && errno == EINTR));
+        return n < 0 ? -errno : 0;
+}
+
+static int file_copy_children(int from_fd, int to_fd) {
+        _cleanup_(file_closedirp) DIR *dir = fdopendir(from_fd);
+        struct dirent *entry;
+
+        if (!dir) {
+                close(from_fd);
+                return -errno;
+        }
+        while ((errno = 0, entry = readdir(dir))) {
+                int r;
+
+                if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+                        continue;
+                r = file_copy_to(dirfd(dir), entry->d_name, to_fd, entry->d_name);
+                if (r < 0)
+                        return r;
+        }
+        return -errno;
+}
+
+static int file_copy_to(int from_dir, const char *from, int to_dir, const char *to) {
+        _cleanup_close_ int from_fd = openat(from_dir, from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), to_fd = -1;
+        struct stat st;
+
+        if (from_fd < 0 || fstat(from_fd, &st) < 0)
+                return -errno;
+        if (S_ISDIR(st.st_mode)) {
+                if (mkdirat(to_dir, to, st.st_mode & 07777) < 0)
+                        return -errno;
+                to_fd = openat(to_dir, to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                return to_fd < 0 ? -errno : file_copy_children(TAKE_FD(from_fd), to_fd);
+        }
+        to_fd = openat(to_dir, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, st.st_mode & 07777);
+        return to_fd < 0 ? -errno : file_copy_bytes(from_fd, to_fd);
+}
+
+int file_copy_tree(int dir_fd, const char *from, const char *to) {
+        return file_copy_to(dir_fd, from, dir_fd, to);
 }
 
 static int file_make_dir(const char *path, mode_t mode) {

@@ -30,5 +30,6 @@ int file_remove_tree(int dir_fd, const char *path); /* recursive; 0 when it was 
  * when there is no FROM. */
 #define FILE_ASIDE_MAX 1000 /* more are not kept */
 int file_put_aside(const char *from, const char *path, uint64_t keep);
-int file_make_dirs(const char *path, mode_t mode);               /* with its parents */
-int file_join(char **ret, const char *folder, const char *name); /* NAME alone when it is absolute */
+int file_copy_tree(int dir_fd, const char *from, const char *to); /* folders and files; not synced */
+int file_make_dirs(const char *path, mode_t mode);                /* with its parents */
+int file_join(char **ret, const char *folder, const char *name);  /* NAME alone when it is absolute */

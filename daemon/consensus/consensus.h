@@ -111,6 +111,12 @@ typedef struct ConsensusOptions {
 /* Answers 1 when a peer has begun a log in RAFT_FOLDER, 0 when there is nothing of it: a first start. */
 int consensus_exists(const char *raft_folder, Error *reterr);
 
+/* For tools, while no peer is at work there. The members as of the newest entry in RAFT_FOLDER, committed or
+ * not. Then: an entry that makes its peer the only one, so that all that is in the log counts, committed or
+ * not; for a copy of a folder. Errors: ERROR_IO. */
+int consensus_peek_members(const char *raft_folder, PeerIdList *ret, Error *reterr);
+int consensus_make_alone(const char *raft_folder, Error *reterr);
+
 /* Open or create, recover, and go on from the loop. Blocks while it reads (and rebuilds) what is on disk.
  * Errors: ERROR_IO, with file and offset and what to do; ERROR_REFUSED (the folder belongs to another peer
  * or cluster). */

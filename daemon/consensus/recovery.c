@@ -78,6 +78,25 @@ static size_t segment_size(const ConsensusOptions *options) {
         return options->segment_size > 0 ? options->segment_size : CONSENSUS_SEGMENT_SIZE;
 }
 
+static int append_entry(ConsensusLog *log, const char *folder, const ConsensusEntry *entry, Error *reterr) {
+        ConsensusLogPlan *plan = NULL;
+        int r;
+
+        r = consensus_log_append(log, entry);
+        if (r == 0)
+                r = consensus_log_plan(log, &plan);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s: cannot begin the log: %m", folder);
+
+        r = consensus_log_plan_run(plan, reterr);
+        if (r < 0) {
+                consensus_log_plan_free(plan);
+                return r;
+        }
+        (void) consensus_log_finish(log, plan);
+        return 0;
+}
+
 static int write_first_log(
                 const ConsensusOptions *options,
                 int dir_fd,
@@ -93,7 +112,6 @@ static int write_first_log(
                 .segment_size = segment_size(options),
         };
         ConsensusEntry entry = { .index = 1, .term = 1, .type = CONSENSUS_ENTRY_CHANGE, .payload = payload };
-        ConsensusLogPlan *plan = NULL;
         int r;
 
         memcpy(log_options.cluster_id, meta->cluster_id, STATE_CLUSTER_ID_SIZE);
@@ -101,19 +119,7 @@ static int write_first_log(
         if (r < 0)
                 return r;
 
-        r = consensus_log_append(log, &entry);
-        if (r == 0)
-                r = consensus_log_plan(log, &plan);
-        if (r < 0)
-                return error_set_errno(reterr, r, "%s: cannot begin the log: %m", folder);
-
-        r = consensus_log_plan_run(plan, reterr);
-        if (r < 0) {
-                consensus_log_plan_free(plan);
-                return r;
-        }
-        (void) consensus_log_finish(log, plan);
-        return 0;
+        return append_entry(log, folder, &entry, reterr);
 }
 
 static int save_first_meta(int dir_fd, const char *folder, const ConsensusMeta *meta, Error *reterr) {
@@ -633,6 +639,98 @@ int consensus_recover(ConsensusRecovery *ret, const ConsensusOptions *options, E
 
         *ret = recovery;
         return 0;
+}
+
+/* ---- for tools */
+
+/* Meta, log and the newest snapshot's members, without the pinset. */
+static int peek(ConsensusRecovery *recovery, const char *folder, Error *reterr) {
+        const ConsensusOptions options = {};
+        _cleanup_free_ uint64_t *items = NULL;
+        ConsensusSnapshotStore store;
+        size_t n = 0;
+        int r;
+
+        recovery->folder = strdup(folder);
+        if (!recovery->folder)
+                return error_set_errno(reterr, -ENOMEM, "out of memory");
+        recovery->dir_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (recovery->dir_fd < 0)
+                return error_set_errno(reterr, -errno, "%s: cannot open: %m", folder);
+        r = consensus_meta_load(recovery->dir_fd, folder, &recovery->meta, reterr);
+        if (r == 0)
+                r = error_set(reterr, ERROR_IO, "%s/meta-a: the file is missing, and meta-b too", folder);
+        if (r >= 0)
+                r = open_log(recovery, &options, reterr);
+        if (r < 0)
+                return r;
+
+        store = snapshots_of(recovery);
+        r = consensus_snapshot_list(&store, &items, &n);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s: cannot list: %m", folder);
+        recovery->has_snapshot = n > 0 &&
+                                 consensus_snapshot_open(&store, items[0], &recovery->snapshot, NULL) == 0;
+        return find_members(recovery, reterr);
+}
+
+int consensus_peek_members(const char *raft_folder, PeerIdList *ret, Error *reterr) {
+        ConsensusRecovery recovery = { .dir_fd = -1 };
+        PeerIdList list = { .is_set = true };
+        int r;
+
+        r = peek(&recovery, raft_folder, reterr);
+        for (size_t i = 0; r >= 0 && i < recovery.members.n; i++) {
+                r = peer_id_list_append(&list, &recovery.members.items[i].peer);
+                if (r < 0)
+                        (void) error_set_errno(reterr, r, "out of memory");
+        }
+        consensus_recovery_done(&recovery);
+        if (r < 0) {
+                peer_id_list_done(&list);
+                return r;
+        }
+        *ret = list;
+        return 0;
+}
+
+static int append_alone(ConsensusRecovery *recovery, Error *reterr) {
+        ConsensusMember self = { .raft_id = recovery->meta.raft_id,
+                                 .peer = recovery->meta.peer,
+                                 .role = CONSENSUS_VOTER };
+        ConsensusMembers members = { .items = &self, .n = 1 };
+        _cleanup_(consensus_payload_unrefp) ConsensusPayload *payload = NULL;
+        ConsensusEntry entry = { .index = consensus_log_last(recovery->log) + 1,
+                                 .term = recovery->meta.term,
+                                 .type = CONSENSUS_ENTRY_CHANGE };
+        int r;
+
+        r = consensus_members_encode(&members, &payload);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s: cannot go on alone: %m", recovery->folder);
+        entry.payload = payload;
+        return append_entry(recovery->log, recovery->folder, &entry, reterr);
+}
+
+int consensus_make_alone(const char *raft_folder, Error *reterr) {
+        ConsensusRecovery recovery = { .dir_fd = -1 };
+        int r;
+
+        r = peek(&recovery, raft_folder, reterr);
+        if (r >= 0 && recovery.has_snapshot &&
+            !consensus_recovery_joins(recovery.log, &recovery.snapshot)) /* H13, as a start would */
+                r = consensus_log_reset(
+                                recovery.log, recovery.snapshot.index, recovery.snapshot.term, reterr);
+        if (r >= 0) {
+                recovery.meta.term++;
+                recovery.meta.sequence++;
+                recovery.meta.vote = recovery.meta.raft_id;
+                r = save_first_meta(recovery.dir_fd, raft_folder, &recovery.meta, reterr);
+        }
+        if (r >= 0)
+                r = append_alone(&recovery, reterr);
+        consensus_recovery_done(&recovery);
+        return r;
 }
 
 void consensus_recovery_done(ConsensusRecovery *recovery) {

@@ -92,7 +92,7 @@ static int export_log(Export *export, const OfflinePeer *peer, const char *file,
         _cleanup_(offline_log_done) OfflineLog log = {};
         int r;
 
-        r = offline_log_open(&log, peer, peer->state_folder, peer->raft_folder, reterr);
+        r = offline_log_open_to_read(&log, peer, reterr);
         if (r >= 0)
                 r = export_open(export, file, reterr);
         if (r >= 0)

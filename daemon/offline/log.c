@@ -1,9 +1,13 @@
 #include "daemon/offline/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+
+#include "daemon/base/file.h"
 
 /* Batches under way: they share their syncs, and the disk does not wait for the reader. */
 #define LOG_PENDING_MAX 16
+#define LOG_COPY_MODE 0700
 
 static void log_on_applied(
                 uint64_t index _unused_,
@@ -94,6 +98,46 @@ int offline_log_open(
         return r;
 }
 
+static int log_clear_copy(OfflineLog *log) {
+        int r = log->copy_raft ? file_remove_tree(AT_FDCWD, log->copy_raft) : 0;
+
+        return r >= 0 && log->copy_state ? file_remove_tree(AT_FDCWD, log->copy_state) : r;
+}
+
+static int log_copy(OfflineLog *log, const OfflinePeer *peer, Error *reterr) {
+        int r;
+
+        r = file_join(&log->copy_state, peer->state_folder, "read.new");
+        if (r >= 0)
+                r = file_join(&log->copy_raft, peer->state_folder, "raft.read");
+        if (r >= 0)
+                r = log_clear_copy(log);
+        if (r >= 0)
+                r = file_make_dirs(log->copy_state, LOG_COPY_MODE);
+        if (r >= 0)
+                r = file_copy_tree(AT_FDCWD, peer->raft_folder, log->copy_raft);
+        return r < 0 ? error_set_errno(reterr, r, "%s: cannot copy: %m", peer->raft_folder) : 0;
+}
+
+int offline_log_open_to_read(OfflineLog *log, const OfflinePeer *peer, Error *reterr) {
+        PeerIdList members = {};
+        size_t n;
+        int r;
+
+        r = consensus_peek_members(peer->raft_folder, &members, reterr);
+        if (r < 0)
+                return r;
+        n = members.n;
+        peer_id_list_done(&members);
+        if (n == 1)
+                return offline_log_open(log, peer, peer->state_folder, peer->raft_folder, reterr);
+
+        r = log_copy(log, peer, reterr);
+        if (r >= 0)
+                r = consensus_make_alone(log->copy_raft, reterr);
+        return r < 0 ? r : offline_log_open(log, peer, log->copy_state, log->copy_raft, reterr);
+}
+
 int offline_log_submit(OfflineLog *log, const ConsensusOp *ops, size_t n, Error *reterr) {
         int r = 0;
 
@@ -123,5 +167,8 @@ int offline_log_close(OfflineLog *log, Error *reterr) {
 void offline_log_done(OfflineLog *log) {
         log->consensus = consensus_free(log->consensus);
         log->event = sd_event_unref(log->event);
+        (void) log_clear_copy(log);
+        free(log->copy_raft);
+        free(log->copy_state);
         error_done(&log->error);
 }

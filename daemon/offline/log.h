@@ -8,6 +8,7 @@
 #include "daemon/offline/peer.h"
 
 typedef struct OfflineLog {
+        char *copy_state, *copy_raft; /* removed at the end */
         sd_event *event;
         Consensus *consensus;
         size_t n_pending; /* submits under way */
@@ -25,6 +26,9 @@ int offline_log_open(
                 Error *reterr);
 
 /* Append a batch; waits while too much is under way. */
+/* For reading. The log of a peer that is one of several is opened as a copy in which it is the only one: all
+ * that is in the log counts, also what the others may not have. */
+int offline_log_open_to_read(OfflineLog *log, const OfflinePeer *peer, Error *reterr);
 int offline_log_submit(OfflineLog *log, const ConsensusOp *ops, size_t n, Error *reterr);
 int offline_log_close(OfflineLog *log, Error *reterr); /* waits for all, then closes in order */
 void offline_log_done(OfflineLog *log);

@@ -1,6 +1,7 @@
 #pragma once
 
-/* What ipfs-cluster-service does on a stopped peer: init, state export | import | cleanup.
+/* What ipfs-cluster-service does on a stopped peer: init, state export | import | cleanup |
+ * recover-quorum.
  * Words go to standard error, asks on standard output, as recorded in tests/golden/service. Each answers 0
  * or an exit status. All take the lock of the state folder where there is one. */
 
@@ -33,3 +34,7 @@ typedef struct OfflineImportOptions {
 int offline_import(const OfflineImportOptions *options);
 
 int offline_cleanup(const char *folder, bool force);
+
+/* The peers that are left are too few to decide anything: this one goes on alone. Asks first unless FORCE.
+ */
+int offline_recover_quorum(const char *folder, bool force);

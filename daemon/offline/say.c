@@ -36,7 +36,7 @@ void offline_say_ask(const char *question, char line[static OFFLINE_SAY_LINE_MAX
 }
 
 bool offline_say_confirm(const char *question) {
-        char line[OFFLINE_SAY_LINE_MAX], text[256];
+        char line[OFFLINE_SAY_LINE_MAX], text[OFFLINE_SAY_LINE_MAX];
 
         (void) snprintf(text, sizeof(text), "%s Continue? [y/n]: ", question);
         for (int i = 0; i < SAY_TRIES; i++) {

@@ -91,7 +91,7 @@ def quick_start_of_2017(bench):
         joined(node0, node1)
         for node in (node0, node1):
                 out = ctl(node, 'peers', 'ls')
-                assert node.peer_id in out, out
+                assert node0.peer_id in out and node1.peer_id in out, out
         assert old_states(node1) == ['raft.old.0'], 'what it was is kept'
 
         ctl(node1, 'pin', 'add', '--wait', HELLO)
@@ -284,5 +284,38 @@ def killed_while_it_joins(bench):
                 joined(node0)
 
 
+def quorum_lost_for_good(bench):
+        nodes3 = node0, node1, node2 = bench.cluster(3, edit=watch)
+        for node in nodes3:
+                node.launch()
+        joined(*nodes3)
+        node0.ok('POST', f'/pins/{HELLO}')
+        node1.ok('POST', f'/pins/{CAT}')
+        for node in nodes3:
+                eventually(lambda: allocations(node) == {HELLO, CAT}, 'all have the pins')
+        for node in nodes3:
+                node.kill()
+        for node in nodes3:  # each can tell what it has
+                out, _ = node.offline('state', 'export')
+                assert HELLO in out and CAT in out, out
+        out, _ = node0.offline('state', 'recover-quorum', input='n\n')
+        assert 'This peer is one of 3' in out and 'are lost' in out, out
+        assert old_states(node0) == []
+        node0.offline('state', 'recover-quorum', '--force')
+        assert old_states(node0) == ['raft.old.0']
+        node0.offline('state', 'recover-quorum')  # it is alone now
+        assert sorted(os.listdir(node0.folder)) == sorted(set(os.listdir(node0.folder)) - {'recover.json', 'raft.read', 'read.new'})
+        node0.start()
+        joined(node0)
+        assert allocations(node0) == {HELLO, CAT}
+
+        node1.offline('state', 'cleanup', '--force')
+        node1.edit(lambda config: config['consensus']['raft'].update(init_peerset=[]))
+        node1.start()
+        add(node0, node1)
+        joined(node0, node1)
+        eventually(lambda: allocations(node1) == {HELLO, CAT}, 'it has the pins again')
+
+
 run(quick_start_of_2017, bootstraps_as_it_starts, wrong_secret, keeps_its_pins, is_elsewhere, cannot_be_reached,
-    removed_while_away, removed_from_those_who_began, leaves_on_shutdown, removing, killed_while_it_joins)
+    removed_while_away, removed_from_those_who_began, leaves_on_shutdown, removing, killed_while_it_joins, quorum_lost_for_good)

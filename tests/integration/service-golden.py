@@ -76,6 +76,9 @@ def help_and_versions(bench):
                      '016-help-version', '022-unknown-state-sub'):
                 replay(bench, name)
         without_crdt = load('007-help-state')[1].replace('   crdt     CRDT-state commands\n', '')
+        for name in ('export', 'import', 'cleanup'):
+                without_crdt = without_crdt.replace(f'   {name:9}', f'   {name:16}')
+        without_crdt = without_crdt.replace('persistent data\n', 'persistent data\n   recover-quorum  go on alone when too few peers are left\n')
         replay(bench, '007-help-state', stdout=without_crdt)
         replay(bench, '017-state-no-sub', stdout=without_crdt)
         replay(bench, '020-unknown-flag-daemon', status=1)  # a bad option is no success

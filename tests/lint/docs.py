@@ -221,7 +221,7 @@ def told_alone(program, name, text, known):
                         if len(refused) == len(commands):
                                 yield f'{name}: {option} is no option of the program'
         for tag, _ in tags(chapter(text, 'COMMANDS')):
-                words = tuple(re.match(r'[a-z ]*', tag)[0].split())
+                words = tuple(re.match(r'(?:(?!-)[a-z -]*)?', tag)[0].split())
                 if words and words[0] not in ('help', 'commands') and words not in commands and words[:2] not in commands:
                         yield f'{name}: {" ".join(words)} is no command of the program'
 

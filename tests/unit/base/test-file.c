@@ -171,6 +171,22 @@ static void test_sync_parent(Fixture *f, const void *data _unused_) {
         g_assert_cmpint(file_sync_parent(f->fd, "not/there"), ==, -ENOENT);
 }
 
+static void test_copy_tree(Fixture *f, const void *data _unused_) {
+        g_assert_cmpint(mkdirat(f->fd, "a", 0700), ==, 0);
+        g_assert_cmpint(mkdirat(f->fd, "a/b", 0700), ==, 0);
+        g_assert_cmpint(file_replace(f->fd, "a/one", "one", 3, 0600), ==, 0);
+        g_assert_cmpint(file_replace(f->fd, "a/b/two", "two", 3, 0600), ==, 0);
+        g_assert_cmpint(file_replace(f->fd, "a/b/none", "", 0, 0600), ==, 0);
+
+        g_assert_cmpint(file_copy_tree(f->fd, "a", "c"), ==, 0);
+        assert_content(f->fd, "c/one", "one");
+        assert_content(f->fd, "c/b/two", "two");
+        assert_content(f->fd, "c/b/none", "");
+        assert_content(f->fd, "a/b/two", "two");
+        g_assert_cmpint(file_copy_tree(f->fd, "a", "c"), ==, -EEXIST);
+        g_assert_cmpint(file_copy_tree(f->fd, "none", "d"), ==, -ENOENT);
+}
+
 static void test_put_aside(Fixture *f, const void *data _unused_) {
         g_autofree char *path = g_build_filename(f->path, "raft", NULL);
         g_autofree char *name = g_build_filename(path, "name", NULL);
@@ -243,6 +259,7 @@ int main(int argc, char **argv) {
         ADD("make-dirs", test_make_dirs);
         ADD("sync-dir", test_sync_dir);
         ADD("sync-parent", test_sync_parent);
+        ADD("copy-tree", test_copy_tree);
         ADD("put-aside", test_put_aside);
         ADD("out-of-memory", test_out_of_memory);
         g_test_add_func("/base/file/join", test_join);

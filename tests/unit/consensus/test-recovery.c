@@ -375,6 +375,98 @@ static void test_received_does_not_join(void) {
         help_folder_done(&folder);
 }
 
+/* ---- for tools */
+
+static size_t peek(const HelpFolder *folder) {
+        g_autofree char *raft = g_build_filename(folder->path, "raft", NULL);
+        _cleanup_(error_done) Error error = {};
+        PeerIdList members = {};
+        size_t n;
+        int r;
+
+        r = consensus_peek_members(raft, &members, &error);
+        g_assert_cmpstr(error.message, ==, NULL);
+        g_assert_cmpint(r, ==, 0);
+        n = members.n;
+        peer_id_list_done(&members);
+        return n;
+}
+
+static void make_alone(const HelpFolder *folder) {
+        g_autofree char *raft = g_build_filename(folder->path, "raft", NULL);
+        _cleanup_(error_done) Error error = {};
+        int r;
+
+        r = consensus_make_alone(raft, &error);
+        g_assert_cmpstr(error.message, ==, NULL);
+        g_assert_cmpint(r, ==, 0);
+}
+
+/* One of three, which can decide nothing by itself. */
+static void test_made_alone(void) {
+        PeerIdList three = {};
+        HelpFolder folder;
+        Node node;
+
+        help_folder_make(&folder);
+        node_init(&node, &folder);
+        g_assert_cmpint(peer_id_list_append(&three, &node.options.self), ==, 0);
+        for (uint8_t i = 1; i < 3; i++) {
+                PeerId other = node.options.self;
+
+                other.bytes[other.size - 1] ^= i;
+                g_assert_cmpint(peer_id_list_append(&three, &other), ==, 0);
+        }
+        node.options.members = &three;
+        g_assert_cmpint(node_open(&node, NULL), ==, 0);
+        node_crash(&node);
+        g_assert_cmpuint(peek(&folder), ==, 3);
+
+        make_alone(&folder);
+        g_assert_cmpuint(peek(&folder), ==, 1);
+        node_start(&node);
+        node_pin_wait(&node, 1, 3);
+        node_close(&node);
+        node_done(&node);
+        peer_id_list_done(&three);
+        help_folder_done(&folder);
+}
+
+/* Snapshots and log count as they did, whatever of them there is. */
+static void test_made_alone_with_pins(void) {
+        for (uint64_t trailing = 0; trailing < 20; trailing += 19) {
+                uint64_t n_pins;
+                HelpFolder folder;
+                Image image = {};
+                Node node;
+
+                help_folder_make(&folder);
+                image_make(&image, &folder, trailing, &n_pins);
+                g_assert_cmpuint(peek(&folder), ==, 1);
+                make_alone(&folder);
+                node_init(&node, &folder);
+                settings(&node);
+                node_start(&node);
+                node_check_pins(&node, 1, n_pins);
+                node_close(&node);
+                node_done(&node);
+                image_done(&image);
+                help_folder_done(&folder);
+        }
+}
+
+static void test_nothing_to_peek(void) {
+        _cleanup_(error_done) Error error = {};
+        PeerIdList members = {};
+        HelpFolder folder;
+
+        help_folder_make(&folder);
+        g_assert_cmpint(consensus_peek_members(folder.path, &members, &error), <, 0);
+        g_assert_cmpint(error.code, ==, ERROR_IO);
+        g_assert_cmpint(consensus_make_alone("/nonexistent/raft", NULL), ==, -ENOENT);
+        help_folder_done(&folder);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         (void) log_set_levels("crit");
@@ -389,5 +481,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/consensus/recovery/received-without-mark", test_received_without_mark);
         g_test_add_func("/consensus/recovery/repaired", test_repaired);
         g_test_add_func("/consensus/recovery/received-does-not-join", test_received_does_not_join);
+        g_test_add_func("/consensus/recovery/made-alone", test_made_alone);
+        g_test_add_func("/consensus/recovery/made-alone-with-pins", test_made_alone_with_pins);
+        g_test_add_func("/consensus/recovery/nothing-to-peek", test_nothing_to_peek);
         return g_test_run();
 }

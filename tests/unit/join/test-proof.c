@@ -6,6 +6,8 @@
 #include "tests/lib/fault.h"
 
 #define SECRET "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define LONG_SECRET SECRET "00"
+#define SPACED_SECRET " " SECRET
 
 static const PeerId alice = { .size = 3, .bytes = "abc" };
 static const PeerId bob = { .size = 3, .bytes = "abd" };
@@ -73,7 +75,7 @@ static void test_binds(void) {
 }
 
 static void test_bad_secret(void) {
-        static const char *const secrets[] = { "00", "xy", SECRET "00", " " SECRET };
+        static const char *const secrets[] = { "00", "xy", LONG_SECRET, SPACED_SECRET };
         uint8_t proof[JOIN_PROOF_SIZE];
 
         for (size_t i = 0; i < ELEMENTSOF(secrets); i++) {
