@@ -4,7 +4,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from cluster_test import Bench, eventually, run  # noqa: E402
+from cluster_test import Bench, eventually, multipart, run  # noqa: E402
 
 
 class SubBench(Bench):
@@ -79,4 +79,21 @@ def everywhere_is_everywhere(bench):
                 peer.stop()
 
 
-run(content_is_where_it_is_allocated, everywhere_is_everywhere)
+def content_is_added_through_any_peer(bench):
+        """It reaches those that each line names, from the Kubo of the peer that was asked; with local=true that peer is one of them."""
+        kubos = three_kubos(bench)
+        peers = bench.cluster(3, kubos=kubos, edit=two_copies)
+        start(peers)
+        for n, peer in enumerate(peers):
+                for query in '', '?local=true':
+                        headers, body = multipart({'file.txt': os.urandom(600000 + n)})
+                        line, = peer.post('/add' + query, headers=headers, body=body).lines()
+                        places = set(line['allocations'])
+                        assert len(places) == 2 and places == set(peer.ok('GET', f'/allocations/{line["cid"]}')['allocations']), line
+                        assert not query or peer.peer_id in places, line
+                        for other in peers:
+                                if other.peer_id in places:
+                                        other.until(line['cid'], 'pinned')
+
+
+run(content_is_where_it_is_allocated, everywhere_is_everywhere, content_is_added_through_any_peer)
