@@ -15,7 +15,7 @@ static void bus_disconnect(Bus *bus) {
         bus_cursor_free_all(bus);
         bus_pipe_free_all(bus);
         bus_signals_disconnect(bus);
-        bus->refresh = cluster_call_unref(bus->refresh);
+        bus_members_disconnect(bus);
 
         /* Nothing is flushed: who would read it is gone, or would make us wait. */
         if (bus->connection)
@@ -78,7 +78,7 @@ static int bus_on_name(sd_bus_message *answer, void *userdata, sd_bus_error *ret
         bus->delay = BUS_CONNECT_DELAY_MIN;
         bus->is_absence_told = false;
         cluster_summary(bus->cluster, &bus->told);
-        bus_peers_refresh(bus);
+        bus_members_refresh(bus);
         log_info("On the %s bus as %s.", bus->options.is_user ? "session" : "system", bus->name);
         return 0;
 }
@@ -133,17 +133,13 @@ static int bus_on_retry(sd_event_source *source _unused_, uint64_t usec _unused_
 
 static int bus_set_names(Bus *bus) {
         const char *instance = bus->options.instance;
-        char self[PEER_ID_TEXT_MAX];
         Str name = {};
 
         (void) str_append(&name, BUS_NAME);
         if (instance)
                 (void) str_appendf(&name, ".%s", instance);
         bus->name = str_take(&name);
-        if (!bus->name)
-                return -ENOMEM;
-        return sd_bus_path_encode(
-                        BUS_PEER_PATH, peer_id_format(cluster_self(bus->cluster), self), &bus->peer_path);
+        return bus->name ? 0 : -ENOMEM;
 }
 
 static int bus_prepare(Bus *bus) {
@@ -152,6 +148,8 @@ static int bus_prepare(Bus *bus) {
         r = bus_set_names(bus);
         if (r >= 0)
                 r = map_new(&bus->senders);
+        if (r >= 0)
+                r = bus_members_new(bus);
         if (r >= 0)
                 r = bus_signals_new(bus);
         if (r >= 0)
@@ -189,6 +187,7 @@ int bus_new(Bus **ret, sd_event *event, const BusOptions *options, Error *reterr
         list_init(&bus->pipes);
         list_init(&bus->cursors);
         list_init(&bus->subscribers);
+        list_init(&bus->members);
         bus_host_init(bus);
         r = bus_prepare(bus);
         if (r < 0)
@@ -208,11 +207,10 @@ Bus *bus_free(Bus *bus) {
 
         bus_disconnect(bus);
         bus_host_deinit(bus);
+        bus_members_free(bus);
         bus_signals_free(bus);
         sd_event_source_disable_unref(bus->retry);
         map_free(bus->senders);
-        str_list_done(&bus->addresses);
-        free(bus->peer_path);
         free(bus->name);
         sd_event_unref(bus->event);
         free(bus);

@@ -8,8 +8,8 @@
 #include "daemon/base/json.h"
 #include "daemon/base/list.h"
 #include "daemon/base/map.h"
-#include "daemon/cluster/host.h"
 #include "dbus/bus.h"
+#include "dbus/host.h"
 #include "dbus/names.h"
 
 #define BUS_CONNECT_DELAY_MIN (1 * USEC_PER_SEC)
@@ -18,11 +18,12 @@
 #define BUS_AUTHZ_TIMEOUT (1 * 60 * USEC_PER_SEC)
 #define BUS_AUTHZ_INTERACTIVE_TIMEOUT (10 * 60 * USEC_PER_SEC) /* somebody looks for a password */
 
-#define BUS_HOST_HAND_OVER_USEC (3 * USEC_PER_SEC) /* below InhibitDelayMaxSec=, which is 5 s */
-
 #define BUS_SUBSCRIBERS_MAX 256
 #define BUS_SIGNALS_QUEUED_MAX 4096 /* messages not yet taken by the bus; beyond, none are added */
 #define BUS_CHANGES_USEC (250 * USEC_PER_MSEC) /* between two PropertiesChanged */
+
+#define BUS_MEMBERS_USEC (15 * USEC_PER_SEC) /* between two looks at who is there */
+#define BUS_MEMBER_NAMES_MAX 8               /* properties that change, and NULL */
 
 #define BUS_PAGE_MAX 10000                       /* rows that may be asked for */
 #define BUS_PAGE_BYTES_MAX (512 * 1024)          /* about; a page may be shorter than asked for */
@@ -51,23 +52,12 @@ typedef struct BusPatience {
         uint64_t authz_usec, authz_interactive_usec, cursor_usec, pipe_usec, host_usec;
 } BusPatience;
 
-/* host.c: what the bus tells of this host. */
-typedef struct BusHost {
-        int lock_fd;              /* delays a shutdown while it is open; -1: there is none */
-        ClusterWatch watch;       /* of the leader, while the host goes down */
-        sd_event_source *release; /* the latest time to let it go down */
-        bool is_going_down;
-        ClusterIpfsUnit ipfs;   /* as the cluster was told */
-        char *logind, *systemd; /* their unique names: anybody may send us a signal that looks like theirs */
-} BusHost;
-
 struct Bus {
         sd_event *event;
         BusPatience patience;
         BusOptions options;
         Cluster *cluster;
         char *name;
-        char *peer_path;
 
         sd_bus *connection; /* NULL: there is none */
         bool has_name;
@@ -89,10 +79,24 @@ struct Bus {
         sd_event_source *changes;
         ClusterSummary told; /* what the last PropertiesChanged left readers with */
 
-        PeerId ipfs; /* this peer's Kubo and addresses, as they were last found out */
-        StrList addresses;
-        ClusterCall *refresh;
+        List members; /* BusMember; this peer first */
+        bool members_are_known;
+        ClusterList *peers; /* is being read */
+        bool peers_again;
+        sd_event_source *members_timer;
 };
+
+/* A member of the cluster, as it was last heard of. */
+typedef struct BusMember {
+        List link;
+        PeerId id;
+        char *path;
+        char *name;
+        PeerId ipfs;
+        StrList addresses;
+        bool is_reachable;
+        bool is_seen, has_answered; /* in the list that was read last */
+} BusMember;
 
 struct BusSender {
         Bus *bus;
@@ -164,12 +168,6 @@ void bus_call_on_gc(ClusterCall *asked, int r, const Error *error, const GlobalR
 /* authz.c. Ask who the sender is, then polkit for the action of the method; bus_call_run() or an error. */
 void bus_authz_start(BusCall *call);
 
-/* host.c */
-void bus_host_init(Bus *bus);
-int bus_host_add(Bus *bus); /* on a new connection */
-void bus_host_disconnect(Bus *bus);
-void bus_host_deinit(Bus *bus);
-
 /* list.c */
 void bus_list_reply_peers(BusCall *call);
 void bus_list_reply_page(BusCall *call); /* text: the page, limit */
@@ -189,8 +187,13 @@ int bus_peers_add(Bus *bus);
 int bus_log_add(Bus *bus);
 const BusMethod *bus_method_find(const char *interface, const char *member); /* NULL: there is none */
 
-/* peers-object.c: find out anew what the peer's object tells. */
-void bus_peers_refresh(Bus *bus);
+/* members.c */
+int bus_members_new(Bus *bus);
+void bus_members_disconnect(Bus *bus);
+void bus_members_free(Bus *bus);
+void bus_members_refresh(Bus *bus); /* ask for them, and tell what is new */
+void bus_members_tell_roles(Bus *bus);
+BusMember *bus_member_find(Bus *bus, const char *path); /* NULL: there is none */
 /* manager-object.c: "starting", "leader", "follower", "no-leader". */
 const char *bus_manager_state(const ClusterSummary *summary);
 

@@ -50,8 +50,12 @@ int bus_parse_peer_address(BusCall *call, Error *reterr) {
         return 0;
 }
 
-int bus_parse_peer_object(BusCall *call, Error *reterr _unused_) {
-        call->peer = *cluster_self(call->bus->cluster);
+int bus_parse_peer_object(BusCall *call, Error *reterr) {
+        const BusMember *member = bus_member_find(call->bus, sd_bus_message_get_path(call->message));
+
+        if (!member)
+                return error_set(reterr, ERROR_NOT_FOUND, "there is no such peer");
+        call->peer = member->id;
         return 0;
 }
 
@@ -201,7 +205,39 @@ void bus_list_metrics(BusCall *call) {
         bus_call_fail(call, r, NULL);
 }
 
-/* ---- the object of this peer */
+/* ---- the objects of the members */
+
+static int peer_find(
+                sd_bus *connection _unused_,
+                const char *path,
+                const char *interface _unused_,
+                void *userdata,
+                void **ret,
+                sd_bus_error *reterr _unused_) {
+        *ret = userdata;
+        return bus_member_find(userdata, path) != NULL;
+}
+
+static int peer_enumerate(
+                sd_bus *connection _unused_,
+                const char *prefix _unused_,
+                void *userdata,
+                char ***ret,
+                sd_bus_error *reterr _unused_) {
+        StrList paths = {};
+        Bus *bus = userdata;
+        int r = 0;
+
+        LIST_FOREACH (member, &bus->members, BusMember, link)
+                if (r >= 0)
+                        r = str_list_append(&paths, member->path);
+        if (r < 0) {
+                str_list_done(&paths);
+                return r;
+        }
+        *ret = paths.items;
+        return 0;
+}
 
 static int append_id(const PeerId *id, sd_bus_message *reply) {
         char text[PEER_ID_TEXT_MAX];
@@ -209,145 +245,112 @@ static int append_id(const PeerId *id, sd_bus_message *reply) {
         return sd_bus_message_append(reply, "s", peer_id_format(id, text));
 }
 
-static int peer_get_id(
-                sd_bus *connection _unused_,
-                const char *path _unused_,
-                const char *interface _unused_,
-                const char *name,
-                sd_bus_message *reply,
-                void *userdata,
-                sd_bus_error *reterr _unused_) {
-        const Bus *bus = userdata;
-
-        return append_id(strcmp(name, "Id") == 0 ? cluster_self(bus->cluster) : &bus->ipfs, reply);
-}
-
-static int peer_get_summary(
-                sd_bus *connection _unused_,
-                const char *path _unused_,
-                const char *interface _unused_,
-                const char *name,
-                sd_bus_message *reply,
-                void *userdata,
-                sd_bus_error *reterr _unused_) {
-        const Bus *bus = userdata;
+/* This peer knows of itself that it is not ready; of others, whether they lead. */
+static const char *role_of(const Bus *bus, const BusMember *member) {
         ClusterSummary summary;
 
-        if (strcmp(name, "Name") == 0)
-                return variant_append_text(reply, cluster_peername(bus->cluster));
         cluster_summary(bus->cluster, &summary);
-        return sd_bus_message_append(reply, "s", bus_manager_state(&summary));
+        if (peer_id_equal(&member->id, cluster_self(bus->cluster)))
+                return bus_manager_state(&summary);
+        if (peer_id_equal(&member->id, &summary.leader))
+                return "leader";
+        return peer_id_is_set(&summary.leader) ? "follower" : "no-leader";
 }
 
-static int peer_get_addresses(
-                sd_bus *connection _unused_,
-                const char *path _unused_,
-                const char *interface _unused_,
-                const char *name _unused_,
-                sd_bus_message *reply,
-                void *userdata,
-                sd_bus_error *reterr _unused_) {
-        const Bus *bus = userdata;
-
-        return sd_bus_message_append_strv(reply, bus->addresses.items);
-}
-
-static int peer_get_reachable(
-                sd_bus *connection _unused_,
-                const char *path _unused_,
-                const char *interface _unused_,
-                const char *name _unused_,
-                sd_bus_message *reply,
-                void *userdata _unused_,
-                sd_bus_error *reterr _unused_) {
-        return sd_bus_message_append(reply, "b", 1); /* whom the answer comes from */
-}
-
-/* What metric NAME says of this peer: its value, or when it came (µs). 0 when there is none. */
-static uint64_t metric_of(const Bus *bus, const char *name, bool time) {
+/* What metric NAME says of PEER: its value, or when it came (µs). 0 when there is none. */
+static uint64_t metric_of(const Bus *bus, const PeerId *peer, const char *name, bool time) {
         _cleanup_free_ const Metric **metrics = NULL;
         size_t n = 0;
 
         if (cluster_metrics(bus->cluster, name, &metrics, &n) < 0)
                 return 0;
         for (size_t i = 0; i < n; i++)
-                if (peer_id_equal(&metrics[i]->peer, cluster_self(bus->cluster)))
+                if (peer_id_equal(&metrics[i]->peer, peer))
                         return time ? (uint64_t) metrics[i]->received_at_nsec / 1000
                                     : strtoull(metrics[i]->value, NULL, 10);
         return 0;
 }
 
-static int peer_get_metric(
+static int append_name(const Bus *bus _unused_, const BusMember *member, sd_bus_message *reply) {
+        return variant_append_text(reply, member->name ? member->name : "");
+}
+
+static int append_peer_id(const Bus *bus _unused_, const BusMember *member, sd_bus_message *reply) {
+        return append_id(&member->id, reply);
+}
+
+static int append_role(const Bus *bus, const BusMember *member, sd_bus_message *reply) {
+        return sd_bus_message_append(reply, "s", role_of(bus, member));
+}
+
+static int append_ipfs_id(const Bus *bus _unused_, const BusMember *member, sd_bus_message *reply) {
+        return append_id(&member->ipfs, reply);
+}
+
+static int append_addresses(const Bus *bus _unused_, const BusMember *member, sd_bus_message *reply) {
+        return sd_bus_message_append_strv(reply, member->addresses.items);
+}
+
+static int append_reachable(const Bus *bus _unused_, const BusMember *member, sd_bus_message *reply) {
+        return sd_bus_message_append(reply, "b", (int) member->is_reachable);
+}
+
+static int append_last_seen(const Bus *bus, const BusMember *member, sd_bus_message *reply) {
+        return sd_bus_message_append(reply, "t", metric_of(bus, &member->id, "ping", true));
+}
+
+static int append_free_space(const Bus *bus, const BusMember *member, sd_bus_message *reply) {
+        return sd_bus_message_append(reply, "t", metric_of(bus, &member->id, "freespace", false));
+}
+
+static int peer_get(
                 sd_bus *connection _unused_,
-                const char *path _unused_,
+                const char *path,
                 const char *interface _unused_,
                 const char *name,
                 sd_bus_message *reply,
                 void *userdata,
                 sd_bus_error *reterr _unused_) {
-        bool is_time = strcmp(name, "LastSeen") == 0;
+        static const struct {
+                const char *name;
+                int (*append)(const Bus *bus, const BusMember *member, sd_bus_message *reply);
+        } properties[] = {
+                { "Id", append_peer_id },          { "Name", append_name },
+                { "Role", append_role },           { "IpfsId", append_ipfs_id },
+                { "Addresses", append_addresses }, { "Reachable", append_reachable },
+                { "LastSeen", append_last_seen },  { "FreeSpace", append_free_space },
+        };
+        Bus *bus = userdata;
+        const BusMember *member = bus_member_find(bus, path);
 
-        return sd_bus_message_append(
-                        reply, "t", metric_of(userdata, is_time ? "ping" : "freespace", is_time));
+        for (size_t i = 0; member && i < ELEMENTSOF(properties); i++)
+                if (strcmp(properties[i].name, name) == 0)
+                        return properties[i].append(bus, member, reply);
+        return -ENOENT;
 }
 
 /* clang-format off */
 static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_PROPERTY("Id", "s", peer_get_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Name", "s", peer_get_summary, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Role", "s", peer_get_summary, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("IpfsId", "s", peer_get_id, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Addresses", "as", peer_get_addresses, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Reachable", "b", peer_get_reachable, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("LastSeen", "t", peer_get_metric, 0, 0),
-        SD_BUS_PROPERTY("FreeSpace", "t", peer_get_metric, 0, 0),
+        SD_BUS_PROPERTY("Id", "s", peer_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Name", "s", peer_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Role", "s", peer_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("IpfsId", "s", peer_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Addresses", "as", peer_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Reachable", "b", peer_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("LastSeen", "t", peer_get, 0, 0),
+        SD_BUS_PROPERTY("FreeSpace", "t", peer_get, 0, 0),
         SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_call_begin,
                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 /* clang-format on */
 
-static void peers_on_id(
-                ClusterCall *asked_ _unused_,
-                int r,
-                const Error *error,
-                const PeerInfo *peer,
-                void *userdata) {
-        StrList addresses = {};
-        Bus *bus = userdata;
-
-        if (r >= 0)
-                r = str_list_copy(&addresses, &peer->addresses);
-        if (r >= 0) {
-                bus->ipfs = peer->ipfs.id;
-                str_list_done(&bus->addresses);
-                bus->addresses = addresses;
-                r = sd_bus_emit_properties_changed(
-                                bus->connection,
-                                bus->peer_path,
-                                BUS_PEER_INTERFACE,
-                                "IpfsId",
-                                "Addresses",
-                                NULL);
-        }
-        if (r < 0)
-                log_debug("Failed to find out what this peer's object tells: %s",
-                          error ? error_message(error) : strerror(-r));
-        bus->refresh = cluster_call_unref(bus->refresh);
-}
-
-void bus_peers_refresh(Bus *bus) {
+int bus_peers_add(Bus *bus) {
         int r;
 
-        if (bus->refresh)
-                return;
-        r = cluster_id(bus->cluster, &bus->refresh, peers_on_id, bus);
-        if (r < 0)
-                log_debug_errno(r, "Failed to ask what this peer's object tells: %m");
-}
-
-int bus_peers_add(Bus *bus) {
-        return sd_bus_add_object_vtable(
-                        bus->connection, NULL, bus->peer_path, BUS_PEER_INTERFACE, vtable, bus);
+        r = sd_bus_add_fallback_vtable(
+                        bus->connection, NULL, BUS_PEER_PATH, BUS_PEER_INTERFACE, vtable, peer_find, bus);
+        return r < 0 ? r
+                     : sd_bus_add_node_enumerator(bus->connection, NULL, BUS_PEER_PATH, peer_enumerate, bus);
 }

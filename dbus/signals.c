@@ -78,11 +78,20 @@ static void signals_on_leader(const PeerId *leader, void *userdata) {
         EMIT(userdata, "LeaderChanged", peer_id_format(leader, text));
 }
 
+static void signals_on_link(void *userdata) {
+        Bus *bus = userdata;
+
+        if (bus->has_name)
+                bus_members_refresh(bus);
+}
+
 static void signals_on_alert(const Alert *alert, void *userdata) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *signal = NULL;
         Bus *bus = userdata;
         int r;
 
+        if (bus->has_name)
+                bus_members_refresh(bus); /* somebody may be gone */
         if (!may_emit(bus))
                 return;
         r = sd_bus_message_new_signal(bus->connection, &signal, BUS_PATH, BUS_INTERFACE, "AlertRaised");
@@ -129,9 +138,9 @@ static void emit_changes(Bus *bus, const ClusterSummary *now) {
         if (changed_properties(&bus->told, now, names) > 0)
                 r = sd_bus_emit_properties_changed_strv(
                                 bus->connection, BUS_PATH, BUS_INTERFACE, (char **) names);
-        if (r >= 0 && strcmp(bus_manager_state(&bus->told), bus_manager_state(now)) != 0)
-                r = sd_bus_emit_properties_changed(
-                                bus->connection, bus->peer_path, BUS_PEER_INTERFACE, "Role", NULL);
+        if (strcmp(bus_manager_state(&bus->told), bus_manager_state(now)) != 0 ||
+            !peer_id_equal(&bus->told.leader, &now->leader))
+                bus_members_tell_roles(bus);
         if (r < 0)
                 log_debug_errno(r, "Failed to tell the bus what has changed: %m");
 }
@@ -143,8 +152,9 @@ static int signals_on_changes(sd_event_source *source _unused_, uint64_t usec _u
         if (!bus->has_name)
                 return 0;
         cluster_summary(bus->cluster, &now);
-        if (now.ipfs_is_reachable != bus->told.ipfs_is_reachable)
-                bus_peers_refresh(bus);
+        if (now.ipfs_is_reachable != bus->told.ipfs_is_reachable || now.n_peers != bus->told.n_peers ||
+            !peer_id_equal(&now.leader, &bus->told.leader))
+                bus_members_refresh(bus);
         emit_changes(bus, &now);
         bus->told = now;
         return 0;
@@ -299,6 +309,7 @@ void bus_signals_unsubscribe(BusCall *call) {
 static const ClusterEvents signals_events = {
         .changed = signals_on_changed,
         .leader_changed = signals_on_leader,
+        .link_changed = signals_on_link,
         .alert_raised = signals_on_alert,
         .pin_added = signals_on_pin_added,
         .pin_removed = signals_on_pin_removed,

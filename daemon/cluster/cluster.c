@@ -283,6 +283,7 @@ static void cluster_on_link(const PeerId *peer, bool up, void *userdata) {
         log_info("Peer %s is %s.", peer_id_format(peer, text), up ? "linked" : "not reachable");
         if (up)
                 cluster_tell_metrics(userdata, peer);
+        cluster_tell_link(userdata);
         cluster_changed(userdata);
 }
 

@@ -11,6 +11,12 @@ void cluster_unwatch(ClusterWatch *watch) {
         list_remove(&watch->link);
 }
 
+void cluster_tell_link(Cluster *cluster) {
+        LIST_FOREACH (watch, &cluster->watches, ClusterWatch, link)
+                if (watch->events->link_changed)
+                        watch->events->link_changed(watch->userdata);
+}
+
 void cluster_tell_changed(Cluster *cluster) {
         LIST_FOREACH (watch, &cluster->watches, ClusterWatch, link)
                 if (watch->events->changed)

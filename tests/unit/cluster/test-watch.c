@@ -2,7 +2,7 @@
 #include "tests/unit/cluster/asked.h"
 
 typedef struct Heard {
-        unsigned n_changed, n_added, n_removed, n_status, n_leaders, n_alerts;
+        unsigned n_changed, n_added, n_removed, n_status, n_leaders, n_alerts, n_links;
         int status;
         char *name;
         ClusterWatch *ends; /* by the first pin */
@@ -45,7 +45,13 @@ static void on_status(const Cid *cid, const PinInfo *info, void *userdata) {
         heard->status |= info->status;
 }
 
-static const ClusterEvents all = { on_changed, on_leader, on_alert, on_added, on_removed, on_status };
+static void on_link(void *userdata) {
+        ((Heard *) userdata)->n_links++;
+}
+
+static const ClusterEvents all = {
+        on_changed, on_leader, on_alert, on_added, on_removed, on_status, on_link
+};
 static const ClusterEvents none = {};
 
 static void unpin(uint64_t n) {
@@ -84,6 +90,8 @@ static void test_news(void) {
         g_assert_cmpuint(heard.n_removed, ==, 1);
         cluster_tell_leader(peer.cluster, cluster_self(peer.cluster));
         cluster_tell_alert(peer.cluster, &alert);
+        cluster_tell_link(peer.cluster);
+        g_assert_cmpuint(heard.n_links, ==, 1);
         g_assert_cmpuint(heard.n_leaders, ==, 1);
         g_assert_cmpuint(heard.n_alerts, ==, 1);
         g_assert_cmpuint(heard.n_changed, >, 0);

@@ -192,6 +192,10 @@ bool harness_has_signal(const Harness *harness, const char *text) {
         return str_list_contains(&harness->signals, text);
 }
 
+BusMember *harness_self(const Harness *harness) {
+        return LIST_FIRST(&harness->bus->members, BusMember, link);
+}
+
 void harness_forget_signals(Harness *harness) {
         str_list_done(&harness->signals);
 }

@@ -55,6 +55,7 @@ void harness_cut(Harness *harness); /* the bus is gone */
 void harness_leave(Harness *harness, const char *sender);
 bool harness_has_signal(const Harness *harness, const char *text);
 void harness_forget_signals(Harness *harness);
+BusMember *harness_self(const Harness *harness); /* what the bus tells of the peer itself */
 
 /* One call that may be waited for; to be freed by harness_call_done(). */
 typedef struct HarnessCall {

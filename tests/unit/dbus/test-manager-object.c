@@ -63,7 +63,7 @@ static void compare(const char *path, const char *interface) {
 static void test_xml(void) {
         harness_open(&harness);
         compare(BUS_PATH, BUS_INTERFACE);
-        compare(harness.bus->peer_path, BUS_PEER_INTERFACE);
+        compare(harness_self(&harness)->path, BUS_PEER_INTERFACE);
         harness_close(&harness);
 }
 

@@ -94,8 +94,8 @@ static void test_object(void) {
 
         harness_open(&harness);
         (void) peer_id_format(cluster_self(harness.peer.cluster), self);
-        PEER_UNTIL(&harness.peer, peer_id_is_set(&harness.bus->ipfs));
-        text = ask(harness.bus->peer_path, BUS_PROPERTIES_INTERFACE, "GetAll", BUS_PEER_INTERFACE);
+        PEER_UNTIL(&harness.peer, peer_id_is_set(&harness_self(&harness)->ipfs));
+        text = ask(harness_self(&harness)->path, BUS_PROPERTIES_INTERFACE, "GetAll", BUS_PEER_INTERFACE);
         harness_assert_has(text, self);
         harness_assert_has(text, "\"Name\":\"tester\",\"Role\":\"leader\",\"IpfsId\":\"" FAKE_KUBO_ID "\"");
         harness_assert_has(text, "\"Addresses\":[\"/ip4/");
@@ -104,13 +104,13 @@ static void test_object(void) {
         free(text);
 
         text = ask(BUS_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL);
-        harness_assert_has(text, harness.bus->peer_path);
+        harness_assert_has(text, harness_self(&harness)->path);
         free(text);
-        assert_call(ask(harness.bus->peer_path, BUS_PEER_INTERFACE, "Remove", NULL), "Refused: ");
+        assert_call(ask(harness_self(&harness)->path, BUS_PEER_INTERFACE, "Remove", NULL), "Refused: ");
 
         harness.uid = UID_OTHER;
         harness.polkit = POLKIT_DENIES;
-        assert_call(ask(harness.bus->peer_path, BUS_PEER_INTERFACE, "Remove", NULL), "AccessDenied: ");
+        assert_call(ask(harness_self(&harness)->path, BUS_PEER_INTERFACE, "Remove", NULL), "AccessDenied: ");
         g_assert_cmpstr(harness.question, ==, ALICE " org.ipfs.Cluster.manage-peers 0");
         harness_close(&harness);
 }
