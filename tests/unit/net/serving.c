@@ -249,6 +249,11 @@ static ssize_t echo_pull(HttpRequest *request, char *buffer, size_t max, void *u
         size_t n = MIN(MIN(echo->serving->body->len, echo->end_at) - echo->sent, max);
 
         echo->serving->n_pulled++;
+        if (echo->serving->source_wakes) { /* what is there, comes just now */
+                echo->serving->source_wakes = false;
+                http_request_resume(request);
+                return HTTP_SOURCE_WAIT;
+        }
         if (n == 0 && (echo->has_ended || echo->sent == echo->end_at)) {
                 g_assert_cmpint(http_request_trailer(request, "X-Test", "a\nb"), ==, 0);
                 return HTTP_SOURCE_END;

@@ -119,6 +119,13 @@ static void test_sink_waits(Fixture *f, const void *data G_GNUC_UNUSED) {
         expect_end(f, "2\r\nbc" TRAILER);
 }
 
+/* A resume that comes before the wait is not lost. */
+static void test_source_wakes(Fixture *f, const void *data G_GNUC_UNUSED) {
+        f->serving.source_wakes = true;
+        send_text(f, HEAD("/duplex") "2\r\nab\r\n");
+        expect(f, "2\r\nab\r\n");
+}
+
 /* ---- the end */
 
 /* The answer ends before the body: what the client still sends is read and dropped, so that he gets it. */
@@ -232,6 +239,7 @@ int main(int argc, char **argv) {
                 { "http10", test_http10 },
                 { "large", test_large },
                 { "sink-waits", test_sink_waits },
+                { "source-wakes", test_source_wakes },
                 { "ends-first", test_ends_first },
                 { "client-goes", test_client_goes },
                 { "client-ends-sending", test_client_ends_sending },
