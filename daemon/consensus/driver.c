@@ -362,14 +362,14 @@ static void submit_barrier(Consensus *c) {
 }
 
 static void tell_leader(Consensus *c) {
-        const ConsensusMember *member;
+        const ConsensusMember *member = consensus_members_find(&c->disk_state.members, c->leader);
+        uint64_t known = member ? c->leader : 0; /* one that joins hears of the leader before the members */
         PeerId none = {};
 
-        if (c->leader == c->leader_told)
+        if (known == c->leader_told)
                 return;
 
-        c->leader_told = c->leader;
-        member = consensus_members_find(&c->disk_state.members, c->leader);
+        c->leader_told = known;
         if (c->events.leader_changed)
                 c->events.leader_changed(member ? &member->peer : &none, c->options.userdata);
 }
