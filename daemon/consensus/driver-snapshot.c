@@ -359,9 +359,14 @@ void consensus_driver_install_free(Consensus *c) {
 static int load_run(WorkerJob *job) {
         ConsensusInstall *install = CONTAINER_OF(job, ConsensusInstall, job);
         const Consensus *c = install->consensus;
+        int r;
 
-        return consensus_snapshot_load_received(
+        r = consensus_snapshot_load_received(
                         &c->store, &install->head, install->fresh, &install->stop, &install->error);
+        if (r < 0)
+                return r;
+        r = state_pinset_flush(install->fresh);
+        return r < 0 ? error_set_errno(&install->error, r, "pins-new.gdbm: cannot write: %m") : 0;
 }
 
 static void load_done(WorkerJob *job, int result) {

@@ -121,6 +121,10 @@ int state_pinset_open_fresh(StatePinset **ret, const StatePinset *pinset, Error 
         return 0;
 }
 
+int state_pinset_flush(StatePinset *fresh) {
+        return store_sync(fresh->store);
+}
+
 /* Exchange what they are; the scans, which know theirs by its address, are at FORMER already. */
 static void pinset_exchange(StatePinset *pinset, StatePinset *former) {
         StatePinset was = *pinset;

@@ -49,6 +49,7 @@ DEFINE_CLEANUP(StatePinset *, state_pinset_free);
 /* A second pinset beside PINSET, of the same folder and cluster, empty, to be filled by one thread; a free
  * throws it away. */
 int state_pinset_open_fresh(StatePinset **ret, const StatePinset *pinset, Error *reterr);
+int state_pinset_flush(StatePinset *fresh); /* to the disk, so that no later fsync(2) has to; blocks */
 /* PINSET becomes what FRESH is, which is taken, also on failure: then only state_pinset_free() may follow.
  * Scans of PINSET go on with what they see; *RET_FORMER is what it was, for reading, for as long as one of
  * them is open; NULL when none is. */

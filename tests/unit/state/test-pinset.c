@@ -346,6 +346,7 @@ static void test_replace(Fixture *f, gconstpointer data) {
         g_assert_cmpint(fixture_put(fresh, 2, "fresh"), ==, 0);
         g_assert_cmpint(fixture_put(fresh, 3, "fresh"), ==, 0);
         g_assert_cmpint(state_pinset_commit(fresh, 7), ==, 0);
+        g_assert_cmpint(state_pinset_flush(fresh), ==, 0);
         fixture_assert_value(pinset, 2, "former");
 
         g_assert_cmpint(state_pinset_replace(pinset, fresh, &former), ==, 0);
