@@ -147,10 +147,10 @@ static void task_finish(ConsensusSnapshotTask *task) {
         task->finish = (WorkerJob){ .run = finish_run, .done = finish_done };
         task->finishing = true;
         r = worker_queue(task->worker, &task->finish);
-        if (r < 0) {
+        if (r < 0)
                 task->finishing = false;
+        if (r < 0 && r != -ESHUTDOWN) /* that is the end of the worker, as -ECANCELED: nobody waits */
                 task_fail(task, r);
-        }
 }
 
 /* ---- blocks */

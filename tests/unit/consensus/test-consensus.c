@@ -356,6 +356,23 @@ static void test_close_cancels(Fixture *f, gconstpointer data _unused_) {
 }
 
 /* What is being written while it closes is durable, and told. */
+/* Wherever a snapshot is when the peer stops, that is no failure. */
+static void test_close_during_a_snapshot(Fixture *f, gconstpointer data _unused_) {
+        Node *node = &f->node;
+
+        for (uint64_t n = 0; n < 60; n++) {
+                node_start(node);
+                node_pin_wait(node, 10 * n, 10);
+                g_assert_cmpint(consensus_snapshot(node->consensus, NULL, NULL), ==, 0);
+                for (uint64_t i = 0; i < n % 12; i++)
+                        node_turn(node);
+                g_usleep(2000); /* the worker goes on, of which the loop does not hear any more */
+                node_close(node);
+        }
+        node_start(node);
+        node_check_pins(node, 0, 599);
+}
+
 static void test_close_waits_for_the_disk(Fixture *f, gconstpointer data _unused_) {
         Node *node = &f->node;
 
@@ -622,6 +639,7 @@ int main(int argc, char **argv) {
         TEST("pending-is-bounded", test_pending_is_bounded);
         TEST("dropped-call-is-silent", test_dropped_call_is_silent);
         TEST("close-cancels", test_close_cancels);
+        TEST("close-during-a-snapshot", test_close_during_a_snapshot);
         TEST("close-waits-for-the-disk", test_close_waits_for_the_disk);
         TEST("other-peers-folder", test_other_peers_folder);
         TEST("members-of-a-first-start", test_members_of_a_first_start);
