@@ -2,19 +2,20 @@
 """Questions about all peers: what they say is true to each Kubo; a peer that is dead or paused is told as such, and delays
 nobody else; a list costs the same memory however long it is."""
 import contextlib
+import http.client
 import os
 import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from cluster_test import PATIENCE, eventually, run  # noqa: E402
+from cluster_test import PATIENCE, Skip, eventually, run  # noqa: E402
 from ipfs_content import numbered  # noqa: E402
 
 LINE = ('{"replication_factor_min":-1,"replication_factor_max":-1,"name":"pin %d","mode":"recursive","shard_size":0,"user_allocations":null,'
         '"expire_at":"0001-01-01T00:00:00Z","metadata":null,"pin_update":null,"origins":[],"cid":"%s","type":"pin","allocations":[],"max_depth":-1,'
         '"reference":null,"timestamp":"2026-11-22T15:56:01Z"}\n')
-MANY = 40000
-GROWTH_MAX = 12 << 20  # of a peer, while one of them lists MANY pins
+MANY = 60000
+GROWTH_MAX = 4 << 20  # of a peer, while one of them lists MANY pins
 
 
 def start(bench, n=3):
@@ -143,13 +144,22 @@ def forget_peak(peer):
 
 
 def many(peer, path):
-        """How many pins are told."""
-        response = peer.get(path, timeout=4 * PATIENCE)
+        """How many lines an answer has; read by what is quick at that."""
+        connection = http.client.HTTPConnection('127.0.0.1', peer.port, timeout=4 * PATIENCE)
+        connection.request('GET', path)
+        response = connection.getresponse()
         assert response.status == 200, response.status
-        return response.body.count(b'"peer_map":')
+        n = 0
+        while part := response.read(1 << 20):
+                n += part.count(b'\n')
+        connection.close()
+        return n
 
 
 def a_list_costs_the_same_memory_however_long(bench):
+        with open(bench.service, 'rb') as f:
+                if b'__asan_init' in f.read():
+                        raise Skip('a sanitizer takes more memory')
         peers = start(bench)
         for peer in peers:
                 peer.kubo.fault('pin/add', 'hang')
@@ -157,7 +167,7 @@ def a_list_costs_the_same_memory_however_long(bench):
         imported = peers[0].post('/allocations', body=body, timeout=4 * PATIENCE)
         assert imported.status == 200, imported
         for peer in peers:
-                eventually(lambda: len(peer.get('/allocations').body.splitlines()) == MANY, 'every peer has all pins', 4 * PATIENCE)
+                eventually(lambda: many(peer, '/allocations') == MANY, 'every peer has all pins', 4 * PATIENCE)
         before = [memory(p, 'VmRSS') for p in peers]
         for path in ('/pins', '/pins?filter=pin_queued,pinning'):
                 for peer in peers:
