@@ -116,6 +116,24 @@ static int add_interfaces_ip6(StrList *to, const char *rest, const PeerId *self)
         return r;
 }
 
+static int drop_hidden(const StrList *hidden, const PeerId *self, StrList *list) {
+        _cleanup_(str_list_done) StrList names = {};
+        size_t n = 0;
+        int r = 0;
+
+        for (size_t i = 0; i < hidden->n && r >= 0; i++)
+                r = add(&names, hidden->items[i], self);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < list->n; i++)
+                if (str_list_contains(&names, list->items[i]))
+                        free(list->items[i]);
+                else
+                        list->items[n++] = list->items[i];
+        list->n = n;
+        return 0;
+}
+
 int config_addresses(const ConfigCluster *config, const PeerId *self, StrList *ret) {
         const StrList *from = config->announce_multiaddress.n > 0 ? &config->announce_multiaddress
                                                                   : &config->listen_multiaddress;
@@ -134,6 +152,8 @@ int config_addresses(const ConfigCluster *config, const PeerId *self, StrList *r
                     : family == AF_INET ? add_interfaces_ip4(&list, rest, self)
                                         : add_interfaces_ip6(&list, rest, self);
         }
+        if (r >= 0)
+                r = drop_hidden(&config->no_announce_multiaddress, self, &list);
         if (r < 0) {
                 str_list_done(&list);
                 return r;

@@ -58,9 +58,28 @@ static void test_wildcards(void) {
         str_list_done(&list);
 }
 
+static void test_hidden(void) {
+        const char *listen[] = { "/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.2/tcp/2", "/ip4/0.0.0.0/tcp/3" };
+        const char *hidden[] = { "/ip4/192.0.2.1/tcp/1", "/ip4/127.0.0.1/tcp/3", "/ip4/192.0.2.9/tcp/9" };
+        ConfigCluster config = {
+                .listen_multiaddress = { .items = (char **) listen, .n = 3 },
+                .no_announce_multiaddress = { .items = (char **) hidden, .n = 3 },
+        };
+        StrList list = {};
+        PeerId self;
+
+        g_assert_cmpint(peer_id_parse(SELF, &self), ==, 0);
+        g_assert_cmpint(config_addresses(&config, &self, &list), ==, 0);
+        g_assert_true(str_list_contains(&list, "/ip4/192.0.2.2/tcp/2/p2p/" SELF));
+        g_assert_false(str_list_contains(&list, "/ip4/192.0.2.1/tcp/1/p2p/" SELF));
+        g_assert_false(str_list_contains(&list, "/ip4/127.0.0.1/tcp/3/p2p/" SELF));
+        str_list_done(&list);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/config/addresses/of-the-configuration", test_of_the_configuration);
         g_test_add_func("/config/addresses/wildcards", test_wildcards);
+        g_test_add_func("/config/addresses/hidden", test_hidden);
         return g_test_run();
 }
