@@ -51,6 +51,7 @@ struct PeersManaged {
         uint64_t deadline;
         Job *job;
         RpcCall *call;
+        PeerId sent_to;
         PeersManagedDone done;
         void *userdata;
 };
@@ -319,6 +320,7 @@ static int managed_send(PeersManaged *managed, const PeerId *leader) {
         static const RpcCallHandler handler = { .on_done = managed_on_answer };
         uint8_t body[1 + PEER_ID_BYTES_MAX] = { (uint8_t) managed->kind };
 
+        managed->sent_to = *leader;
         memcpy(body + 1, managed->peer.bytes, managed->peer.size);
         return rpc_call(managed->peers->rpc,
                         &managed->call,
@@ -357,11 +359,17 @@ static int managed_begin(PeersManaged *managed, const ConsensusStatus *status, E
         return r < 0 ? error_set_errno(reterr, r, "members: %m") : 0;
 }
 
+static bool is_deposed(const PeersManaged *managed, const ConsensusStatus *status) {
+        return peer_id_is_set(&status->leader) && !peer_id_equal(&managed->sent_to, &status->leader);
+}
+
 static void go_on_managed(Peers *peers, const ConsensusStatus *status) {
         LIST_FOREACH (managed, &peers->manager->managed, PeersManaged, link) {
                 _cleanup_(error_done) Error error = {};
                 int r;
 
+                if (managed->call && is_deposed(managed, status))
+                        managed->call = rpc_call_unref(managed->call); /* it may not answer for long */
                 if (managed->job || managed->call)
                         continue;
                 r = managed_begin(managed, status, &error);
