@@ -10,7 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from cluster_test import PATIENCE, STAND_IN_ID, eventually, run  # noqa: E402
+from cluster_test import PATIENCE, eventually, run  # noqa: E402
 
 PINS = 2500
 NAME = 'n' * 8000  # each: a snapshot of 20 MB, which takes its time
@@ -34,10 +34,10 @@ def start(peers):
                 peer.ready()
 
 
-def pin_many(peer, first):
-        """For the Kubo of a peer that is none of these: they have other things to do."""
+def pin_many(peer, first, holder):
+        """For the Kubo of HOLDER, which has ended: the others have other things to do."""
         cids = [cid_of(f'pin {n}') for n in range(first, first + PINS)]
-        lines = [json.dumps({'cid': cid, 'name': NAME, 'allocations': [STAND_IN_ID], 'replication_factor_min': 1,
+        lines = [json.dumps({'cid': cid, 'name': NAME, 'allocations': [holder.peer_id], 'replication_factor_min': 1,
                              'replication_factor_max': 1, 'type': 'pin', 'max_depth': -1}) for cid in cids]
         for at in range(0, PINS, 500):
                 peer.ok('POST', '/allocations', body='\n'.join(lines[at:at + 500]) + '\n')
@@ -69,7 +69,8 @@ def make_gap(peers, victim, pins):
         others = [p for p in peers if p is not victim]
         before = (snapshots(others[0]) or [''])[-1]
         victim.kill()
-        cids = pin_many(others[0], pins)
+        others[1].kubo.stop()
+        cids = pin_many(others[0], pins, others[1])
         for peer in others:
                 has_all(peer, cids)
         for n in range(2 * TRAILING + 64):  # each an entry of its own
