@@ -31,6 +31,7 @@ static int client_refuse(ProxyClient *client, unsigned status, const char *why) 
         Str words = {};
 
         client->closes = true;
+        client->call = proxy_call_free(client->call); /* of which the body was still to come */
         (void) str_appendf(&words, "%u %s", status, proxy_status_text(status));
         if (status != 431) /* recorded without more */
                 (void) str_appendf(&words, ": %s\n", why);
@@ -66,7 +67,8 @@ static int client_route(ProxyClient *client, const Http1Head *head, Query *query
         r = target ? query_parse(target, query) : -ENOMEM;
         if (r == -ENOMEM)
                 return r;
-        if (r < 0)
+        /* "http://host?/api/…" has an empty path: who reads it otherwise would see another call */
+        if (r < 0 || (query->path[0] != '/' && strcmp(query->path, "*") != 0))
                 return client_refuse(client, 400, "bad request target");
 
         r = proxy_path_clean(target, query->path, &clean);

@@ -121,6 +121,12 @@ static void on_credentials(ProxyAsk *ask, int r, const Error *error, const char 
         else if (status == 401 || status == 403) {
                 call->is_over = true;
                 proxy_answer_text(call->client, status, NULL, body);
+        } else if (status != 200 && status != 204 && status != 405) {
+                /* somebody before Kubo: a login page, an overload */
+                proxy_call_fail(call,
+                                502,
+                                "IPFS cannot be asked whether this client may do that: it answers %u",
+                                status);
         } else {
                 call->ask = proxy_ask_unref(call->ask);
                 begin(call);

@@ -20,7 +20,7 @@ int proxy_relay_refuse(ProxyRelay *relay, unsigned status, const char *words) {
                         stream_break(&client->end.stream);
                 return -EPIPE;
         }
-        client->closes = client->closes || !relay->request_ended;
+        client->closes = client->closes || !relay->request_ended || relay->is_head_request;
         relay->link = proxy_link_free(relay->link);
         proxy_answer_error(client, status, NULL, words); /* behind 1xx answers, perhaps */
         return 1;

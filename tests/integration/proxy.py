@@ -527,6 +527,12 @@ def pins(bench):
                 assert [read_response(reader, 'POST').status for _ in range(2)] == [200, 200]
         got = peer.proxied('pin/ls', body=b'x' * 100000)
         assert got.status == 413, got
+        got = exchange(peer.proxy_port, 'POST', '', raw=request('/api/v0/pin/ls', head='Transfer-Encoding: chunked\r\n') + b'ZZ\r\n')
+        assert got.status == 400, got
+        # Whose path is empty for one and a call of the cluster for another is a request for neither.
+        got = exchange(peer.proxy_port, 'POST', '', raw=request(f'http://h?/api/v0/repo/gc?x={CID}'))
+        assert got.status == 400 and kubo.count('repo/gc') == 0, got
+        assert peer.proxied('pin/ls').json() == {'Keys': {}} and peer.process.running()
 
 
 def many_pins(bench):
