@@ -604,7 +604,11 @@ void transfer_begin(Transfer *transfer, const PeerId *from, ConsensusMessage *in
 int transfer_repair(Transfer *transfer, const PeerId *from, uint64_t least) {
         FetchOrder order = { .from = *from, .least = least };
 
-        return transfer->fetch ? -EBUSY : take_order(transfer, &order);
+        /* One that was fetched may be on its way into the pinset, from the same folder. */
+        if (transfer->fetch || !transfer->consensus ||
+            !consensus_may_install(transfer->consensus, UINT64_MAX))
+                return -EBUSY;
+        return take_order(transfer, &order);
 }
 
 void transfer_stop(Transfer *transfer) {

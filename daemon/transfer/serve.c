@@ -356,8 +356,10 @@ void transfer_on_request(RpcRequest *request, const void *body, size_t size, voi
         }
 
         serving->request = request;
-        if (rpc_request_stream(request, &source, serving) < 0)
+        if (rpc_request_stream(request, &source, serving) < 0) {
+                serving->request = NULL; /* it is gone */
                 return;
+        }
         serving->next = transfer->servings;
         transfer->servings = TAKE_PTR(serving);
 }
