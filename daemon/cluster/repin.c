@@ -402,8 +402,10 @@ static void repin_look(ClusterRepin *repin) {
 
         consensus_status(repin->cluster->consensus, &status);
         repin->is_wanted |= repin->again_usec > 0 && now >= repin->again_usec;
-        if (!status.is_leader && repin->scan)
+        if (!status.is_leader && repin->scan) {
                 repin_end(repin);
+                repin->is_wanted = true; /* the next leader may not come to its end either */
+        }
         if (status.is_leader && repin->is_wanted && !repin->cluster->config->cluster.follower_mode)
                 repin_begin(repin);
 }

@@ -3,11 +3,13 @@
 import base64
 import contextlib
 import hashlib
+import http.client
 import json
 import os
 import signal
 import sys
 import time
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from cluster_test import PATIENCE, eventually, run  # noqa: E402
@@ -45,8 +47,9 @@ def pin_many(peer, first, holder):
 
 
 def allocations(peer):
-        with contextlib.suppress(OSError, EOFError):
-                return {pin['cid'] for pin in peer.get('/allocations').lines()}
+        with contextlib.suppress(OSError, http.client.HTTPException):
+                with urllib.request.urlopen(f'http://127.0.0.1:{peer.port}/allocations', timeout=PATIENCE) as answer:
+                        return {json.loads(line)['cid'] for line in answer}
         return set()
 
 
