@@ -7,6 +7,7 @@
 
 #include "daemon/base/file.h"
 #include "daemon/base/time.h"
+#include "tests/lib/loopback.h"
 
 #define TICK_USEC 5000
 #define ELECTION_USEC (300 * (int64_t) USEC_PER_MSEC)
@@ -45,23 +46,8 @@ void peer_init(Peer *peer) {
         peer_init_on(peer, event);
 }
 
-int peer_open_socket(unsigned *port) {
-        struct sockaddr_in name = { .sin_family = AF_INET,
-                                    .sin_port = htons((uint16_t) *port),
-                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        socklen_t size = sizeof(name);
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-        g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)), ==, 0);
-        g_assert_cmpint(bind(fd, (struct sockaddr *) &name, size), ==, 0);
-        g_assert_cmpint(listen(fd, 1024), ==, 0);
-        g_assert_cmpint(getsockname(fd, (struct sockaddr *) &name, &size), ==, 0);
-        *port = ntohs(name.sin_port);
-        return fd;
-}
-
 void peer_begin(Peer *peer) {
-        int fd = peer->fd < 0 && peer->port > 0 ? peer_open_socket(&peer->port) : TAKE_FD(peer->fd);
+        int fd = peer->fd < 0 && peer->port > 0 ? loopback_listen(&peer->port) : TAKE_FD(peer->fd);
         const ClusterOptions options = {
                 .config = peer->config,
                 .identity = &peer->identity,
@@ -110,7 +96,7 @@ void peer_close(Peer *peer) {
 static void set_address(Peer *peer) {
         g_autofree char *address = NULL;
 
-        peer->fd = peer_open_socket(&peer->port);
+        peer->fd = loopback_listen(&peer->port);
         address = g_strdup_printf("/ip4/127.0.0.1/tcp/%u", peer->port);
         str_list_done(&peer->config->cluster.listen_multiaddress);
         g_assert_cmpint(str_list_append(&peer->config->cluster.listen_multiaddress, address), ==, 0);

@@ -41,8 +41,6 @@ void peer_set_start(Peer *peers, size_t n); /* until all are ready, and all are 
 void peer_set_until_linked(Peer *peers, size_t n);
 void peer_set_close(Peer *peers, size_t n);
 
-int peer_open_socket(unsigned *port); /* at 127.0.0.1, listening; *PORT 0: at any, which it becomes */
-
 /* One turn of the loop, and no more than some milliseconds. */
 void peer_turn(Peer *peer, gint64 deadline);
 #define PEER_UNTIL(peer_, condition)                                                                        \

@@ -6,30 +6,7 @@
 
 #include "daemon/base/multibase.h"
 #include "daemon/join/call.h"
-
-char *scripted_key(unsigned seed) {
-        uint8_t bytes[4 + 32] = { 0x08, PEER_KEY_ED25519, 0x12, 0x20 };
-        _cleanup_(str_done) Str text = {};
-
-        memset(bytes + 4, (int) seed, 32);
-        g_assert_cmpint(multibase_encode(MULTIBASE_64_PAD, bytes, sizeof(bytes), &text), ==, 0);
-        return g_strdup(text.data);
-}
-
-int scripted_socket(unsigned *port) {
-        struct sockaddr_in name = { .sin_family = AF_INET,
-                                    .sin_port = htons((uint16_t) *port),
-                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        socklen_t size = sizeof(name);
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-        g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)), ==, 0);
-        g_assert_cmpint(bind(fd, (struct sockaddr *) &name, size), ==, 0);
-        g_assert_cmpint(listen(fd, 64), ==, 0);
-        g_assert_cmpint(getsockname(fd, (struct sockaddr *) &name, &size), ==, 0);
-        *port = ntohs(name.sin_port);
-        return fd;
-}
+#include "tests/lib/loopback.h"
 
 static void fail(RpcRequest *request, ErrorCode code, const char *words) {
         _cleanup_(error_done) Error error = {};
@@ -96,9 +73,9 @@ static const RpcMethod methods[] = { { "join", RPC_OPEN, on_join }, {} };
 static const RpcEvents events = { .is_member = is_member };
 
 void scripted_open(Scripted *scripted, sd_event *event, unsigned seed) {
-        g_autofree char *key = scripted_key(seed);
+        g_autofree char *key = loopback_key(seed);
         unsigned port = 0;
-        int fd = scripted_socket(&port);
+        int fd = loopback_listen(&port);
 
         scripted->event = event;
         scripted->secret = scripted->secret ?: SCRIPTED_SECRET;

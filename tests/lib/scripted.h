@@ -28,8 +28,6 @@ typedef struct Scripted {
         JoinBody asked; /* the last */
 } Scripted;
 
-char *scripted_key(unsigned seed);                                      /* a private key; glib's */
-int scripted_socket(unsigned *port);                                    /* PORT 0: any */
 void scripted_open(Scripted *scripted, sd_event *event, unsigned seed); /* the rest of it stays as it is */
 void scripted_close(Scripted *scripted);
 void scripted_refuse(Scripted *scripted, ErrorCode code); /* the question that was kept */

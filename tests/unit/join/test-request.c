@@ -2,6 +2,7 @@
 
 #include "daemon/join/request.h"
 #include "tests/lib/fault.h"
+#include "tests/lib/loopback.h"
 #include "tests/lib/scripted.h"
 
 #define NOBODY "/ip4/127.0.0.1/tcp/1"
@@ -25,7 +26,7 @@ static void set_up(Fixture *f, const void *data G_GNUC_UNUSED) {
         g_assert_cmpint(sd_event_new(&f->event), ==, 0);
         scripted_open(&f->scripted, f->event, 1);
         scripted_open(&f->other, f->event, 2);
-        f->key = scripted_key(3);
+        f->key = loopback_key(3);
         f->secret = SCRIPTED_SECRET;
         g_assert_cmpint(str_list_append(&f->own, "/ip4/10.0.0.3/tcp/9096"), ==, 0);
 }
@@ -196,7 +197,7 @@ static void test_own_address(Fixture *f, const void *data G_GNUC_UNUSED) {
         Error error = {};
 
         g_free(f->key);
-        f->key = scripted_key(1); /* this peer is the scripted one */
+        f->key = loopback_key(1); /* this peer is the scripted one */
         add(f, f->scripted.full_address);
         g_assert_cmpint(start(f, &error), <, 0);
         g_assert_cmpint(error.code, ==, ERROR_INVALID);

@@ -10,41 +10,18 @@
 #include "daemon/join/folder.h"
 #include "daemon/net/tls-identity.h"
 #include "daemon/types/pin.h"
+#include "tests/lib/loopback.h"
 
 #define ELECTION_USEC (200 * USEC_PER_MSEC)
 
 /* ---- folders, keys, ports */
-
-static char *make_key(unsigned seed) {
-        uint8_t bytes[4 + 32] = { 0x08, PEER_KEY_ED25519, 0x12, 0x20 };
-        _cleanup_(str_done) Str text = {};
-
-        memset(bytes + 4, (int) seed, 32);
-        g_assert_cmpint(multibase_encode(MULTIBASE_64_PAD, bytes, sizeof(bytes), &text), ==, 0);
-        return g_strdup(text.data);
-}
-
-static int open_socket(unsigned *port) {
-        struct sockaddr_in name = { .sin_family = AF_INET,
-                                    .sin_port = htons((uint16_t) *port),
-                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        socklen_t size = sizeof(name);
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-        g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)), ==, 0);
-        g_assert_cmpint(bind(fd, (struct sockaddr *) &name, size), ==, 0);
-        g_assert_cmpint(listen(fd, 1024), ==, 0);
-        g_assert_cmpint(getsockname(fd, (struct sockaddr *) &name, &size), ==, 0);
-        *port = ntohs(name.sin_port);
-        return fd;
-}
 
 static void member_init(Member *member, sd_event *event, unsigned i) {
         g_autofree char *address = NULL;
         TlsIdentity *identity;
         char *with_id;
 
-        *member = (Member){ .event = event, .key = make_key(i + 1), .secret = "" };
+        *member = (Member){ .event = event, .key = loopback_key(i + 1), .secret = "" };
         member->folder = g_dir_make_tmp("ipfs-cluster-test-XXXXXX", NULL);
         member->peerstore = g_build_filename(member->folder, "peerstore", NULL);
         member->name = g_strdup_printf("member %u", i);
@@ -52,7 +29,7 @@ static void member_init(Member *member, sd_event *event, unsigned i) {
         member->id = *tls_identity_peer(identity);
         tls_identity_free(identity);
 
-        (void) close(open_socket(&member->port));
+        (void) close(loopback_listen(&member->port));
         address = g_strdup_printf("/ip4/127.0.0.1/tcp/%u", member->port);
         g_assert_cmpint(multiaddr_with_peer_id(address, &member->id, &with_id), ==, 0);
         g_assert_cmpint(str_list_append_take(&member->addresses, with_id), ==, 0);
@@ -161,7 +138,7 @@ static const PeersEvents events = {
 /* ---- life */
 
 static void member_open_peers(Member *member) {
-        int fd = open_socket(&member->port);
+        int fd = loopback_listen(&member->port);
         _cleanup_(error_done) Error error = {};
         int r;
 

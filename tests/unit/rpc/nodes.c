@@ -7,6 +7,7 @@
 
 #include "daemon/base/multibase.h"
 #include "tests/lib/fault.h"
+#include "tests/lib/loopback.h"
 
 #define ASKED_KEPT (4 * 1024 * 1024) /* of a stream */
 #define TIMEOUT_USEC (5 * USEC_PER_SEC)
@@ -180,32 +181,8 @@ static const RpcEvents events = { is_member, on_note, on_link_changed };
 /* ---- nodes */
 
 /* An Ed25519 key of a seed that is I all over; nobody looks at the public key beside it. */
-char *node_key(unsigned i) {
-        uint8_t bytes[4 + 64] = { 0x08, 0x01, 0x12, 0x40 };
-        _cleanup_(str_done) Str text = {};
-
-        memset(bytes + 4, (int) i, 32);
-        g_assert_cmpint(multibase_encode(MULTIBASE_64_PAD, bytes, sizeof(bytes), &text), ==, 0);
-        return g_strdup(text.data);
-}
-
-static int open_socket(unsigned *port) {
-        struct sockaddr_in name = { .sin_family = AF_INET,
-                                    .sin_port = htons((uint16_t) *port),
-                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        socklen_t size = sizeof(name);
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-        g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)), ==, 0);
-        g_assert_cmpint(bind(fd, (struct sockaddr *) &name, size), ==, 0);
-        g_assert_cmpint(listen(fd, 1024), ==, 0);
-        g_assert_cmpint(getsockname(fd, (struct sockaddr *) &name, &size), ==, 0);
-        *port = ntohs(name.sin_port);
-        return fd;
-}
-
 static void node_start(Node *node, const char *key) {
-        int fd = open_socket(&node->port);
+        int fd = loopback_listen(&node->port);
         const RpcOptions options = {
                 .private_key = key,
                 .fds = &fd,
@@ -230,7 +207,7 @@ static unsigned seed_of(size_t i) {
         PeerId ids[NODES_MAX];
 
         for (unsigned s = 0; s < NODES_MAX && seeds[NODES_MAX - 1] == 0; s++) {
-                g_autofree char *key = node_key(s + 1);
+                g_autofree char *key = loopback_key(s + 1);
                 TlsIdentity *identity;
 
                 g_assert_cmpint(tls_identity_new(&identity, key, NULL), ==, 0);
@@ -253,7 +230,7 @@ void nodes_open(Nodes *nodes, size_t n) {
         *nodes = (Nodes){ .n = n };
         g_assert_cmpint(sd_event_new(&nodes->event), ==, 0);
         for (size_t i = 0; i < n; i++) {
-                g_autofree char *key = node_key(seed_of(i));
+                g_autofree char *key = loopback_key(seed_of(i));
 
                 nodes->node[i].event = nodes->event;
                 nodes->node[i].notes = g_string_new(NULL);
@@ -277,7 +254,7 @@ void node_restart(Node *node) {
 
         node_free_rpc(node);
         for (size_t i = 0; i < NODES_MAX; i++) {
-                g_autofree char *key = node_key(seed_of(i));
+                g_autofree char *key = loopback_key(seed_of(i));
 
                 node_start(node, key);
                 if (peer_id_equal(&node->id, &id))

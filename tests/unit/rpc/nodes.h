@@ -51,7 +51,6 @@ void node_free_rpc(Node *node);
 void nodes_know_all(Nodes *nodes); /* each has the addresses of all others */
 void node_know(Node *node, const Node *other);
 char *node_address(const Node *node); /* glib's */
-char *node_key(unsigned i);           /* a private key; glib's */
 
 typedef struct Asked {
         Node *node;

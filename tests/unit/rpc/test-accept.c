@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "tests/lib/loopback.h"
 #include "tests/unit/rpc/puppet.h"
 
 static void set_up(Nodes *nodes, const void *data G_GNUC_UNUSED) {
@@ -79,7 +80,7 @@ static void test_no_descriptors(Nodes *nodes, const void *data G_GNUC_UNUSED) {
 }
 
 static void test_fds_are_taken(void) {
-        g_autofree char *key = node_key(1);
+        g_autofree char *key = loopback_key(1);
         const char *const keys[] = { key, "no key" };
         static const RpcMethod methods[1];
         static const RpcEvents events;

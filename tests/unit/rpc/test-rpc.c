@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "tests/lib/fault.h"
+#include "tests/lib/loopback.h"
 #include "tests/unit/rpc/puppet.h"
 
 static void set_up(Nodes *nodes, const void *data G_GNUC_UNUSED) {
@@ -133,7 +134,7 @@ static void test_freed_in_the_middle(Nodes *nodes, const void *data G_GNUC_UNUSE
 }
 
 static void test_out_of_memory(void) {
-        g_autofree char *key = node_key(1);
+        g_autofree char *key = loopback_key(1);
         static const RpcMethod methods[1];
         static const RpcEvents events;
         const RpcOptions options = { .private_key = key, .methods = methods, .events = &events };

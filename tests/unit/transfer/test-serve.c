@@ -7,6 +7,7 @@
 #include "daemon/base/le.h"
 #include "daemon/consensus/snapshot-store.h"
 #include "daemon/transfer/wire.h"
+#include "tests/lib/loopback.h"
 #include "tests/unit/transfer/pair.h"
 
 #define PINS 4000 /* some blocks of the server's */
@@ -280,7 +281,7 @@ static void no_link(const PeerId *peer G_GNUC_UNUSED, bool up G_GNUC_UNUSED, voi
 static void open_asker(Node *node, Pair *pair, unsigned i) {
         static const RpcMethod none[] = { {} };
         static const RpcEvents events = { trusts, no_note, no_link };
-        g_autofree char *key = node_key(100 + i);
+        g_autofree char *key = loopback_key(100 + i);
         const RpcOptions options = {
                 .private_key = key,
                 .dial_timeout_usec = 2 * USEC_PER_SEC,
