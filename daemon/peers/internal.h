@@ -43,7 +43,6 @@ typedef struct PeersEntry {
         uint64_t raft_id; /* that its last message came with; 0: none */
         char *name;
         StrList addresses;     /* canonical, with /p2p/ */
-        uint64_t seen_usec;    /* wall clock */
         uint64_t lost_usec;    /* monotonic: since when it has no link; 0: it has one */
         uint64_t refused_usec; /* monotonic: when it was last logged that it is not listened to */
         uint64_t told_index;   /* what its last hello was true for */

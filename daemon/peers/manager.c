@@ -40,7 +40,6 @@ struct PeersManager {
         List jobs, managed;
         size_t n_jobs, n_managed;
         sd_event_source *tick;
-        bool wants_roles; /* a step was refused for now */
 };
 
 struct PeersManaged {
@@ -256,7 +255,6 @@ static void see_to_roles(Peers *peers, uint64_t self) {
         _cleanup_(error_done) Error error = {};
         ConsensusChange change;
 
-        peers->manager->wants_roles = false;
         roles = calloc(members->n + 1, sizeof(*roles));
         if (!roles)
                 return;
@@ -270,7 +268,6 @@ static void see_to_roles(Peers *peers, uint64_t self) {
                 return;
         if (consensus_change(peers->consensus, &change, &error) >= 0)
                 tell_role(peers, &change);
-        peers->manager->wants_roles = true;
         arm(peers);
 }
 

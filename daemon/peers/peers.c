@@ -128,10 +128,8 @@ static void on_link_changed(const PeerId *peer, bool up, void *userdata) {
         Peers *peers = userdata;
         PeersEntry *entry;
 
-        if (peers_book_get(peers, peer, &entry) == 0) {
-                entry->seen_usec = time_now();
+        if (peers_book_get(peers, peer, &entry) == 0)
                 entry->lost_usec = up ? 0 : time_monotonic();
-        }
         if (!peers->consensus || peers->is_stopping)
                 return;
         if (up && is_trusted(peer, peers))
@@ -161,14 +159,6 @@ const StrList *peers_addresses(const Peers *peers, const PeerId *peer) {
         if (peer_id_equal(peer, &peers->self))
                 return peers->options.addresses;
         return entry ? &entry->addresses : NULL;
-}
-
-uint64_t peers_last_seen(const Peers *peers, const PeerId *peer) {
-        const PeersEntry *entry = peers_book_find(peers, peer);
-
-        if (peers_is_up(peers, peer))
-                return time_now();
-        return entry ? entry->seen_usec : 0;
 }
 
 Rpc *peers_rpc(Peers *peers) {

@@ -100,8 +100,6 @@ bool peers_is_up(const Peers *peers, const PeerId *peer);       /* linked, or th
 const char *peers_name(const Peers *peers, const PeerId *peer); /* "" when not known; borrowed */
 /* Borrowed until the loop goes on; NULL: none known. */
 const StrList *peers_addresses(const Peers *peers, const PeerId *peer);
-/* When a link to PEER was seen last, wall clock; 0: never. */
-uint64_t peers_last_seen(const Peers *peers, const PeerId *peer);
 
 /* METRIC is this peer's own: told to the member TO, or to all members (NULL) that are linked, or can be. */
 void peers_publish(Peers *peers, const Metric *metric, const PeerId *to);
