@@ -63,7 +63,8 @@ struct Peers {
         sd_event_source *watch; /* each watch_usec: links, whether this peer was removed */
         sd_event_source *check; /* the links of who is no member any more are closed, a moment later */
 
-        List submits;
+        List submits;  /* PeersSubmit: on their way */
+        List applying; /* PeersSubmit: committed, and not shown here yet */
         size_t n_submits, submit_bytes;
         PeersCounters counters;
         sd_event_source *retry;
@@ -102,7 +103,8 @@ void peers_transport_receive(Peers *peers, const PeerId *from, const void *bytes
 
 /* submit.c */
 void peers_submit_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
-void peers_submits_go_on(Peers *peers); /* there is a leader, or what is applied has changed */
+void peers_submits_go_on(Peers *peers);      /* there is a leader, or a moment has passed */
+void peers_submits_on_applied(Peers *peers); /* peers->applied_index has changed */
 void peers_submits_stop(Peers *peers);
 /* What another leader, or the same one a moment later, may answer otherwise. */
 bool peers_is_passing(ErrorCode code);

@@ -198,7 +198,7 @@ void peers_on_progress(Peers *peers, uint64_t applied_index) {
         peers->applied_index = applied_index;
         if (!peers->consensus || peers->is_stopping)
                 return;
-        peers_submits_go_on(peers);
+        peers_submits_on_applied(peers);
         peers_fetch_on_progress(peers, applied_index);
         peers_digests_on_progress(peers, applied_index);
         peers_membership_on_progress(peers);
@@ -323,6 +323,7 @@ int peers_new(Peers **ret, sd_event *event, const PeersOptions *options, Error *
         }
         *peers = (Peers){ .event = sd_event_ref(event), .options = *options };
         list_init(&peers->submits);
+        list_init(&peers->applying);
         list_init(&peers->changes);
         list_init(&peers->takings);
 

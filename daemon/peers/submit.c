@@ -130,10 +130,13 @@ bool peers_is_passing(ErrorCode code) {
 static void apply_or_wait(PeersSubmit *submit, uint64_t index) {
         submit->index = index;
         drop_calls(submit);
-        if (index <= submit->peers->applied_index)
+        if (index <= submit->peers->applied_index) {
                 finish(submit, 0, NULL);
-        else
-                submit->state = SUBMIT_APPLYING;
+                return;
+        }
+        submit->state = SUBMIT_APPLYING;
+        list_remove(&submit->link);
+        list_append(&submit->peers->applying, &submit->link);
 }
 
 static void on_local(ConsensusCall *call _unused_, int r, const Error *error, void *userdata) {
@@ -245,19 +248,26 @@ static int send_to(PeersSubmit *submit, const PeerId *leader) {
         return 0;
 }
 
-/* Answers 0 when it is on its way or waits. */
-static int advance(PeersSubmit *submit, const ConsensusStatus *status, Error *reterr) {
+/* Answers 0 when it is on its way or waits. OPS: those of the payload where they are at hand, else NULL. */
+static int advance(
+                PeersSubmit *submit,
+                const ConsensusStatus *status,
+                const ConsensusOp *ops,
+                size_t n,
+                Error *reterr) {
         Peers *peers = submit->peers;
+        const Str *payload = &submit->payload;
         int r;
 
         if (status->is_leader) {
-                r = submit_here(peers->consensus,
-                                &submit->call,
-                                submit->payload.data,
-                                submit->payload.len,
-                                on_local,
-                                submit,
-                                reterr);
+                r = ops ? consensus_submit(peers->consensus, &submit->call, ops, n, on_local, submit, reterr)
+                        : submit_here(peers->consensus,
+                                      &submit->call,
+                                      payload->data,
+                                      payload->len,
+                                      on_local,
+                                      submit,
+                                      reterr);
                 if (r >= 0)
                         submit->state = SUBMIT_LOCAL;
                 return r;
@@ -347,7 +357,7 @@ int peers_submit(
         if (r < 0)
                 return r;
         consensus_status(peers->consensus, &status);
-        r = advance(submit, &status, &error);
+        r = advance(submit, &status, ops, n, &error);
         if (r < 0 && error.code == ERROR_NO_LEADER)
                 wait_again(submit);
         else if (r < 0) {
@@ -381,11 +391,6 @@ static void go_on(PeersSubmit *submit, const ConsensusStatus *status) {
         _cleanup_(error_done) Error error = {};
         int r = 0;
 
-        if (submit->state == SUBMIT_APPLYING) {
-                if (submit->index <= submit->peers->applied_index)
-                        finish(submit, 0, NULL);
-                return;
-        }
         if (submit->state == SUBMIT_SENT && is_deposed(submit, status))
                 wait_again(submit); /* it may not answer for long */
         if (submit->state != SUBMIT_WAITING)
@@ -395,32 +400,49 @@ static void go_on(PeersSubmit *submit, const ConsensusStatus *status) {
                               ERROR_NO_LEADER,
                               "there is no leader: too few peers of this cluster can be reached");
         else
-                r = advance(submit, status, &error);
+                r = advance(submit, status, /* ops= */ NULL, 0, &error);
         if (r < 0 && error.code == ERROR_NO_LEADER && peer_id_is_set(&status->leader))
                 wait_again(submit);
         else if (r < 0)
                 finish(submit, r, &error);
 }
 
+static void finish_if_applied(PeersSubmit *submit, const ConsensusStatus *status _unused_) {
+        if (submit->index <= submit->peers->applied_index)
+                finish(submit, 0, NULL);
+}
+
 /* A handler may drop other submits, so each is taken off before it is looked at. */
-void peers_submits_go_on(Peers *peers) {
-        ConsensusStatus status;
+static void walk(
+                List *submits,
+                void (*look)(PeersSubmit *submit, const ConsensusStatus *status),
+                const ConsensusStatus *status) {
         PeersSubmit *submit;
         List now;
 
-        if (!peers->consensus || peers->is_stopping || list_is_empty(&peers->submits))
-                return;
-        consensus_status(peers->consensus, &status);
         list_init(&now);
-        while ((submit = LIST_FIRST(&peers->submits, PeersSubmit, link))) {
+        while ((submit = LIST_FIRST(submits, PeersSubmit, link))) {
                 list_remove(&submit->link);
                 list_append(&now, &submit->link);
         }
         while ((submit = LIST_FIRST(&now, PeersSubmit, link))) {
                 list_remove(&submit->link);
-                list_append(&peers->submits, &submit->link);
-                go_on(submit, &status);
+                list_append(submits, &submit->link);
+                look(submit, status);
         }
+}
+
+void peers_submits_go_on(Peers *peers) {
+        ConsensusStatus status;
+
+        if (!peers->consensus || peers->is_stopping || list_is_empty(&peers->submits))
+                return;
+        consensus_status(peers->consensus, &status);
+        walk(&peers->submits, go_on, &status);
+}
+
+void peers_submits_on_applied(Peers *peers) {
+        walk(&peers->applying, finish_if_applied, NULL);
 }
 
 void peers_submits_stop(Peers *peers) {
@@ -429,7 +451,8 @@ void peers_submits_stop(Peers *peers) {
         int r;
 
         r = error_set(&error, ERROR_CANCELED, "the peer is shutting down");
-        while ((submit = LIST_FIRST(&peers->submits, PeersSubmit, link)))
+        while ((submit = LIST_FIRST(&peers->submits, PeersSubmit, link)) ||
+               (submit = LIST_FIRST(&peers->applying, PeersSubmit, link)))
                 finish(submit, r, &error);
 }
 
