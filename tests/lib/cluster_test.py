@@ -7,6 +7,7 @@ and shows the logs of a test that failed.
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -199,15 +200,40 @@ def eventually(question, what, patience=PATIENCE, pause=0.02):
                 pause = min(pause * 1.5, 0.5)
 
 
-def free_ports(n):
-        sockets = [socket.socket() for _ in range(n)]
-        for s in sockets:
+PORTS = range(10240, 32768)  # below those that the kernel gives to whoever connects
+held_ports = []  # sockets whose names say so to other test programs, until this one ends
+
+
+def is_bindable(port):
+        with socket.socket() as s:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                s.bind(('127.0.0.1', 0))
-        ports = [s.getsockname()[1] for s in sockets]
-        for s in sockets:
-                s.close()
-        return ports
+                try:
+                        s.bind(('127.0.0.1', port))
+                except OSError:
+                        return False
+        return True
+
+
+def hold_port(port):
+        holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+                holder.bind(f'\0ipfs-cluster-test-port-{port}')
+        except OSError:
+                holder.close()
+                return False
+        held_ports.append(holder)
+        return is_bindable(port)
+
+
+def free_ports(n):
+        """Of this program alone until it ends, also while nobody listens: a peer that comes back finds its own."""
+        ports = []
+        for port in random.sample(PORTS, len(PORTS)):
+                if len(ports) == n:
+                        return ports
+                if hold_port(port):
+                        ports.append(port)
+        raise AssertionError(f'{n} ports wanted of {PORTS}, {len(ports)} are free')
 
 
 # ---- processes
