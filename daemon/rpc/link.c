@@ -21,11 +21,13 @@ static void log_lost(const RpcLink *link) {
         char id[PEER_ID_TEXT_MAX];
 
         if (link->peer)
-                log_info("Link to peer %s (%s%s) is closed: %s",
-                         peer_id_format(&link->peer->id, id),
-                         link->is_dialled ? "" : "from ",
-                         link->source,
-                         link->words ?: "out of memory");
+                log_full_errno(link->is_retired ? LOG_DEBUG : LOG_INFO, /* of two that crossed, one goes */
+                               0,
+                               "Link to peer %s (%s%s) is closed: %s",
+                               peer_id_format(&link->peer->id, id),
+                               link->is_dialled ? "" : "from ",
+                               link->source,
+                               link->words ?: "out of memory");
         else if (!link->is_dialled && !link->rpc->is_leaving)
                 rpc_refuse(link->rpc, link->source, link->words ?: "out of memory");
 }

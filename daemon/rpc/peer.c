@@ -228,7 +228,7 @@ static void tell(RpcPeer *peer) {
                 return;
 
         peer->is_told_up = is_up;
-        log_info("Peer %s is %s", peer_id_format(&peer->id, id), is_up ? "linked" : "not linked any more");
+        log_debug("Peer %s is %s", peer_id_format(&peer->id, id), is_up ? "linked" : "not linked any more");
         if (peer->rpc->events->link_changed)
                 peer->rpc->events->link_changed(&peer->id, is_up, peer->rpc->userdata);
 }
