@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sysexits.h>
-#include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
 #include "daemon/base/file.h"
@@ -54,6 +53,7 @@ typedef struct Service {
         ConfigIdentity identity;
         int lock_fd;
         sd_event *event;
+        Notify notify;
         sd_event_source *extend; /* until the peer serves */
         ServiceJoin join;
         Cluster *cluster;
@@ -79,6 +79,7 @@ static void service_done(Service *service) {
         service_join_deinit(&service->join);
         sd_event_source_disable_unref(service->drain);
         sd_event_source_disable_unref(service->extend);
+        notify_deinit(&service->notify);
         sd_event_unref(service->event);
         config_identity_done(&service->identity);
         config_free(service->config);
@@ -199,7 +200,7 @@ static int service_drain(Service *service) {
 static int service_stop(Service *service) {
         service->stopping = true;
         service_status_deinit(&service->status);
-        (void) notify_try("STOPPING=1\nSTATUS=Stopping: requests under way are answered");
+        notify_send(&service->notify, "STOPPING=1\nSTATUS=Stopping: requests under way are answered");
         return service_drain(service);
 }
 
@@ -301,7 +302,7 @@ static void service_on_serving(void *userdata) {
         service->serving = true;
         if (service->stopping)
                 return;
-        (void) sd_notify(0, "READY=1");
+        notify_send(&service->notify, "READY=1");
         service_status_tell(&service->status);
 }
 
@@ -477,7 +478,7 @@ static int service_on_reload(void *userdata, Error *reterr) {
                 return error_set(reterr, ERROR_CANCELED, "the peer is being stopped");
         (void) snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, time_monotonic());
         if (service->serving) /* else READY=1 below would come too early */
-                (void) sd_notify(0, state);
+                notify_send(&service->notify, state);
         r = service_reload(
                         &(ServiceReload){
                                         .arguments = service->arguments,
@@ -488,7 +489,7 @@ static int service_on_reload(void *userdata, Error *reterr) {
                         },
                         reterr);
         if (service->serving)
-                (void) sd_notify(0, "READY=1");
+                notify_send(&service->notify, "READY=1");
         if (r < 0)
                 log_struct(LOG_ERR,
                            LOG_FIELDS(MESSAGE_ID_RELOAD_REFUSED,
@@ -603,7 +604,7 @@ static int service_open(Service *service) {
 
         r = sd_event_default(&service->event);
         if (r >= 0)
-                r = sd_event_set_watchdog(service->event, true);
+                r = notify_init(&service->notify, service->event);
         if (r >= 0)
                 r = service_watch_signals(service);
         if (r >= 0)

@@ -40,6 +40,26 @@ def names_once_what_it_does_not_use(bench):
         peer.stop()
 
 
+def serves_while_systemd_does_not_read(bench):
+        peer = bench.peer()
+        path, full = os.path.join(bench.folder, 'full.notify'), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        full.bind(path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+                filler.setblocking(False)
+                try:
+                        while True:
+                                filler.sendto(b'STATUS=full', path)
+                except BlockingIOError:
+                        pass
+        peer.launch(env={'NOTIFY_SOCKET': path, 'WATCHDOG_USEC': '400000'})
+        peer.serving()
+        peer.ok('POST', f'/pins/{HELLO}')
+        full.settimeout(PATIENCE)
+        while full.recv(4096) != b'READY=1':
+                pass
+        peer.stop()
+
+
 def feeds_the_watchdog(bench):
         peer = bench.peer()
         peer.launch(env={'WATCHDOG_USEC': '400000'})
@@ -201,7 +221,8 @@ def finds_the_state_of_a_service(bench):
         assert json.loads(out)['cid'] == HELLO
 
 
-run(tells_systemd, names_once_what_it_does_not_use, feeds_the_watchdog, is_ready_while_kubo_is_away, keeps_its_status_current,
+run(tells_systemd, names_once_what_it_does_not_use, serves_while_systemd_does_not_read, feeds_the_watchdog,
+    is_ready_while_kubo_is_away, keeps_its_status_current,
     answers_what_is_under_way_before_it_ends, ends_in_order_on_each_signal, keeps_a_pin_over_a_restart,
     import_that_is_killed_leaves_the_old_or_the_new, second_daemon_is_refused,
     takes_the_socket_of_systemd, tells_why_it_does_not_start, finds_the_state_of_a_service)
