@@ -53,20 +53,25 @@ static int reload_check_identity(const ServiceReload *reload, ConfigDiff *diff, 
         return r < 0 ? error_set_errno(reterr, r, "%s: %m", CONFIG_IDENTITY_FILE) : 0;
 }
 
-static int reload_rest(const ServiceReload *reload, Error *reterr) {
-        return reload->rest ? rest_api_reload(reload->rest, reterr) : 0;
+static int reload_apis(const ServiceReload *reload, Error *reterr) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < reload->n_apis; i++)
+                if (reload->apis[i])
+                        r = rest_api_reload(reload->apis[i], reterr);
+        return r;
 }
 
 static int reload_apply(const ServiceReload *reload, Config *newer, Error *reterr) {
         int r;
 
         config_exchange_live(reload->config, newer);
-        r = reload_rest(reload, reterr);
+        r = reload_apis(reload, reterr);
         if (r >= 0)
                 r = cluster_reload(reload->cluster, reterr);
         if (r < 0) {
                 config_exchange_live(reload->config, newer);
-                (void) reload_rest(reload, NULL);
+                (void) reload_apis(reload, NULL);
                 (void) cluster_reload(reload->cluster, NULL);
                 return r;
         }
@@ -120,7 +125,7 @@ int service_reload(const ServiceReload *reload, Error *reterr) {
                 return r;
 
         /* Of a certificate the file may have changed, and not its name. */
-        r = diff.live.n > 0 ? reload_apply(reload, newer, reterr) : reload_rest(reload, reterr);
+        r = diff.live.n > 0 ? reload_apply(reload, newer, reterr) : reload_apis(reload, reterr);
         if (r < 0)
                 return r;
         reload_tell(&diff);

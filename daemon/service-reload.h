@@ -16,7 +16,8 @@ typedef struct ServiceReload {
         const char *folder;
         Config *config; /* the one in use; it changes in place */
         Cluster *cluster;
-        RestApi *rest; /* NULL: there is none */
+        RestApi *const *apis; /* an element may be NULL */
+        size_t n_apis;
 } ServiceReload;
 
 /* Errors: those of service_reload_read(), those of the identity; the words name the key. */

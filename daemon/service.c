@@ -45,6 +45,24 @@
 #define SERVICE_QUIET_USEC (50 * USEC_PER_MSEC)
 #define SERVICE_CANCEL_USEC (500 * USEC_PER_MSEC)
 
+/* The APIs over HTTP. */
+typedef enum ServiceApi {
+        SERVICE_API_REST,
+        _SERVICE_API_N,
+} ServiceApi;
+
+static const struct {
+        const RestSurface *surface;
+        const char *sockets; /* under this name systemd hands them over */
+        size_t enabled;      /* offset in Config: its section is there */
+        const char *doing;
+} service_apis[_SERVICE_API_N] = {
+        [SERVICE_API_REST] = { &rest_surface,
+                               "api",
+                               offsetof(Config, rest_enabled),
+                               "creating REST API component" },
+};
+
 typedef struct Service {
         const Arguments *arguments;
         const char *folder;
@@ -57,7 +75,7 @@ typedef struct Service {
         sd_event_source *extend; /* until the peer serves */
         ServiceJoin join;
         Cluster *cluster;
-        RestApi *rest;
+        RestApi *apis[_SERVICE_API_N]; /* NULL: it is off */
         PrometheusServer *prometheus;
         Proxy *proxy;
         Bus *bus;
@@ -68,11 +86,16 @@ typedef struct Service {
         uint64_t drain_until, cancel_until;
 } Service;
 
+static void service_close_apis(Service *service) {
+        for (size_t i = 0; i < _SERVICE_API_N; i++)
+                service->apis[i] = rest_api_free(service->apis[i]);
+}
+
 static void service_done(Service *service) {
         service_status_deinit(&service->status);
         bus_free(service->bus);
         proxy_free(service->proxy);
-        rest_api_free(service->rest);
+        service_close_apis(service);
         prometheus_server_free(service->prometheus);
         cluster_call_unref(service->leave);
         cluster_free(service->cluster);
@@ -123,7 +146,7 @@ static int service_close(Service *service) {
 
         service->bus = bus_free(service->bus);
         service->proxy = proxy_free(service->proxy);
-        service->rest = rest_api_free(service->rest);
+        service_close_apis(service);
         service->prometheus = prometheus_server_free(service->prometheus);
         service->leave = cluster_call_unref(service->leave);
         cluster_summary(service->cluster, &summary);
@@ -155,12 +178,19 @@ static bool service_is_handing_over(Service *service) {
         return service->handing_over;
 }
 
+static bool service_apis_are_idle(const Service *service) {
+        for (size_t i = 0; i < _SERVICE_API_N; i++)
+                if (service->apis[i] && !rest_api_is_idle(service->apis[i]))
+                        return false;
+        return true;
+}
+
 /* What is still under way after the drain is cancelled, which tells the clients; a client that does not even
  * take that is cut off. */
 static int service_on_drain(sd_event_source *source, uint64_t usec _unused_, void *userdata) {
         Service *service = userdata;
         uint64_t now = service_now(service);
-        bool is_idle = (!service->rest || rest_api_is_idle(service->rest)) &&
+        bool is_idle = service_apis_are_idle(service) &&
                        (!service->proxy || proxy_is_idle(service->proxy)) && bus_is_idle(service->bus) &&
                        !service_is_handing_over(service);
 
@@ -177,12 +207,18 @@ static int service_on_drain(sd_event_source *source, uint64_t usec _unused_, voi
 
 static int service_drain(Service *service) {
         uint64_t now = service_now(service);
+        bool serves = false;
         int r;
 
-        if (service->rest)
-                rest_api_stop_accepting(service->rest);
-        if (service->proxy)
+        for (size_t i = 0; i < _SERVICE_API_N; i++)
+                if (service->apis[i]) {
+                        rest_api_stop_accepting(service->apis[i]);
+                        serves = true;
+                }
+        if (service->proxy) {
                 proxy_stop_accepting(service->proxy);
+                serves = true;
+        }
         service->handing_over = cluster_hand_over(service->cluster) > 0;
         service->drain_until = now + SERVICE_DRAIN_USEC;
         service->cancel_until = service->drain_until + SERVICE_CANCEL_USEC;
@@ -190,7 +226,7 @@ static int service_drain(Service *service) {
                         service->event,
                         &service->drain,
                         CLOCK_MONOTONIC,
-                        service->rest || service->proxy ? SERVICE_QUIET_USEC : 0,
+                        serves ? SERVICE_QUIET_USEC : 0,
                         0,
                         service_on_drain,
                         service);
@@ -414,24 +450,46 @@ static int service_fail_surface(const char *doing, Error *error) {
                         error->code == ERROR_INVALID ? MESSAGE_ID_REFUSED : NULL);
 }
 
-static int service_open_rest(Service *service) {
-        const Config *config = service->config;
+static int service_open_api(Service *service, ServiceApi i) {
+        const RestSurface *surface = service_apis[i].surface;
+        bool enabled = *(const bool *) ((const char *) service->config + service_apis[i].enabled);
+        char setting[128];
         int fds[REST_LISTENERS_MAX], n;
         Error error = {};
 
-        n = service_inherit("api", config->rest_enabled, fds, REST_LISTENERS_MAX);
+        n = service_inherit(service_apis[i].sockets, enabled, fds, REST_LISTENERS_MAX);
         if (n < 0)
-                return service_say_errno("creating REST API component", n, "inherited sockets");
-        if (!config->rest_enabled) {
-                log_notice("The REST API is off: %s has no section api.restapi.", CONFIG_FILE);
+                return service_say_errno(service_apis[i].doing, n, "inherited sockets");
+        if (!enabled) {
+                log_notice("The %s is off: %s has no section %s.",
+                           surface->name,
+                           CONFIG_FILE,
+                           surface->section);
                 return 0;
         }
 
-        service_log_inherited("REST API", "api.restapi.http_listen_multiaddress", fds, n);
-        if (rest_api_new(&service->rest, service->event, service->cluster, config, fds, (size_t) n, &error) <
-            0)
-                return service_fail_surface("creating REST API component", &error);
+        (void) snprintf(setting, sizeof(setting), "%s.http_listen_multiaddress", surface->section);
+        service_log_inherited(surface->name, setting, fds, n);
+        if (rest_api_new(&service->apis[i],
+                         &(RestApiOptions){
+                                         .surface = surface,
+                                         .event = service->event,
+                                         .cluster = service->cluster,
+                                         .config = service->config,
+                                         .fds = fds,
+                                         .n_fds = (size_t) n,
+                         },
+                         &error) < 0)
+                return service_fail_surface(service_apis[i].doing, &error);
         return 0;
+}
+
+static int service_open_apis(Service *service) {
+        int r = 0;
+
+        for (ServiceApi i = 0; r == 0 && i < _SERVICE_API_N; i++)
+                r = service_open_api(service, i);
+        return r;
 }
 
 static int service_open_proxy(Service *service) {
@@ -485,7 +543,8 @@ static int service_on_reload(void *userdata, Error *reterr) {
                                         .folder = service->folder,
                                         .config = service->config,
                                         .cluster = service->cluster,
-                                        .rest = service->rest,
+                                        .apis = service->apis,
+                                        .n_apis = _SERVICE_API_N,
                         },
                         reterr);
         if (service->serving)
@@ -557,7 +616,7 @@ static int service_open_cluster(Service *service) {
         r = service_status_init(&service->status, service->event, service->cluster);
         if (r < 0)
                 return service_say_errno("starting", r, "event loop");
-        r = service_open_rest(service);
+        r = service_open_apis(service);
         if (r == 0)
                 r = service_open_prometheus(service);
         if (r == 0)

@@ -77,7 +77,7 @@ static void api_dispatch(RestRequest *request) {
         if (api_tidy(request, path))
                 return;
 
-        switch (rest_route_find(method, path, request, &route)) {
+        switch (rest_route_find(request->api->surface, method, path, request, &route)) {
         case REST_MATCH_FOUND:
                 if (route)
                         route->handle(request);
@@ -176,7 +176,7 @@ int rest_api_reload(RestApi *api, Error *reterr) {
                 return r;
         r = api_renew_servers(api, guard);
         if (r < 0)
-                return error_set_errno(reterr, r, "REST API: %m");
+                return error_set_errno(reterr, r, "%s: %m", api->surface->name);
 
         if (!guard_has_same_certificate(guard, old))
                 log_notice("%s: new connections have another certificate.", api->options.section);
@@ -185,31 +185,35 @@ int rest_api_reload(RestApi *api, Error *reterr) {
         return 0;
 }
 
-static int api_listen(RestApi *api, const ConfigHttpApi *config, Error *reterr) {
-        const StrList *addresses = &config->http_listen_multiaddress;
+static int api_listen_at(RestApi *api, const char *address, Error *reterr) {
+        int fd, r;
+
+        r = listener_open(address, &fd, reterr);
+        if (r < 0)
+                return r;
+        r = api_add_server(api, fd);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s at %s: %m", api->surface->name, address);
+        log_info("%s at %s%s.", api->surface->name, address, guard_has_tls(api->guard) ? ", with TLS" : "");
+        guard_warn(api->guard, address);
+        return 0;
+}
+
+static int api_listen(RestApi *api, Error *reterr) {
+        const StrList *addresses = &api->options.api->http_listen_multiaddress;
+        int r = 0;
 
         if (addresses->n > REST_LISTENERS_MAX)
                 return error_set(
                                 reterr,
                                 ERROR_INVALID,
-                                "api.restapi.http_listen_multiaddress: %zu addresses, at most %d are allowed",
+                                "%s.http_listen_multiaddress: %zu addresses, at most %d are allowed",
+                                api->surface->section,
                                 addresses->n,
                                 REST_LISTENERS_MAX);
-        for (size_t i = 0; i < addresses->n; i++) {
-                int fd, r;
-
-                r = listener_open(addresses->items[i], &fd, reterr);
-                if (r < 0)
-                        return r;
-                r = api_add_server(api, fd);
-                if (r < 0)
-                        return error_set_errno(reterr, r, "REST API at %s: %m", addresses->items[i]);
-                log_info("REST API at %s%s.",
-                         addresses->items[i],
-                         guard_has_tls(api->guard) ? ", with TLS" : "");
-                guard_warn(api->guard, addresses->items[i]);
-        }
-        return 0;
+        for (size_t i = 0; r >= 0 && i < addresses->n; i++)
+                r = api_listen_at(api, addresses->items[i], reterr);
+        return r;
 }
 
 static int api_add_inherited(RestApi *api, int fd) {
@@ -228,27 +232,29 @@ static int api_take(RestApi *api, const int *fds, size_t n_fds, Error *reterr) {
                         r = api_add_inherited(api, fds[i]);
                 else
                         close(fds[i]);
-        return r < 0 ? error_set_errno(reterr, r, "REST API on an inherited socket: %m") : 0;
+        return r < 0 ? error_set_errno(reterr, r, "%s on an inherited socket: %m", api->surface->name) : 0;
 }
 
-static int api_new(RestApi **ret, sd_event *event, Cluster *cluster, const Config *config, Error *reterr) {
+static int api_new(RestApi **ret, const RestApiOptions *options, Error *reterr) {
         _cleanup_(rest_api_freep) RestApi *api = calloc(1, sizeof(RestApi));
+        const RestSurface *surface = options->surface;
         int r;
 
         if (!api)
-                return error_set_errno(reterr, -ENOMEM, "REST API: %m");
+                return error_set_errno(reterr, -ENOMEM, "%s: %m", surface->name);
         *api = (RestApi){
-                .event = sd_event_ref(event),
-                .cluster = cluster,
+                .surface = surface,
+                .event = sd_event_ref(options->event),
+                .cluster = options->cluster,
                 .options = {
-                        .event = event,
-                        .config = config,
-                        .api = &config->rest,
-                        .section = "api.restapi",
+                        .event = options->event,
+                        .config = options->config,
+                        .api = (const ConfigHttpApi *) ((const char *) options->config + surface->config),
+                        .section = surface->section,
                 },
         };
         list_init(&api->requests);
-        rest_servers_init(&api->servers, event);
+        rest_servers_init(&api->servers, options->event);
 
         r = guard_new(&api->guard, &api->options, reterr);
         if (r < 0)
@@ -258,25 +264,19 @@ static int api_new(RestApi **ret, sd_event *event, Cluster *cluster, const Confi
         return 0;
 }
 
-int rest_api_new(
-                RestApi **ret,
-                sd_event *event,
-                Cluster *cluster,
-                const Config *config,
-                const int *fds,
-                size_t n_fds,
-                Error *reterr) {
+int rest_api_new(RestApi **ret, const RestApiOptions *options, Error *reterr) {
         _cleanup_(rest_api_freep) RestApi *api = NULL;
         int r;
 
-        r = api_new(&api, event, cluster, config, reterr);
+        r = api_new(&api, options, reterr);
         if (r < 0) {
-                for (size_t i = 0; i < n_fds; i++)
-                        close(fds[i]);
+                for (size_t i = 0; i < options->n_fds; i++)
+                        close(options->fds[i]);
                 return r;
         }
 
-        r = n_fds > 0 ? api_take(api, fds, n_fds, reterr) : api_listen(api, &config->rest, reterr);
+        r = options->n_fds > 0 ? api_take(api, options->fds, options->n_fds, reterr)
+                               : api_listen(api, reterr);
         if (r < 0)
                 return r;
 

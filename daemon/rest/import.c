@@ -21,14 +21,13 @@ struct RestImport {
         Error refusal; /* of a line */
 };
 
-struct RestImport *rest_import_free(struct RestImport *import) {
-        if (!import)
-                return NULL;
+static void import_free(void *state) {
+        struct RestImport *import = state;
+
         cluster_import_free(import->import);
         str_done(&import->buffer);
         error_done(&import->refusal);
         free(import);
-        return NULL;
 }
 
 /* ---- lines ---- */
@@ -115,7 +114,7 @@ static bool import_step(struct RestImport *import) {
 
 static size_t import_feed(HttpRequest *http _unused_, const char *data, size_t n, void *userdata) {
         RestRequest *request = userdata;
-        struct RestImport *import = request->import;
+        struct RestImport *import = request->state;
 
         if (import->finishing || import_line_end(import) > 0)
                 return 0; /* the answer is on its way, or lines wait for room */
@@ -129,7 +128,7 @@ static size_t import_feed(HttpRequest *http _unused_, const char *data, size_t n
 
 static void import_on_body_end(HttpRequest *http _unused_, void *userdata) {
         RestRequest *request = userdata;
-        struct RestImport *import = request->import;
+        struct RestImport *import = request->state;
 
         import->body_ended = true;
         if (!import->finishing && import_step(import))
@@ -176,11 +175,12 @@ void rest_import_start(RestRequest *request) {
         struct RestImport *import;
         int r;
 
-        import = request->import = calloc(1, sizeof(struct RestImport));
+        import = request->state = calloc(1, sizeof(struct RestImport));
         if (!import) {
                 rest_reply_error(request, -ENOMEM, NULL);
                 return;
         }
+        request->free_state = import_free;
         import->request = request;
         r = cluster_import_new(
                         request->api->cluster,

@@ -9,4 +9,3 @@
 #define REST_LINE_MAX (256 * 1024)
 
 void rest_import_start(RestRequest *request);
-struct RestImport *rest_import_free(struct RestImport *import);

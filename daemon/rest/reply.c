@@ -104,31 +104,23 @@ void rest_reply_redirect(RestRequest *request, unsigned status, const char *loca
               });
 }
 
-/* What is written when there is no memory for anything else. */
-static const char no_memory[] = "{\"code\":500,\"message\":\"out of memory\"}\n";
-
-static int error_write(unsigned status, const char *message, Str *to) {
-        (void) str_appendf(to, "{\"code\":%u,\"message\":", status);
-        (void) json_write_string(to, message);
-        return str_append(to, "}\n");
-}
-
 void rest_reply_error(RestRequest *request, int r, const Error *error) {
+        const RestSurface *surface = request->api->surface;
         ErrorCode code = error && error->code != ERROR_NONE ? error->code : error_from_errno(r);
         const Error plain = { .code = code };
-        unsigned status = error_http_status(code);
         _cleanup_(str_done) Str body = {};
+        unsigned status;
         bool good;
 
-        good = error_write(status,
-                           error_message(error && error->code != ERROR_NONE ? error : &plain),
-                           &body) >= 0;
+        status = surface->write_error(
+                        code, error_message(error && error->code != ERROR_NONE ? error : &plain), &body);
+        good = str_append_char(&body, '\n') >= 0;
         reply(request,
               &(HttpReply){
                               .status = good ? status : 500,
                               .content_type = JSON_TYPE_TEXT,
-                              .body = good ? body.data : no_memory,
-                              .size = good ? body.len : strlen(no_memory),
+                              .body = good ? body.data : surface->no_memory,
+                              .size = good ? body.len : strlen(surface->no_memory),
               });
 }
 

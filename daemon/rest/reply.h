@@ -18,7 +18,7 @@ void rest_reply_redirect(RestRequest *request, unsigned status, const char *loca
 HttpHeader *rest_reply_headers(
                 const RestRequest *request, const HttpHeader *own, size_t n, bool has_type, size_t *ret_n);
 
-/* {"code":…,"message":…}; for a negative R without words too. */
+/* In the form of the surface; for a negative R without words too. */
 void rest_reply_error(RestRequest *request, int r, const Error *error);
 void rest_reply_failure(RestRequest *request, ErrorCode code, const char *format, ...) _printf_(3, 4);
 

@@ -3,10 +3,7 @@
 #include <string.h>
 
 #include "daemon/base/time.h"
-#include "daemon/rest/add.h"
-#include "daemon/rest/import.h"
 #include "daemon/rest/reply.h"
-#include "daemon/rest/stream.h"
 #include "daemon/types/pin-options.h"
 
 RestRequest *rest_request_free(RestRequest *request) {
@@ -14,10 +11,9 @@ RestRequest *rest_request_free(RestRequest *request) {
                 return NULL;
         list_remove(&request->link);
         cluster_call_unref(request->call);
-        rest_stream_free(request->stream);
-        rest_import_free(request->import);
+        if (request->state)
+                request->free_state(request->state);
         guard_unref(request->guard);
-        rest_add_free(request->add);
         str_done(&request->body);
         free(request->path);
         free(request);

@@ -14,15 +14,6 @@
 #define REST_SEGMENTS_MAX 4 /* of a path that a route names */
 #define REST_BODY_MAX (64 * 1024)
 
-typedef struct RestRequest RestRequest;
-typedef struct RestRoute RestRoute;
-
-struct RestRoute {
-        const char *method;
-        const char *pattern; /* "/pins/{}/recover": {} is one segment, a last {*} all the rest */
-        void (*handle)(RestRequest *request);
-};
-
 struct RestRequest {
         List link;
         RestApi *api;
@@ -33,14 +24,14 @@ struct RestRequest {
         char *path;                              /* their memory */
         const char *rest;                        /* what {*} stands for, with a slash in front */
         ClusterCall *call;
-        struct RestStream *stream;
-        struct RestImport *import;
-        struct RestAdd *add;
+        void *state; /* of who answers it, beyond one call */
+        void (*free_state)(void *state);
         Str body; /* gathered */
         void (*on_body)(RestRequest *request);
 };
 
 struct RestApi {
+        const RestSurface *surface;
         sd_event *event;
         Cluster *cluster;
         GuardOptions options; /* the guard's */

@@ -3,44 +3,10 @@
 #include <string.h>
 
 /*
- * In the order of the Go program's table: the first that fits counts, and a wrong method is told by it.
- * There, a known path asked with a method that some route further down has is "not found" (404), and 405
- * only when none has (recorded: tests/golden/rest/299-method-matrix.json).
+ * The first route that fits counts, and a wrong method is told by it. As in the Go program, a known path
+ * asked with a method that some route further down has is "not found" (404), and 405 only when none has
+ * (recorded: tests/golden/rest/299-method-matrix.json).
  */
-static const RestRoute routes[] = {
-        { "GET", "/id", rest_get_id },
-        { "GET", "/version", rest_get_version },
-        { "GET", "/peers", rest_get_peers },
-        { "POST", "/peers", rest_post_peers },
-        { "DELETE", "/peers/{}", rest_delete_peer },
-        { "POST", "/add", rest_post_add },
-        { "GET", "/allocations", rest_get_allocations },
-        { "POST", "/allocations", rest_post_allocations }, /* ours: bulk import */
-        { "GET", "/allocations/{}", rest_get_allocation },
-        { "GET", "/pinlist", rest_get_pinlist },      /* of 2017 */
-        { "POST", "/pins/sync", rest_post_sync_all }, /* of 2017 */
-        { "GET", "/pins", rest_get_pins },
-        { "POST", "/pins/recover", rest_post_recover_all },
-        { "POST", "/pins/{}/sync", rest_post_sync }, /* of 2017 */
-        { "POST", "/pins/{}/recover", rest_post_recover },
-        { "GET", "/pins/{}", rest_get_pin },
-        { "POST", "/pins/{}", rest_post_pin },
-        { "POST", "/pins/ipfs/{*}", rest_post_pin_path },
-        { "POST", "/pins/ipns/{*}", rest_post_pin_path },
-        { "POST", "/pins/ipld/{*}", rest_post_pin_path },
-        { "DELETE", "/pins/{}", rest_delete_pin },
-        { "DELETE", "/pins/ipfs/{*}", rest_delete_pin_path },
-        { "DELETE", "/pins/ipns/{*}", rest_delete_pin_path },
-        { "DELETE", "/pins/ipld/{*}", rest_delete_pin_path },
-        { "POST", "/ipfs/gc", rest_post_gc },
-        { "GET", "/health/graph", rest_get_graph },
-        { "GET", "/health/alerts", rest_get_alerts },
-        { "GET", "/health/bandwidth", rest_get_bandwidth },
-        { "GET", "/monitor/metrics/{}", rest_get_metric },
-        { "GET", "/monitor/metrics", rest_get_metric_names },
-        { "POST", "/token", rest_post_token },
-        { "GET", "/health", rest_get_health },
-};
 
 /* Does PATH fit PATTERN? The segments are marked in OFFSETS (start, length). */
 static bool route_fits(const char *pattern, const char *path, size_t (*offsets)[2], size_t *n) {
@@ -81,27 +47,33 @@ static int route_mark(RestRequest *request, const char *path, size_t (*offsets)[
         return 0;
 }
 
-static bool method_comes_after(size_t i, const char *method) {
-        for (; i < ELEMENTSOF(routes); i++)
-                if (strcmp(routes[i].method, method) == 0)
+static bool method_comes_after(const RestSurface *surface, size_t i, const char *method) {
+        for (; i < surface->n_routes; i++)
+                if (strcmp(surface->routes[i].method, method) == 0)
                         return true;
         return false;
 }
 
 RestMatch rest_route_find(
-                const char *method, const char *path, RestRequest *request, const RestRoute **ret) {
+                const RestSurface *surface,
+                const char *method,
+                const char *path,
+                RestRequest *request,
+                const RestRoute **ret) {
         size_t offsets[REST_SEGMENTS_MAX][2], n;
         RestMatch match = REST_MATCH_NOT_FOUND;
 
-        for (size_t i = 0; i < ELEMENTSOF(routes); i++) {
-                if (!route_fits(routes[i].pattern, path, offsets, &n))
+        for (size_t i = 0; i < surface->n_routes; i++) {
+                const RestRoute *route = &surface->routes[i];
+
+                if (!route_fits(route->pattern, path, offsets, &n))
                         continue;
-                if (strcmp(routes[i].method, method) != 0) {
-                        match = method_comes_after(i + 1, method) ? REST_MATCH_NOT_FOUND
-                                                                  : REST_MATCH_NOT_ALLOWED;
+                if (strcmp(route->method, method) != 0) {
+                        match = method_comes_after(surface, i + 1, method) ? REST_MATCH_NOT_FOUND
+                                                                           : REST_MATCH_NOT_ALLOWED;
                         continue;
                 }
-                *ret = route_mark(request, path, offsets, n) < 0 ? NULL : &routes[i];
+                *ret = route_mark(request, path, offsets, n) < 0 ? NULL : route;
                 return REST_MATCH_FOUND;
         }
         return match;

@@ -1,6 +1,6 @@
 #pragma once
 
-/* The table of routes. */
+/* From a method and a path to a route of a surface. */
 
 #include "daemon/rest/request.h"
 
@@ -10,39 +10,15 @@ typedef enum RestMatch {
         REST_MATCH_NOT_ALLOWED, /* 405, as recorded: see route.c */
 } RestMatch;
 
-/* The route of METHOD and PATH (decoded); REQUEST's segments are filled. */
-RestMatch rest_route_find(const char *method, const char *path, RestRequest *request, const RestRoute **ret);
+/* The route of METHOD and PATH (decoded); REQUEST's segments are filled. *RET is NULL when there is no
+ * memory. */
+RestMatch rest_route_find(
+                const RestSurface *surface,
+                const char *method,
+                const char *path,
+                RestRequest *request,
+                const RestRoute **ret);
 
 /* What PATH is after "//", "/./" and "/../" were taken out: 1 and the clean path, owned, 0 when it is clean.
  */
 int rest_route_clean(const char *path, char **ret);
-
-/* The handlers (routes-*.c). */
-void rest_get_id(RestRequest *request);
-void rest_get_version(RestRequest *request);
-void rest_get_peers(RestRequest *request);
-void rest_post_peers(RestRequest *request);
-void rest_delete_peer(RestRequest *request);
-void rest_post_add(RestRequest *request);
-void rest_get_allocations(RestRequest *request);
-void rest_post_allocations(RestRequest *request);
-void rest_get_allocation(RestRequest *request);
-void rest_get_pinlist(RestRequest *request);
-void rest_get_pins(RestRequest *request);
-void rest_post_sync_all(RestRequest *request);
-void rest_post_recover_all(RestRequest *request);
-void rest_post_sync(RestRequest *request);
-void rest_post_recover(RestRequest *request);
-void rest_get_pin(RestRequest *request);
-void rest_post_pin(RestRequest *request);
-void rest_delete_pin(RestRequest *request);
-void rest_post_pin_path(RestRequest *request);
-void rest_delete_pin_path(RestRequest *request);
-void rest_post_gc(RestRequest *request);
-void rest_get_graph(RestRequest *request);
-void rest_get_alerts(RestRequest *request);
-void rest_get_bandwidth(RestRequest *request);
-void rest_get_metric(RestRequest *request);
-void rest_get_metric_names(RestRequest *request);
-void rest_post_token(RestRequest *request);
-void rest_get_health(RestRequest *request);

@@ -4,7 +4,7 @@
 #include "daemon/cluster/add.h"
 #include "daemon/rest/add.h"
 #include "daemon/rest/reply.h"
-#include "daemon/rest/route.h"
+#include "daemon/rest/routes.h"
 
 #define TRAILER "X-Stream-Error"
 
@@ -20,14 +20,13 @@ struct RestAdd {
         Error error;
 };
 
-struct RestAdd *rest_add_free(struct RestAdd *add) {
-        if (!add)
-                return NULL;
+static void add_free(void *state) {
+        struct RestAdd *add = state;
+
         cluster_add_free(add->add);
         str_done(&add->lines);
         error_done(&add->error);
         free(add);
-        return NULL;
 }
 
 /* ---- lines ---- */
@@ -46,7 +45,7 @@ static ssize_t add_end(struct RestAdd *add, HttpRequest *http) {
 }
 
 static ssize_t add_pull(HttpRequest *http, char *buffer, size_t max, void *userdata) {
-        struct RestAdd *add = ((RestRequest *) userdata)->add;
+        struct RestAdd *add = ((RestRequest *) userdata)->state;
         size_t n = MIN(max, add_waiting(add));
 
         if (n == 0)
@@ -88,7 +87,7 @@ static void add_begin(RestRequest *request) {
                 return;
         }
         reply.headers = headers;
-        request->add->has_begun = true;
+        ((struct RestAdd *) request->state)->has_begun = true;
         (void) http_request_stream(request->http, &reply, &source, request);
 }
 
@@ -99,7 +98,7 @@ static void add_on_wanted(void *userdata) {
 }
 
 static int add_write_line(RestRequest *request, const Added *added) {
-        struct RestAdd *add = request->add;
+        struct RestAdd *add = request->state;
 
         (void) json_write(&added_shape, added, &add->lines);
         if (add->has_begun)
@@ -109,7 +108,7 @@ static int add_write_line(RestRequest *request, const Added *added) {
 }
 
 static int add_write_element(RestRequest *request, const Added *added) {
-        struct RestAdd *add = request->add;
+        struct RestAdd *add = request->state;
         int r;
 
         (void) str_append_char(&add->lines, add->lines.len > 0 ? ',' : '[');
@@ -127,21 +126,23 @@ static int add_write_element(RestRequest *request, const Added *added) {
 
 static int add_on_added(const Added *added, void *userdata) {
         RestRequest *request = userdata;
+        const struct RestAdd *add = request->state;
 
-        return request->add->is_array ? add_write_element(request, added) : add_write_line(request, added);
+        return add->is_array ? add_write_element(request, added) : add_write_line(request, added);
 }
 
 static void add_answer_array(RestRequest *request) {
-        Str body = request->add->lines;
+        struct RestAdd *add = request->state;
+        Str body = add->lines;
 
-        request->add->lines = (Str){};
+        add->lines = (Str){};
         (void) str_append_char(&body, ']');
         rest_reply_text(request, 200, &body);
 }
 
 static void add_on_done(int r, const Error *error, void *userdata) {
         RestRequest *request = userdata;
-        struct RestAdd *add = request->add;
+        struct RestAdd *add = request->state;
 
         if (r < 0 && !add->has_begun) {
                 rest_reply_error(request, r, error);
@@ -170,7 +171,7 @@ static const ClusterAddEvents add_events = {
 /* What comes after the end is read and dropped. */
 static size_t add_feed(HttpRequest *http _unused_, const char *data, size_t n, void *userdata) {
         RestRequest *request = userdata;
-        struct RestAdd *add = request->add;
+        struct RestAdd *add = request->state;
         size_t taken;
 
         if (!add->add)
@@ -182,10 +183,10 @@ static size_t add_feed(HttpRequest *http _unused_, const char *data, size_t n, v
 }
 
 static void add_on_body_end(HttpRequest *http _unused_, void *userdata) {
-        RestRequest *request = userdata;
+        struct RestAdd *add = ((RestRequest *) userdata)->state;
 
-        if (request->add->add)
-                cluster_add_finish(request->add->add);
+        if (add->add)
+                cluster_add_finish(add->add);
 }
 
 /* ---- the request ---- */
@@ -207,19 +208,21 @@ static int add_read_options(const RestRequest *request, AddOptions *options, Pin
 static int add_open(RestRequest *request, Error *reterr) {
         _cleanup_(add_options_done) AddOptions options = {};
         _cleanup_(pin_done) Pin pin = {};
+        struct RestAdd *add;
         int r;
 
         r = add_read_options(request, &options, &pin, reterr);
         if (r < 0)
                 return r;
 
-        request->add = calloc(1, sizeof(struct RestAdd));
-        if (!request->add)
+        add = request->state = calloc(1, sizeof(struct RestAdd));
+        if (!add)
                 return -ENOMEM;
-        *request->add = (struct RestAdd){ .request = request, .is_array = !options.stream };
+        request->free_state = add_free;
+        *add = (struct RestAdd){ .request = request, .is_array = !options.stream };
         return cluster_add_new(
                         request->api->cluster,
-                        &request->add->add,
+                        &add->add,
                         &(ClusterAddInput){
                                         .options = &options,
                                         .pin = &pin,

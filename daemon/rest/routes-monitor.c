@@ -1,7 +1,7 @@
 /* Health, metrics, garbage collection, and what is not offered. */
 
 #include "daemon/rest/reply.h"
-#include "daemon/rest/route.h"
+#include "daemon/rest/routes.h"
 
 void rest_get_health(RestRequest *request) {
         rest_reply_empty(request, 204);

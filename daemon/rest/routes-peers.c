@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "daemon/rest/reply.h"
-#include "daemon/rest/route.h"
+#include "daemon/rest/routes.h"
 #include "daemon/types/version.h"
 
 static void on_peer(

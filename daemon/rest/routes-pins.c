@@ -4,7 +4,7 @@
 
 #include "daemon/rest/import.h"
 #include "daemon/rest/reply.h"
-#include "daemon/rest/route.h"
+#include "daemon/rest/routes.h"
 
 /* ---- answers of the cluster ---- */
 

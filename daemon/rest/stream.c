@@ -19,14 +19,13 @@ struct RestStream {
         Error error;
 };
 
-struct RestStream *rest_stream_free(struct RestStream *stream) {
-        if (!stream)
-                return NULL;
+static void stream_free(void *state) {
+        struct RestStream *stream = state;
+
         cluster_list_free(stream->list);
         str_done(&stream->buffer);
         error_done(&stream->error);
         free(stream);
-        return NULL;
 }
 
 static int stream_write(struct RestStream *stream, const void *item) {
@@ -89,7 +88,7 @@ static ssize_t stream_end(struct RestStream *stream, HttpRequest *http) {
 
 static ssize_t stream_pull(HttpRequest *http, char *buffer, size_t max, void *userdata) {
         RestRequest *request = userdata;
-        struct RestStream *stream = request->stream;
+        struct RestStream *stream = request->state;
         size_t n;
 
         if (stream->at == stream->buffer.len) {
@@ -189,7 +188,8 @@ void rest_stream_start(
                 return;
         }
         *stream = (struct RestStream){ .request = request, .list = list, .write_item = write_item };
-        request->stream = stream;
+        request->state = stream;
+        request->free_state = stream_free;
         cluster_list_on_wake(list, stream_on_wake, stream);
         stream_try(stream);
 }

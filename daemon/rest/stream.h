@@ -9,4 +9,3 @@
  * The status is decided by the first item. */
 void rest_stream_start(
                 RestRequest *request, ClusterList *list, int (*write_item)(const void *item, Str *to));
-struct RestStream *rest_stream_free(struct RestStream *stream);

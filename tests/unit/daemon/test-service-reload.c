@@ -32,7 +32,8 @@ static int reload(Fixture *f) {
                                         .folder = f->peer.folder,
                                         .config = f->peer.config,
                                         .cluster = f->peer.cluster,
-                                        .rest = f->rest,
+                                        .apis = &f->rest,
+                                        .n_apis = 1,
                         },
                         &f->error);
 }
@@ -70,11 +71,12 @@ static void test_with_the_api(Fixture *f, gconstpointer data G_GNUC_UNUSED) {
 
         g_assert_cmpint(str_copy(&addresses->items[0], "/ip4/127.0.0.1/tcp/0"), ==, 0);
         g_assert_cmpint(rest_api_new(&f->rest,
-                                     f->peer.event,
-                                     f->peer.cluster,
-                                     f->peer.config,
-                                     NULL,
-                                     0,
+                                     &(RestApiOptions){
+                                                     .surface = &rest_surface,
+                                                     .event = f->peer.event,
+                                                     .cluster = f->peer.cluster,
+                                                     .config = f->peer.config,
+                                     },
                                      NULL),
                         ==,
                         0);

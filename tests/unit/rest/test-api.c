@@ -189,11 +189,14 @@ static void test_inherited_sockets(void) {
         for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++)
                 pairs[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         g_assert_cmpint(rest_api_new(&api,
-                                     web.peer.event,
-                                     web.peer.cluster,
-                                     web.peer.config,
-                                     pairs,
-                                     G_N_ELEMENTS(pairs),
+                                     &(RestApiOptions){
+                                                     .surface = &rest_surface,
+                                                     .event = web.peer.event,
+                                                     .cluster = web.peer.cluster,
+                                                     .config = web.peer.config,
+                                                     .fds = pairs,
+                                                     .n_fds = G_N_ELEMENTS(pairs),
+                                     },
                                      &error),
                         <,
                         0);

@@ -42,6 +42,7 @@ static void open_server(Replying *replying, void (*answer)(RestRequest *request)
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
         *replying = (Replying){ .answer = answer, .folder = g_dir_make_tmp("reply-XXXXXX", NULL) };
+        replying->api.surface = &rest_surface;
         list_init(&replying->api.requests);
         client.path = g_build_filename(replying->folder, "s", NULL);
         (void) g_strlcpy(name.sun_path, client.path, sizeof(name.sun_path));

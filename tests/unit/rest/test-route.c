@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/rest/route.h"
+#include "daemon/rest/routes.h"
 
 #define METHODS "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"
 
@@ -28,7 +29,7 @@ static void test_matrix(void) {
                 json_object_object_foreach(methods, method, status) {
                         RestRequest request = {};
                         const RestRoute *route = NULL;
-                        RestMatch match = rest_route_find(method, path, &request, &route);
+                        RestMatch match = rest_route_find(&rest_surface, method, path, &request, &route);
 
                         n++;
                         g_test_message("%s %s", method, path);
@@ -76,7 +77,11 @@ static void test_found(void) {
                 const RestRoute *route = NULL;
 
                 g_test_message("%s %s", cases[i].method, cases[i].path);
-                g_assert_cmpint(rest_route_find(cases[i].method, cases[i].path, &request, &route),
+                g_assert_cmpint(rest_route_find(&rest_surface,
+                                                cases[i].method,
+                                                cases[i].path,
+                                                &request,
+                                                &route),
                                 ==,
                                 REST_MATCH_FOUND);
                 g_assert_true(route->handle == cases[i].handle);
@@ -109,7 +114,11 @@ static void test_not_found(void) {
                         const RestRoute *route = NULL;
 
                         g_test_message("%s %s", methods[k], paths[i]);
-                        g_assert_cmpint(rest_route_find(methods[k], paths[i], &request, &route),
+                        g_assert_cmpint(rest_route_find(&rest_surface,
+                                                        methods[k],
+                                                        paths[i],
+                                                        &request,
+                                                        &route),
                                         ==,
                                         REST_MATCH_NOT_FOUND);
                         g_assert_null(request.path);

@@ -4,6 +4,7 @@
 
 #include "daemon/cluster/internal.h"
 #include "daemon/rest/add.h"
+#include "daemon/rest/request.h"
 #include "tests/unit/rest/web.h"
 
 #define PART(name, data)                                                                                    \

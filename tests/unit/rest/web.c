@@ -27,11 +27,12 @@ void web_begin(Web *web) {
 
         peer_start(&web->peer);
         g_assert_cmpint(rest_api_new(&web->api,
-                                     web->peer.event,
-                                     web->peer.cluster,
-                                     web->peer.config,
-                                     NULL,
-                                     0,
+                                     &(RestApiOptions){
+                                                     .surface = &rest_surface,
+                                                     .event = web->peer.event,
+                                                     .cluster = web->peer.cluster,
+                                                     .config = web->peer.config,
+                                     },
                                      &error),
                         ==,
                         0);
