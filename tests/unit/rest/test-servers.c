@@ -152,7 +152,7 @@ static void test_replace(Fixture *f, gconstpointer data G_GNUC_UNUSED) {
         close(fresh);
 }
 
-/* The ones before are cut when there are others to retire. */
+/* What is under way is answered, however often the servers are replaced meanwhile. */
 static void test_replace_twice(Fixture *f, gconstpointer data G_GNUC_UNUSED) {
         HttpServerOptions options = options_of(f);
         gint64 deadline = g_get_monotonic_time() + PATIENCE_USEC;
@@ -162,16 +162,39 @@ static void test_replace_twice(Fixture *f, gconstpointer data G_GNUC_UNUSED) {
         while (!f->kept)
                 turn(f, deadline);
         g_assert_cmpint(rest_servers_replace(&f->servers, &options), ==, 0);
-        g_assert_nonnull(f->kept);
         g_assert_cmpint(rest_servers_replace(&f->servers, &options), ==, 0);
-        g_assert_null(f->kept);
-        g_assert_cmpuint(f->servers.n_retired, ==, 1);
-        expect(f, waiting, NULL);
+        g_assert_nonnull(f->kept);
+        while (f->servers.n_retired > 1) /* the second one had nothing to do */
+                turn(f, deadline);
+        g_assert_nonnull(f->kept);
+        reply(f->kept, "late");
+        expect(f, waiting, "late");
         close(waiting);
+        while (f->servers.n_retired > 0)
+                turn(f, deadline);
         fresh = connect_to(f);
         send_to(fresh, "/");
         expect(f, fresh, "first");
         close(fresh);
+}
+
+/* Beyond the bound the oldest are cut. */
+static void test_replace_often(Fixture *f, gconstpointer data G_GNUC_UNUSED) {
+        HttpServerOptions options = options_of(f);
+        gint64 deadline = g_get_monotonic_time() + PATIENCE_USEC;
+        int waiting = connect_to(f);
+
+        send_to(waiting, "/keep");
+        while (!f->kept)
+                turn(f, deadline);
+        for (size_t i = 0; i < REST_RETIRED_MAX; i++)
+                g_assert_cmpint(rest_servers_replace(&f->servers, &options), ==, 0);
+        g_assert_nonnull(f->kept);
+        g_assert_cmpint(rest_servers_replace(&f->servers, &options), ==, 0);
+        g_assert_null(f->kept);
+        g_assert_cmpuint(f->servers.n_retired, ==, REST_RETIRED_MAX);
+        expect(f, waiting, NULL);
+        close(waiting);
 }
 
 static void test_stop(Fixture *f, gconstpointer data G_GNUC_UNUSED) {
@@ -229,6 +252,7 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         TEST("replace", test_replace);
         TEST("replace-twice", test_replace_twice);
+        TEST("replace-often", test_replace_often);
         TEST("stop", test_stop);
         TEST("too-many", test_too_many);
         TEST("out-of-memory", test_out_of_memory);
