@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
+#include "daemon/base/log.h"
 #include "daemon/base/macro.h"
 #include "daemon/types/multiaddr.h"
 
@@ -199,4 +200,47 @@ int listener_address(int fd, char **ret) {
         return asprintf(ret, "/%s/%s/tcp/%u", protocol, host, (unsigned) ntohs(name.in.sin_port)) < 0
                                ? -ENOMEM
                                : 0;
+}
+
+static int start_inherited(const ListenerPlan *plan, Error *reterr) {
+        int r = plan->n_fds > plan->max ? -EMFILE : 0;
+
+        for (size_t i = 0; i < plan->n_fds; i++) {
+                _cleanup_free_ char *address = NULL;
+
+                (void) listener_address(plan->fds[i], &address);
+                if (r >= 0)
+                        r = plan->add(plan->fds[i], address, plan->userdata);
+                else
+                        close(plan->fds[i]);
+        }
+        return r < 0 ? error_set_errno(reterr, r, "%s on an inherited socket: %m", plan->name) : 0;
+}
+
+int listener_start(const ListenerPlan *plan, Error *reterr) {
+        if (plan->n_fds > 0)
+                return start_inherited(plan, reterr);
+
+        if (plan->addresses->n > plan->max)
+                return error_set(
+                                reterr,
+                                ERROR_INVALID,
+                                "%s.%s: %zu addresses, at most %zu are allowed",
+                                plan->section,
+                                plan->key,
+                                plan->addresses->n,
+                                plan->max);
+        for (size_t i = 0; i < plan->addresses->n; i++) {
+                const char *address = plan->addresses->items[i];
+                int fd, r;
+
+                r = listener_open(address, &fd, reterr);
+                if (r < 0)
+                        return r;
+                r = plan->add(fd, address, plan->userdata);
+                if (r < 0)
+                        return error_set_errno(reterr, r, "%s at %s: %m", plan->name, address);
+                log_info("%s at %s%s.", plan->name, address, plan->note);
+        }
+        return 0;
 }

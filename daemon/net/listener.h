@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "daemon/base/str.h"
 #include "daemon/types/error.h"
 
 /* Listen at ADDRESS (tcp or unix). A stale Unix socket of nobody is replaced. A name (/dns4/…) is looked up,
@@ -14,6 +15,24 @@ int listener_open(const char *address, int *ret_fd, Error *reterr);
 /* The inherited stream sockets whose FileDescriptorName is NAME, at most MAX, each once. Answers how many.
  * Not called twice with one name. Errors: sd_listen_fds(3)'s. */
 int listener_inherited(const char *name, int *fds, size_t max);
+
+/* Where an API listens: on inherited sockets if there are any, else at the addresses of its setting. */
+typedef struct ListenerPlan {
+        const char *name;    /* "REST API": for the words, and the log */
+        const char *section; /* "api.restapi" */
+        const char *key;     /* "http_listen_multiaddress" */
+        const char *note;    /* behind an address in the log: ", with TLS" or "" */
+        const StrList *addresses;
+        const int *fds; /* the inherited ones, taken also on failure */
+        size_t n_fds, max;
+        /* Accept on FD, which is taken, also on failure. ADDRESS: canonical; NULL: not known. */
+        int (*add)(int fd, const char *address, void *userdata);
+        void *userdata;
+} ListenerPlan;
+
+/* Errors: ERROR_INVALID for more than max addresses, those of listener_open() and of add(). What was added
+ * before stays. */
+int listener_start(const ListenerPlan *plan, Error *reterr);
 
 /* The address that FD really listens at (for addresses with port 0), canonical. Errors: -EAFNOSUPPORT,
  * -ENOMEM. */

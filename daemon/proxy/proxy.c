@@ -38,7 +38,8 @@ static int server_on_readable(
         return 0;
 }
 
-static int proxy_add_server(Proxy *proxy, int fd) {
+static int proxy_add_server(int fd, const char *address _unused_, void *userdata) {
+        Proxy *proxy = userdata;
         ProxyServer *server = proxy->servers + proxy->n_servers++;
         int r;
 
@@ -47,39 +48,21 @@ static int proxy_add_server(Proxy *proxy, int fd) {
         return r < 0 ? r : sd_event_source_set_exit_on_failure(server->io, 1);
 }
 
-static int proxy_listen(Proxy *proxy, Error *reterr) {
-        const StrList *addresses = &proxy->config->proxy.listen_multiaddress;
+static int proxy_listen(Proxy *proxy, const int *fds, size_t n_fds, Error *reterr) {
+        const ListenerPlan plan = {
+                .name = "IPFS proxy",
+                .section = "api.ipfsproxy",
+                .key = "listen_multiaddress",
+                .note = "",
+                .addresses = &proxy->config->proxy.listen_multiaddress,
+                .fds = fds,
+                .n_fds = n_fds,
+                .max = PROXY_LISTENERS_MAX,
+                .add = proxy_add_server,
+                .userdata = proxy,
+        };
 
-        if (addresses->n > PROXY_LISTENERS_MAX)
-                return error_set(
-                                reterr,
-                                ERROR_INVALID,
-                                "api.ipfsproxy.listen_multiaddress: %zu addresses, at most %d are allowed",
-                                addresses->n,
-                                PROXY_LISTENERS_MAX);
-        for (size_t i = 0; i < addresses->n; i++) {
-                int fd, r;
-
-                r = listener_open(addresses->items[i], &fd, reterr);
-                if (r < 0)
-                        return r;
-                r = proxy_add_server(proxy, fd);
-                if (r < 0)
-                        return error_set_errno(reterr, r, "IPFS proxy at %s: %m", addresses->items[i]);
-                log_info("IPFS proxy at %s.", addresses->items[i]);
-        }
-        return 0;
-}
-
-static int proxy_take(Proxy *proxy, const int *fds, size_t n_fds, Error *reterr) {
-        int r = n_fds > PROXY_LISTENERS_MAX ? -EMFILE : 0;
-
-        for (size_t i = 0; i < n_fds; i++)
-                if (r >= 0)
-                        r = proxy_add_server(proxy, fds[i]);
-                else
-                        close(fds[i]);
-        return r < 0 ? error_set_errno(reterr, r, "IPFS proxy on an inherited socket: %m") : 0;
+        return listener_start(&plan, reterr);
 }
 
 /* ---- deadlines ---- */
@@ -150,7 +133,7 @@ int proxy_new(Proxy **ret,
                 return r;
         }
 
-        r = n_fds > 0 ? proxy_take(proxy, fds, n_fds, reterr) : proxy_listen(proxy, reterr);
+        r = proxy_listen(proxy, fds, n_fds, reterr);
         if (r < 0)
                 return r;
 

@@ -147,9 +147,12 @@ static void api_fill_options(RestApi *api, const Guard *guard, HttpServerOptions
         guard_fill_options(guard, options);
 }
 
-static int api_add_server(RestApi *api, int fd) {
+static int api_add_server(int fd, const char *address, void *userdata) {
+        RestApi *api = userdata;
         HttpServerOptions options;
 
+        if (address)
+                guard_warn(api->guard, address);
         api_fill_options(api, api->guard, &options);
         options.fd = fd;
         return rest_servers_add(&api->servers, &options);
@@ -185,54 +188,21 @@ int rest_api_reload(RestApi *api, Error *reterr) {
         return 0;
 }
 
-static int api_listen_at(RestApi *api, const char *address, Error *reterr) {
-        int fd, r;
+static int api_listen(RestApi *api, const int *fds, size_t n_fds, Error *reterr) {
+        const ListenerPlan plan = {
+                .name = api->surface->name,
+                .section = api->surface->section,
+                .key = "http_listen_multiaddress",
+                .note = guard_has_tls(api->guard) ? ", with TLS" : "",
+                .addresses = &api->options.api->http_listen_multiaddress,
+                .fds = fds,
+                .n_fds = n_fds,
+                .max = REST_LISTENERS_MAX,
+                .add = api_add_server,
+                .userdata = api,
+        };
 
-        r = listener_open(address, &fd, reterr);
-        if (r < 0)
-                return r;
-        r = api_add_server(api, fd);
-        if (r < 0)
-                return error_set_errno(reterr, r, "%s at %s: %m", api->surface->name, address);
-        log_info("%s at %s%s.", api->surface->name, address, guard_has_tls(api->guard) ? ", with TLS" : "");
-        guard_warn(api->guard, address);
-        return 0;
-}
-
-static int api_listen(RestApi *api, Error *reterr) {
-        const StrList *addresses = &api->options.api->http_listen_multiaddress;
-        int r = 0;
-
-        if (addresses->n > REST_LISTENERS_MAX)
-                return error_set(
-                                reterr,
-                                ERROR_INVALID,
-                                "%s.http_listen_multiaddress: %zu addresses, at most %d are allowed",
-                                api->surface->section,
-                                addresses->n,
-                                REST_LISTENERS_MAX);
-        for (size_t i = 0; r >= 0 && i < addresses->n; i++)
-                r = api_listen_at(api, addresses->items[i], reterr);
-        return r;
-}
-
-static int api_add_inherited(RestApi *api, int fd) {
-        _cleanup_free_ char *address = NULL;
-
-        if (listener_address(fd, &address) >= 0)
-                guard_warn(api->guard, address);
-        return api_add_server(api, fd);
-}
-
-static int api_take(RestApi *api, const int *fds, size_t n_fds, Error *reterr) {
-        int r = n_fds > REST_LISTENERS_MAX ? -EMFILE : 0;
-
-        for (size_t i = 0; i < n_fds; i++)
-                if (r >= 0)
-                        r = api_add_inherited(api, fds[i]);
-                else
-                        close(fds[i]);
-        return r < 0 ? error_set_errno(reterr, r, "%s on an inherited socket: %m", api->surface->name) : 0;
+        return listener_start(&plan, reterr);
 }
 
 static int api_new(RestApi **ret, const RestApiOptions *options, Error *reterr) {
@@ -275,8 +245,7 @@ int rest_api_new(RestApi **ret, const RestApiOptions *options, Error *reterr) {
                 return r;
         }
 
-        r = options->n_fds > 0 ? api_take(api, options->fds, options->n_fds, reterr)
-                               : api_listen(api, reterr);
+        r = api_listen(api, options->fds, options->n_fds, reterr);
         if (r < 0)
                 return r;
 

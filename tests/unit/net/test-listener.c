@@ -216,6 +216,110 @@ static void test_address(void) {
         g_assert_cmpstr(address, ==, NULL);
 }
 
+/* ---- a plan */
+
+typedef struct Added {
+        int fds[4];
+        char *addresses[4];
+        size_t n;
+        int fail_at; /* -1: never */
+} Added;
+
+static int add(int fd, const char *address, void *userdata) {
+        Added *added = userdata;
+
+        if ((int) added->n == added->fail_at) {
+                close(fd);
+                return -ENOMEM;
+        }
+        added->addresses[added->n] = g_strdup(address);
+        added->fds[added->n++] = fd;
+        return 0;
+}
+
+static void added_done(Added *added) {
+        for (size_t i = 0; i < added->n; i++) {
+                close(added->fds[i]);
+                g_free(added->addresses[i]);
+        }
+}
+
+static const struct {
+        const char *addresses[4];
+        size_t n_inherited;
+        int fail_at;
+        int r;
+        ErrorCode code;
+        const char *words; /* NULL: none */
+        size_t n_added;
+} plans[] = {
+        { { "/ip4/127.0.0.1/tcp/0" }, 0, -1, 0, ERROR_NONE, NULL, 1 },
+        { { "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0" }, 0, -1, 0, ERROR_NONE, NULL, 2 },
+        { { "/ip4/127.0.0.1/tcp/0" }, 2, -1, 0, ERROR_NONE, NULL, 2 },
+        { { "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0" },
+          0,
+          -1,
+          -EINVAL,
+          ERROR_INVALID,
+          "a.listen: 3 addresses, at most 2 are allowed",
+          0 },
+        { { "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1" },
+          0,
+          -1,
+          -EINVAL,
+          ERROR_INVALID,
+          "cannot listen at",
+          1 },
+        { { "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0" },
+          0,
+          1,
+          -ENOMEM,
+          ERROR_NO_MEMORY,
+          "API at /ip4/127.0.0.1/tcp/0: Cannot allocate memory",
+          1 },
+        { {}, 3, -1, -EMFILE, ERROR_BUSY, "API on an inherited socket: Too many open files", 0 },
+        { {}, 2, 1, -ENOMEM, ERROR_NO_MEMORY, "API on an inherited socket: Cannot allocate memory", 1 },
+};
+
+static void test_plan(void) {
+        for (size_t i = 0; i < G_N_ELEMENTS(plans); i++) {
+                Added added = { .fail_at = plans[i].fail_at };
+                StrList addresses = {};
+                Error error = {};
+                int fds[4];
+                ListenerPlan plan = {
+                        .name = "API",
+                        .section = "a",
+                        .key = "listen",
+                        .note = "",
+                        .addresses = &addresses,
+                        .fds = fds,
+                        .n_fds = plans[i].n_inherited,
+                        .max = 2,
+                        .add = add,
+                        .userdata = &added,
+                };
+
+                for (size_t k = 0; plans[i].addresses[k]; k++)
+                        g_assert_cmpint(str_list_append(&addresses, plans[i].addresses[k]), ==, 0);
+                for (size_t k = 0; k < plans[i].n_inherited; k++)
+                        g_assert_cmpint(listener_open("/ip4/127.0.0.1/tcp/0", &fds[k], NULL), ==, 0);
+                g_assert_cmpint(listener_start(&plan, &error), ==, plans[i].r);
+                g_test_message("%zu: %s", i, error_message(&error));
+                g_assert_cmpint(error.code, ==, plans[i].code);
+                if (plans[i].words)
+                        g_assert_nonnull(strstr(error_message(&error), plans[i].words));
+                g_assert_cmpuint(added.n, ==, plans[i].n_added);
+                for (size_t k = 0; k < added.n; k++)
+                        g_assert_nonnull(strstr(added.addresses[k], "/ip4/127.0.0.1/tcp/"));
+                for (size_t k = added.n; k < plans[i].n_inherited; k++) /* taken all the same */
+                        g_assert_cmpint(fcntl(fds[k], F_GETFD), <, 0);
+                added_done(&added);
+                str_list_done(&addresses);
+                error_done(&error);
+        }
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/net/listener/tcp", test_tcp);
@@ -229,5 +333,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/net/listener/inherited", test_inherited);
         g_test_add_func("/net/listener/none-inherited", test_none_inherited);
         g_test_add_func("/net/listener/address", test_address);
+        g_test_add_func("/net/listener/plan", test_plan);
         return g_test_run();
 }
