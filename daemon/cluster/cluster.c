@@ -1,6 +1,7 @@
 #include "daemon/cluster/cluster.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "daemon/base/file.h"
@@ -293,6 +294,20 @@ static void cluster_on_leave(int exit_status, const char *words, void *userdata)
         cluster->options.leave(exit_status, words, cluster->options.userdata);
 }
 
+/* The first tag that allocations go by. That of a peer that is away is remembered. */
+static const char *cluster_domain(const PeerId *member, void *userdata) {
+        Cluster *cluster = userdata;
+        const StrList *by = &cluster->config->allocate_by;
+
+        for (size_t i = 0; i < by->n; i++)
+                if (strncmp(by->items[i], "tag:", 4) == 0) {
+                        const Metric *tag = metrics_monitor_get_last(cluster->monitor, by->items[i], member);
+
+                        return tag ? tag->value : NULL;
+                }
+        return NULL;
+}
+
 static const PeersEvents peers_events = {
         .metric = cluster_on_peer_metric,
         .changed = cluster_on_peers_changed,
@@ -366,6 +381,7 @@ static int cluster_open_peers(Cluster *cluster, Error *reterr) {
                                         .watch_usec = (uint64_t) config->cluster.peer_watch_interval,
                                         .methods = cluster_remote_methods,
                                         .methods_userdata = cluster,
+                                        .domain = cluster_domain,
                                         .events = &peers_events,
                                         .userdata = cluster,
                         },

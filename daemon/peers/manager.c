@@ -238,6 +238,10 @@ static uint64_t down_usec(const Peers *peers, const ConsensusMember *member) {
         return entry && entry->lost_usec < now ? now - entry->lost_usec : 1;
 }
 
+static const char *domain(const Peers *peers, const ConsensusMember *member) {
+        return peers->options.domain ? peers->options.domain(&member->peer, peers->options.userdata) : NULL;
+}
+
 static void tell_role(const Peers *peers, const ConsensusChange *change) {
         const ConsensusMember *member = consensus_members_find(
                         consensus_member_table(peers->consensus), change->member.raft_id);
@@ -263,6 +267,7 @@ static void see_to_roles(Peers *peers, uint64_t self) {
                         .raft_id = members->items[i].raft_id,
                         .role = members->items[i].role,
                         .down_usec = down_usec(peers, &members->items[i]),
+                        .domain = domain(peers, &members->items[i]),
                 };
         if (!peers_roles_next(roles, members->n, self, &change))
                 return;

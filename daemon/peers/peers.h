@@ -70,6 +70,9 @@ typedef struct PeersOptions {
         uint64_t watch_usec;           /* peer_watch_interval */
         const RpcMethod *methods;      /* of the owner; may be NULL; ends with an empty row; must outlive */
         void *methods_userdata;
+        /* What MEMBER shares with those that fail together with it, for the choice of voters (roles.h);
+         * borrowed until the loop goes on, NULL: not known. The function may be NULL. */
+        const char *(*domain)(const PeerId *member, void *userdata);
         const PeersEvents *events; /* must outlive */
         void *userdata;
 } PeersOptions;

@@ -1,5 +1,7 @@
 #include "daemon/peers/roles.h"
 
+#include "daemon/base/str.h"
+
 size_t peers_roles_voters(size_t n) {
         if (n <= 2)
                 return n;
@@ -15,35 +17,70 @@ static size_t count_voters(const PeersRole *members, size_t n) {
         return voters;
 }
 
-static bool is_better(const PeersRole *a, const PeersRole *b) {
-        return !b || a->raft_id < b->raft_id;
+typedef struct Roles {
+        const PeersRole *members;
+        size_t n;
+        uint64_t leader;
+} Roles;
+
+/* Of the domain of MEMBER. Those whose domain is not known share one. */
+static size_t load(const Roles *roles, const PeersRole *member) {
+        size_t voters = 0;
+
+        for (size_t i = 0; i < roles->n; i++)
+                voters += roles->members[i].role == CONSENSUS_VOTER &&
+                          str_equal(roles->members[i].domain, member->domain);
+        return voters;
 }
 
-static const PeersRole *next_voter(const PeersRole *members, size_t n) {
+static bool is_better(const Roles *roles, const PeersRole *a, const PeersRole *b) {
+        size_t of_a = load(roles, a), of_b = b ? load(roles, b) : 0;
+
+        if (!b || of_a != of_b)
+                return !b || of_a < of_b;
+        return a->raft_id < b->raft_id;
+}
+
+static const PeersRole *next_voter(const Roles *roles) {
         const PeersRole *best = NULL;
 
-        for (size_t i = 0; i < n; i++)
-                if (members[i].role == CONSENSUS_STANDBY && members[i].down_usec == 0 &&
-                    is_better(&members[i], best))
-                        best = &members[i];
+        for (size_t i = 0; i < roles->n; i++) {
+                const PeersRole *member = &roles->members[i];
+
+                if (member->role == CONSENSUS_STANDBY && member->down_usec == 0 &&
+                    is_better(roles, member, best))
+                        best = member;
+        }
         return best;
 }
 
 /* Who is away for longest goes first. */
-static bool is_worse(const PeersRole *a, const PeersRole *b) {
+static bool is_worse(const Roles *roles, const PeersRole *a, const PeersRole *b) {
+        size_t of_a = load(roles, a), of_b = b ? load(roles, b) : 0;
+
         if (!b || a->down_usec != b->down_usec)
                 return !b || a->down_usec > b->down_usec;
+        if (of_a != of_b)
+                return of_a > of_b;
         return a->raft_id > b->raft_id;
 }
 
-static const PeersRole *worst_voter(const PeersRole *members, size_t n, uint64_t leader) {
+static const PeersRole *worst_voter(const Roles *roles) {
         const PeersRole *worst = NULL;
 
-        for (size_t i = 0; i < n; i++)
-                if (members[i].role == CONSENSUS_VOTER && members[i].raft_id != leader &&
-                    is_worse(&members[i], worst))
-                        worst = &members[i];
+        for (size_t i = 0; i < roles->n; i++) {
+                const PeersRole *member = &roles->members[i];
+
+                if (member->role == CONSENSUS_VOTER && member->raft_id != roles->leader &&
+                    is_worse(roles, member, worst))
+                        worst = member;
+        }
         return worst;
+}
+
+/* TO would vote instead of FROM, which is the one that is demoted when there is a voter too many. */
+static bool is_more_equal(const Roles *roles, const PeersRole *from, const PeersRole *to) {
+        return from && to && from->domain && to->domain && load(roles, from) >= load(roles, to) + 2;
 }
 
 static bool change_role(const PeersRole *member, ConsensusRole role, ConsensusChange *ret) {
@@ -65,14 +102,16 @@ static const PeersRole *first_spare(const PeersRole *members, size_t n) {
 }
 
 bool peers_roles_next(const PeersRole *members, size_t n, uint64_t leader, ConsensusChange *ret) {
+        const Roles roles = { .members = members, .n = n, .leader = leader };
         size_t voters = count_voters(members, n), wanted = peers_roles_voters(n);
-        const PeersRole *worst = worst_voter(members, n, leader);
+        const PeersRole *worst = worst_voter(&roles), *next = next_voter(&roles);
 
         if (change_role(first_spare(members, n), CONSENSUS_STANDBY, ret))
                 return true;
         if (voters > wanted)
                 return change_role(worst, CONSENSUS_STANDBY, ret);
-        if (voters < wanted || (worst && worst->down_usec >= PEERS_ROLE_GRACE))
-                return change_role(next_voter(members, n), CONSENSUS_VOTER, ret);
+        if (voters < wanted || (worst && worst->down_usec >= PEERS_ROLE_GRACE) ||
+            is_more_equal(&roles, worst, next))
+                return change_role(next, CONSENSUS_VOTER, ret);
         return false;
 }
