@@ -24,6 +24,8 @@ CIDS_PER_CLIENT = 40
 CLIENTS = 6
 ROUND_SECONDS = 6
 CALM_SECONDS = 90  # by then a cluster without faults has settled
+COPIES = 2, 3  # where pins move
+REPIN_SECONDS = 6  # of silence, at most, with pings each second
 ABSENT = None
 
 
@@ -212,13 +214,21 @@ def remove_and_add(peer, hosts, chance, peers):
         peer.is_out = False
 
 
+def stay_away(peer, hosts, chance):
+        """Until the others have given what it held to somebody else."""
+        peer.kill()
+        yield 2 * REPIN_SECONDS
+        peer.launch()
+
+
 FAULTS = (kill, kill, stop, pause, cut, cut_one_way, deafen, lose, remove_and_add)
+MOVING_FAULTS = (stay_away, kill, pause, cut, remove_and_add)
 
 
-def disturb(peers, hosts, chance, until):
+def disturb(peers, hosts, chance, until, faults):
         while time.monotonic() < until:
                 time.sleep(chance.random() * 0.5)
-                fault = chance.choice(FAULTS)
+                fault = chance.choice(faults)
                 peer = chance.choice(peers)
                 leader = next((p for p in peers if f'The leader is {p.peer_id}' in tail(peer)), None)
                 if leader and chance.random() < 0.5:
@@ -248,11 +258,11 @@ def agree(peers):
         return last['found']
 
 
-def one_round(peers, hosts, chance, states):
+def one_round(peers, hosts, chance, states, faults):
         clients = [Client(peers, n, chance.random(), states.setdefault(n, {})) for n in range(CLIENTS)]
         for client in clients:
                 client.start()
-        disturb(peers, hosts, chance, time.monotonic() + ROUND_SECONDS)
+        disturb(peers, hosts, chance, time.monotonic() + ROUND_SECONDS, faults)
         for client in clients:
                 client.ends = True
         hosts.heal()
@@ -278,8 +288,10 @@ def one_round(peers, hosts, chance, states):
 
 def kubos_follow(peers):
         """What a Kubo has beyond the pinset, or lacks, its peer has to tell."""
-        wanted = set(pinset(peers[0]))
+        pins = pinset(peers[0])
         for peer in peers:
+                wanted = {cid for cid, pin in pins.items() if not pin['allocations'] or peer.peer_id in pin['allocations']}
+
                 def follows():
                         has = set(peer.kubo.control()['pins']) - peer.kubo.own
                         follows.missing, follows.more = wanted - has, has - wanted
@@ -295,12 +307,33 @@ def kubos_follow(peers):
                         peer.until(cid, 'pinned')
 
 
-def open_cluster(bench, hosts, n):
+def have_places(peers):
+        """Each pin is at as many members as it should be, also when who had it was away or was removed."""
+        members = {p.peer_id for p in peers}
+
+        def placed():
+                placed.wrong = {cid: pin['allocations'] for cid, pin in pinset(peers[0]).items()
+                                if not COPIES[0] <= len(members & set(pin['allocations'])) == len(pin['allocations']) <= COPIES[1]}
+                return not placed.wrong
+
+        try:
+                eventually(placed, 'each pin has its places', CALM_SECONDS, pause=0.3)
+        except AssertionError as e:
+                raise AssertionError(f'{e}; {len(placed.wrong)} have not: {list(placed.wrong.items())[:3]}') from None
+
+
+def moving(config):
+        """What a peer held that was lost is given to others soon."""
+        config['cluster'].update(disable_repinning=False, monitor_ping_interval='1s',
+                                 replication_factor_min=COPIES[0], replication_factor_max=COPIES[1])
+
+
+def open_cluster(bench, hosts, n, edit):
         peers = [HostPeer(bench, hosts, i) for i in range(n)]
         for peer in peers:
                 others = [p.address() for p in peers if p is not peer]
                 peer.edit(lambda c: (c['cluster'].update(secret='c' * 64, peer_addresses=others),
-                                     c['consensus']['raft'].update(init_peerset=[p.peer_id for p in peers])))
+                                     c['consensus']['raft'].update(init_peerset=[p.peer_id for p in peers]), edit(c)))
         for peer in peers:
                 peer.launch()
         for peer in peers:
@@ -308,19 +341,21 @@ def open_cluster(bench, hosts, n):
         return peers
 
 
-def rounds(bench, n, seconds):
+def rounds(bench, n, seconds, faults=FAULTS, edit=lambda config: None):
         chance, states, end = random.Random(OPTIONS.seed + n), {}, time.monotonic() + seconds
         hosts = Hosts(n)
         try:
-                peers = open_cluster(bench, hosts, n)
+                peers = open_cluster(bench, hosts, n, edit)
                 number = changes = 0
                 while time.monotonic() < end:
                         try:
-                                changes += one_round(peers, hosts, chance, states)
+                                changes += one_round(peers, hosts, chance, states, faults)
                         except Exception:
                                 print(f'# {n} peers, round {number}, --seed {OPTIONS.seed}')
                                 raise
                         number += 1
+                if edit is moving:
+                        have_places(peers)
                 kubos_follow(peers)
                 for peer in peers:
                         assert 'differ' not in peer.process.text(), 'pinsets differ'
@@ -334,12 +369,16 @@ def rounds(bench, n, seconds):
 
 
 def three_peers_lose_nothing(bench):
-        rounds(bench, OPTIONS.peers or 3, OPTIONS.minutes * 30)
+        rounds(bench, OPTIONS.peers or 3, OPTIONS.minutes * 20)
 
 
 def five_peers_lose_nothing(bench):
-        rounds(bench, OPTIONS.peers or 5, OPTIONS.minutes * 30)
+        rounds(bench, OPTIONS.peers or 5, OPTIONS.minutes * 20)
+
+
+def pins_move_from_who_is_lost(bench):
+        rounds(bench, OPTIONS.peers or 5, OPTIONS.minutes * 20, MOVING_FAULTS, moving)
 
 
 if __name__ == '__main__':
-        run(three_peers_lose_nothing, five_peers_lose_nothing)
+        run(three_peers_lose_nothing, five_peers_lose_nothing, pins_move_from_who_is_lost)
