@@ -41,8 +41,18 @@ static int _printf_(2, 3) arguments_misuse(ArgumentsParser *p, const char *forma
         return arguments_help(p, EXIT_FAILURE);
 }
 
+static void arguments_environment(Arguments *arguments, const Command *command) {
+        for (const CommandOption *option = command->options; option && option->name; option++) {
+                const char *value = option->variable ? getenv(option->variable) : NULL;
+
+                if (!str_is_empty(value))
+                        *(const char **) ((char *) arguments + option->offset) = value;
+        }
+}
+
 static void arguments_descend(ArgumentsParser *p, const Command *command) {
         p->command = command;
+        arguments_environment(p->arguments, command);
         (void) strncat(p->path, " ", sizeof(p->path) - strlen(p->path) - 1);
         (void) strncat(p->path, command->name, sizeof(p->path) - strlen(p->path) - 1);
 }
@@ -166,15 +176,6 @@ static int arguments_next(ArgumentsParser *p) {
         return arguments_option(p, word);
 }
 
-static void arguments_environment(Arguments *arguments) {
-        for (const CommandOption *option = command_root.options; option->name; option++) {
-                const char *value = option->variable ? getenv(option->variable) : NULL;
-
-                if (!str_is_empty(value))
-                        *(const char **) ((char *) arguments + option->offset) = value;
-        }
-}
-
 static int arguments_end(ArgumentsParser *p) {
         Arguments *arguments = p->arguments;
 
@@ -202,7 +203,7 @@ int arguments_parse(int argc, char **argv, Arguments *arguments) {
 
         arguments->verb = ARGUMENTS_DAEMON;
         arguments->argv = argv;
-        arguments_environment(arguments);
+        arguments_environment(arguments, &command_root);
         while (r > 0 && p.at < argc)
                 r = arguments_next(&p);
         return r > 0 ? arguments_end(&p) : r;

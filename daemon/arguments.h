@@ -38,8 +38,9 @@ typedef struct Arguments {
         bool user;            /* on the session bus */
         const char *instance; /* its name on the bus; NULL: without */
 
-        const char *file;        /* state export, state import */
-        const char *allocations; /* state import */
+        const char *file;                     /* state export, state import */
+        const char *allocations, *basic_auth; /* state import */
+        bool merge, dry_run, no_check_certificate;
         int64_t replication_factor_min, replication_factor_max;
 
         /* NONE: what to show, where, and the exit status */

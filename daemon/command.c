@@ -86,7 +86,9 @@ static const char description_import[] =
                 "nothing is changed.\n"
                 "\n"
                 "If an argument is provided, it will be treated it as the path of the file\n"
-                "to import. If no argument is provided, stdin will be used.\n";
+                "to import, or as the address of a running peer's API, such as\n"
+                "http://10.0.0.1:9094, whose pins are read: that of this program or of the Go\n"
+                "program. If no argument is provided, stdin will be used.\n";
 
 static const char description_cleanup[] =
                 "\n"
@@ -178,6 +180,19 @@ static const CommandOption export_options[] = {
 
 static const CommandOption import_options[] = {
         { "force", "f", COMMAND_FLAG, AT(force), "skip confirmation prompt" },
+        { "merge", NULL, COMMAND_FLAG, AT(merge), "keep the pins that are there already" },
+        { "dry-run", NULL, COMMAND_FLAG, AT(dry_run), "only say what would change" },
+        { "basic-auth",
+          NULL,
+          COMMAND_TEXT,
+          AT(basic_auth),
+          "<username>:<password> for the API that is read",
+          .variable = "CLUSTER_CREDENTIALS" },
+        { "no-check-certificate",
+          NULL,
+          COMMAND_FLAG,
+          AT(no_check_certificate),
+          "do not verify the TLS certificate of the API that is read" },
         { "replication-min",
           "rmin",
           COMMAND_NUMBER,

@@ -27,7 +27,11 @@ static int main_import(const char *folder, const Arguments *arguments) {
         return offline_import(&(OfflineImportOptions){
                         .folder = folder,
                         .file = arguments->file,
+                        .basic_auth = arguments->basic_auth,
+                        .no_check_certificate = arguments->no_check_certificate,
                         .force = arguments->force,
+                        .merge = arguments->merge,
+                        .dry_run = arguments->dry_run,
                         .replication_factor_min = arguments->replication_factor_min,
                         .replication_factor_max = arguments->replication_factor_max,
                         .allocations = arguments->allocations,

@@ -7,8 +7,10 @@
 
 #include "daemon/base/file.h"
 #include "daemon/base/log.h"
+#include "daemon/offline/fetch.h"
 #include "daemon/offline/log.h"
 #include "daemon/offline/offline.h"
+#include "daemon/offline/present.h"
 #include "daemon/offline/say.h"
 #include "daemon/offline/values.h"
 #include "daemon/state/spool.h"
@@ -19,15 +21,18 @@
 
 /*
  * The steps, so that neither bad input nor a crash leaves something in between:
- *   1. read, check and encode everything into a spool;
+ *   1. read, check and encode everything into a spool, after what is kept of the pinset as it is;
  *   2. write a new log beside the old one (raft.new) and its pinset (import.new), and close both;
  *   3. drop the caches of the old log, exchange the two logs, keep the old one as raft.old.0.
+ * A dry run compares the two pinsets after step 2, and has no step 3.
  */
 typedef struct Import {
         const OfflineImportOptions *options;
         OfflinePeer peer;
         PeerIdList allocations;
-        StateSpool *spool; /* the pins, checked and encoded */
+        OfflineValues values; /* the input, cut into pins */
+        StateSpool *spool;    /* the pins, checked and encoded */
+        OfflineDifference difference;
         char *new_raft;
         char *new_state;
         int fd; /* of the input */
@@ -40,6 +45,7 @@ static void import_done(Import *import) {
                 (void) file_remove_tree(AT_FDCWD, import->new_state);
         free(import->new_raft);
         free(import->new_state);
+        offline_values_done(&import->values);
         state_spool_free(import->spool);
         peer_id_list_done(&import->allocations);
         offline_peer_done(&import->peer);
@@ -97,7 +103,8 @@ static int import_encode(Import *import, Pin *pin) {
                         import->spool, &(StateRecord){ .value = bytes.data, .value_size = bytes.len });
 }
 
-static int import_pin(Import *import, const OfflineValues *values, Error *reterr) {
+static int import_pin(Import *import, Error *reterr) {
+        const OfflineValues *values = &import->values;
         Error error = {};
         Pin pin = {};
         int r;
@@ -115,41 +122,72 @@ static int import_pin(Import *import, const OfflineValues *values, Error *reterr
         return r < 0 ? error_set_errno(reterr, r, "pin %" PRIu64 ": %m", values->n) : 0;
 }
 
-static int import_chunk(Import *import, OfflineValues *values, const char *bytes, size_t n, Error *reterr) {
+static int import_feed(const char *bytes, size_t n, Error *reterr, void *userdata) {
+        Import *import = userdata;
         size_t used = 0;
         int r = 0;
 
         for (size_t at = 0; at < n; at += used) {
-                r = offline_values_feed(values, bytes + at, n - at, &used, reterr);
+                r = offline_values_feed(&import->values, bytes + at, n - at, &used, reterr);
                 if (r > 0)
-                        r = import_pin(import, values, reterr);
+                        r = import_pin(import, reterr);
                 if (r < 0)
                         return r;
         }
         return 0;
 }
 
-static int import_read(Import *import, Error *reterr) {
-        _cleanup_(offline_values_done) OfflineValues values = {};
+static int import_read_file(Import *import, Error *reterr) {
         _cleanup_free_ char *chunk = malloc(IMPORT_CHUNK);
         ssize_t n;
         int r;
 
-        r = chunk ? state_spool_new(&import->spool, import->peer.state_folder) : -ENOMEM;
-        if (r < 0)
-                return error_set_errno(reterr, r, "%s: %m", import->peer.state_folder);
+        if (!chunk)
+                return error_set_errno(reterr, -ENOMEM, "%m");
 
         while ((n = read(import->fd, chunk, IMPORT_CHUNK)) != 0) {
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
                         return error_set_errno(reterr, -errno, "read: %m");
-                r = import_chunk(import, &values, chunk, (size_t) n, reterr);
+                r = import_feed(chunk, (size_t) n, reterr, import);
                 if (r < 0)
                         return r;
         }
+        return 0;
+}
 
-        return offline_values_end(&values, reterr);
+static int import_read_url(Import *import, Error *reterr) {
+        int r;
+
+        r = offline_fetch(
+                        &(OfflineFetchOptions){
+                                        .url = import->options->file,
+                                        .userpwd = import->options->basic_auth,
+                                        .no_verify = import->options->no_check_certificate,
+                                        .feed = import_feed,
+                                        .userdata = import,
+                        },
+                        reterr);
+        if (r == 0)
+                log_warning("The list came whole, but without the trailer X-Stream-Error: whether the other peer "
+                            "broke it off cannot be told. Compare the number of pins.");
+        return MIN(r, 0);
+}
+
+static int import_read(Import *import, Error *reterr) {
+        int r;
+
+        r = state_spool_new(&import->spool, import->peer.state_folder);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%s: %m", import->peer.state_folder);
+
+        if (import->options->merge)
+                r = offline_present_keep(&import->peer, import->spool, reterr);
+        if (r >= 0)
+                r = offline_fetch_is_url(import->options->file) ? import_read_url(import, reterr)
+                                                                : import_read_file(import, reterr);
+        return r < 0 ? r : offline_values_end(&import->values, reterr);
 }
 
 /* ---- 2: the new log */
@@ -227,6 +265,11 @@ static int import_build(Import *import, Error *reterr) {
         if (r >= 0)
                 r = import_submit(import, &log, &batch, reterr);
         str_done(&batch.bytes);
+        if (r >= 0)
+                r = offline_log_wait(&log, reterr);
+        if (r >= 0 && import->options->dry_run)
+                r = offline_present_compare(
+                                &import->peer, consensus_pinset(log.consensus), &import->difference, reterr);
         return r < 0 ? r : offline_log_close(&log, reterr);
 }
 
@@ -281,6 +324,8 @@ static int import_open_input(Import *import) {
         const char *file = import->options->file;
         int fd;
 
+        if (offline_fetch_is_url(file))
+                return 0;
         if (!file) {
                 (void) puts("reading from stdin, Ctrl-D to finish");
                 (void) fflush(stdout);
@@ -297,13 +342,52 @@ static int import_open_input(Import *import) {
         return 0;
 }
 
+static bool import_is_wanted(const OfflineImportOptions *options) {
+        return options->force || options->dry_run ||
+               offline_say_confirm(
+                               options->merge ? "Pins will be added to the pinset (state) of this peer."
+                                              : "The pinset (state) of this peer will be replaced.");
+}
+
+static int import_tell(const Import *import) {
+        const OfflineDifference *difference = &import->difference;
+        int n;
+
+        n = printf("%" PRIu64 " pins read: %" PRIu64 " would be added, %" PRIu64 " changed, %" PRIu64
+                   " removed, %" PRIu64 " stay as they are\n",
+                   import->values.n,
+                   difference->n_added,
+                   difference->n_changed,
+                   difference->n_removed,
+                   difference->n_same);
+        return n < 0 || fflush(stdout) < 0 ? EXIT_FAILURE : 0;
+}
+
+static int import_run(Import *import) {
+        Error error = {};
+        int r;
+
+        r = import_read(import, &error);
+        if (r >= 0)
+                r = import_build(import, &error);
+        if (r >= 0 && import->options->dry_run)
+                return import_tell(import);
+        if (r >= 0)
+                r = import_replace(import, &error);
+        if (r < 0)
+                return offline_say_error("importing state", &error, EXIT_FAILURE);
+
+        log_info("%" PRIu64 " pins were read", import->values.n);
+        log_info("state successfully imported.  Make sure all peers have consistent states");
+        return 0;
+}
+
 int offline_import(const OfflineImportOptions *options) {
         _cleanup_(import_done) Import import = {
                 .options = options,
                 .peer = OFFLINE_PEER_NULL,
                 .fd = STDIN_FILENO,
         };
-        Error error = {};
         int r;
 
         r = offline_peer_open(&import.peer, options->folder);
@@ -311,16 +395,9 @@ int offline_import(const OfflineImportOptions *options) {
                 r = import_read_allocations(&import);
         if (r > 0)
                 return r;
-        if (!options->force && !offline_say_confirm("The pinset (state) of this peer will be replaced."))
+        if (!import_is_wanted(options))
                 return 0;
 
         r = import_open_input(&import);
-        if (r > 0)
-                return r;
-        if (import_read(&import, &error) < 0 || import_build(&import, &error) < 0 ||
-            import_replace(&import, &error) < 0)
-                return offline_say_error("importing state", &error, EXIT_FAILURE);
-
-        log_info("state successfully imported.  Make sure all peers have consistent states");
-        return 0;
+        return r > 0 ? r : import_run(&import);
 }

@@ -150,11 +150,17 @@ int offline_log_submit(OfflineLog *log, const ConsensusOp *ops, size_t n, Error 
         return r;
 }
 
-int offline_log_close(OfflineLog *log, Error *reterr) {
+int offline_log_wait(OfflineLog *log, Error *reterr) {
         int r = 0;
 
         while (r >= 0 && log->n_pending > 0)
                 r = log_turn(log, reterr);
+        return r;
+}
+
+int offline_log_close(OfflineLog *log, Error *reterr) {
+        int r = offline_log_wait(log, reterr);
+
         if (r < 0)
                 return r;
 

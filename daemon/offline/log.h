@@ -25,10 +25,11 @@ int offline_log_open(
                 const char *raft_folder,
                 Error *reterr);
 
-/* Append a batch; waits while too much is under way. */
 /* For reading. The log of a peer that is one of several is opened as a copy in which it is the only one: all
  * that is in the log counts, also what the others may not have. */
 int offline_log_open_to_read(OfflineLog *log, const OfflinePeer *peer, Error *reterr);
+/* Append a batch; waits while too much is under way. */
 int offline_log_submit(OfflineLog *log, const ConsensusOp *ops, size_t n, Error *reterr);
+int offline_log_wait(OfflineLog *log, Error *reterr);  /* until all is applied */
 int offline_log_close(OfflineLog *log, Error *reterr); /* waits for all, then closes in order */
 void offline_log_done(OfflineLog *log);

@@ -26,8 +26,12 @@ int offline_export(const char *folder, const char *file); /* NULL: standard outp
 
 typedef struct OfflineImportOptions {
         const char *folder;
-        const char *file; /* NULL: standard input */
-        bool force;       /* no question */
+        const char *file;          /* or the URL of a running peer's API; NULL: standard input */
+        const char *basic_auth;    /* "user:password" for that one, or NULL */
+        bool no_check_certificate; /* of that one */
+        bool force;                /* no question */
+        bool merge;                /* keep what is there; else it is replaced */
+        bool dry_run;              /* say what would come of it, change nothing */
         int64_t replication_factor_min, replication_factor_max;
         const char *allocations; /* comma list of peer IDs, or NULL */
 } OfflineImportOptions;

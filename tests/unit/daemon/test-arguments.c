@@ -77,6 +77,13 @@ static void test_options(void) {
         arguments_done(&a);
 
         a = (Arguments){};
+        parse("state import http://x --merge --dry-run --basic-auth=a:b --no-check-certificate", &a);
+        g_assert_cmpstr(a.file, ==, "http://x");
+        g_assert_cmpstr(a.basic_auth, ==, "a:b");
+        g_assert_true(a.merge && a.dry_run && a.no_check_certificate && !a.force);
+        arguments_done(&a);
+
+        a = (Arguments){};
         parse("state export -f out", &a);
         g_assert_cmpstr(a.file, ==, "out");
         arguments_done(&a);
@@ -91,6 +98,15 @@ static void test_options(void) {
 static void test_environment(void) {
         Arguments a = {};
 
+        g_setenv("CLUSTER_CREDENTIALS", "from:env", true);
+        parse("state import x", &a);
+        g_assert_cmpstr(a.basic_auth, ==, "from:env");
+        arguments_done(&a);
+        a = (Arguments){};
+        parse("state import x --basic-auth from:argv", &a);
+        g_assert_cmpstr(a.basic_auth, ==, "from:argv");
+        arguments_done(&a);
+        a = (Arguments){};
         g_setenv("IPFS_CLUSTER_PATH", "/from/env", true);
         g_setenv("IPFS_CLUSTER_LOG_LEVEL", "debug", true);
         parse("-c /from/argv daemon", &a);

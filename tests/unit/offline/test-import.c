@@ -165,6 +165,73 @@ static void test_bad_allocations(Stopped *s, const void *data G_GNUC_UNUSED) {
         said_done(&said);
 }
 
+#define PIN_2 "{\"cid\":\"bafkreiakniykocnzomwmu3lcktxdv3647n3p7giju6rqnd4qvgmxv4iz5y\",\"name\":\"two\"}\n"
+#define PIN_1_RENAMED "{\"cid\":\"QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX\",\"name\":\"new\"}\n"
+
+static void check_dry_run(const Stopped *s, bool merge, const char *input, const char *words) {
+        OfflineImportOptions options = { .folder = s->folder, .dry_run = true, .merge = merge };
+        g_autofree char *out = g_strdup_printf("reading from stdin, Ctrl-D to finish\n%s\n", words);
+        Said said = stopped_said_by(import, &options, input);
+
+        g_assert_cmpstr(said.err, ==, "");
+        g_assert_cmpstr(said.out, ==, out);
+        g_assert_cmpint(said.status, ==, 0);
+        said_done(&said);
+        g_assert_false(stopped_has(s, "raft.new"));
+        g_assert_false(stopped_has(s, "import.new"));
+        g_assert_false(stopped_has(s, "raft.old.0"));
+}
+
+static void test_dry_run(Stopped *s, const void *data G_GNUC_UNUSED) {
+        check_dry_run(s,
+                      false,
+                      PIN_1 PIN_2 PIN_1,
+                      "3 pins read: 2 would be added, 0 changed, 0 removed, 0 stay as they are");
+        g_assert_false(stopped_has(s, "raft"));
+        check_imported(s, (OfflineImportOptions){}, PIN_1);
+        check_dry_run(s,
+                      false,
+                      PIN_2,
+                      "1 pins read: 1 would be added, 0 changed, 1 removed, 0 stay as they are");
+        check_dry_run(s,
+                      true,
+                      PIN_2,
+                      "1 pins read: 1 would be added, 0 changed, 0 removed, 1 stay as they are");
+        check_dry_run(s,
+                      true,
+                      PIN_1_RENAMED,
+                      "1 pins read: 0 would be added, 1 changed, 0 removed, 0 stay as they are");
+        check_dry_run(s,
+                      false,
+                      "",
+                      "0 pins read: 0 would be added, 0 changed, 1 removed, 0 stay as they are");
+        check_exported(s, "157-raft-export-final.txt");
+}
+
+/* What is imported counts where both have a pin; overrides are for that alone. */
+static void test_merge(Stopped *s, const void *data G_GNUC_UNUSED) {
+        OfflineImportOptions options = { .folder = s->folder };
+        Said said;
+
+        check_imported(s, (OfflineImportOptions){ .merge = true }, PIN_1);
+        check_exported(s, "157-raft-export-final.txt");
+        check_imported(s, (OfflineImportOptions){ .merge = true, .replication_factor_min = 3 }, PIN_2);
+        said = stopped_said_by(export, &options, NULL);
+        g_assert_nonnull(strstr(
+                        said.out,
+                        "\"replication_factor_min\":-1,\"replication_factor_max\":-1,\"name\":\"imp\","));
+        g_assert_nonnull(strstr(
+                        said.out,
+                        "{\"replication_factor_min\":3,\"replication_factor_max\":0,\"name\":\"two\","));
+        said_done(&said);
+        check_imported(s, (OfflineImportOptions){ .merge = true }, PIN_1_RENAMED);
+        said = stopped_said_by(export, &options, NULL);
+        g_assert_null(strstr(said.out, "\"name\":\"imp\""));
+        g_assert_nonnull(strstr(said.out, "\"name\":\"new\""));
+        g_assert_nonnull(strstr(said.out, "\"name\":\"two\""));
+        said_done(&said);
+}
+
 /* More than one batch, and a name for each, through a file. */
 static void test_many(Stopped *s, const void *data G_GNUC_UNUSED) {
         g_autofree char *file = stopped_path(s, "out.json"), *text = NULL;
@@ -220,6 +287,8 @@ int main(int argc, char **argv) {
         ADD("bad-input-changes-nothing", test_bad);
         ADD("asks", test_asks);
         ADD("bad-allocations", test_bad_allocations);
+        ADD("dry-run-tells-and-changes-nothing", test_dry_run);
+        ADD("merge-keeps-what-is-there", test_merge);
         ADD("many", test_many);
         return g_test_run();
 }
