@@ -39,13 +39,26 @@ static size_t strings_size(const StrList *list) {
         return n;
 }
 
-static size_t item_size(const GlobalPinInfo *info) {
-        size_t n = sizeof(GlobalPinInfo) + strings_size(&info->origins) +
-                   info->allocations.n * sizeof(PeerId) + (info->name ? strlen(info->name) : 0);
+static size_t map_size(const StrMap *map) {
+        size_t n = 0;
 
-        for (size_t i = 0; i < info->metadata.n; i++)
-                n += strlen(info->metadata.items[i].key) + strlen(info->metadata.items[i].value);
+        for (size_t i = 0; i < map->n; i++)
+                n += strlen(map->items[i].key) + strlen(map->items[i].value);
         return n;
+}
+
+static size_t requests_size(const PinRequestList *list) {
+        size_t n = list->n * sizeof(PinRequest);
+
+        for (size_t i = 0; i < list->n; i++)
+                n += strlen(list->items[i].name ?: "") + map_size(&list->items[i].meta) +
+                     strings_size(&list->items[i].origins);
+        return n;
+}
+
+static size_t item_size(const GlobalPinInfo *info) {
+        return sizeof(GlobalPinInfo) + strings_size(&info->origins) + info->allocations.n * sizeof(PeerId) +
+               strlen(info->name ?: "") + map_size(&info->metadata) + requests_size(&info->requests);
 }
 
 bool cluster_chunk_is_full(const ClusterGathering *g) {

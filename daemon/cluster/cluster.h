@@ -22,6 +22,7 @@
 #include "daemon/types/metric.h"
 #include "daemon/types/peer-info.h"
 #include "daemon/types/pin-info.h"
+#include "daemon/types/pin-request.h"
 #include "daemon/types/pin.h"
 #include "daemon/types/repo-gc.h"
 

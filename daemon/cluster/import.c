@@ -305,7 +305,7 @@ static int import_append(ClusterImport *import, const Pin *pin, Error *reterr) {
                                 ERROR_TOO_BIG,
                                 "pin %s with its name, metadata and origins is larger than %d bytes",
                                 cid_format(&pin->cid, text),
-                                PIN_BYTES_MAX);
+                                PIN_OWN_BYTES_MAX);
         if (r < 0)
                 return error_set_errno(reterr, r, "pin %s: %m", cid_format(&pin->cid, text));
 

@@ -261,7 +261,7 @@ static int pin_commit(Flow *flow) {
                                 &call->error,
                                 ERROR_TOO_BIG,
                                 "the pin with its name, metadata and origins is larger than %d bytes",
-                                PIN_BYTES_MAX);
+                                PIN_OWN_BYTES_MAX);
         if (r < 0)
                 return r;
         return cluster_call_commit(call, CONSENSUS_PIN, body.data, body.len, pin_on_committed);

@@ -21,7 +21,7 @@
 #include "daemon/consensus/consensus.h"
 
 #define CONSENSUS_ENTRY_VERSION 1
-#define CONSENSUS_ENTRY_BODY_MAX (PIN_BYTES_MAX + CONSENSUS_CONDITION_SIZE)
+#define CONSENSUS_ENTRY_BODY_MAX (PIN_BYTES_MAX + MAX(CONSENSUS_CONDITION_SIZE, PIN_REQUEST_ID_BYTES_MAX))
 #define CONSENSUS_ENTRY_SIZE_MAX (2 * 1024 * 1024) /* of a payload; a submit of the largest size fits */
 
 typedef enum ConsensusEntryType { /* stored: never renumbered */

@@ -60,5 +60,6 @@ int global_pin_info_peer(GlobalPinInfo *info, const PeerId *peer, PinInfo **ret)
 
 void global_pin_info_done(GlobalPinInfo *info) {
         json_done(&global_pin_info_shape, info);
+        pin_request_list_done(&info->requests);
         *info = (GlobalPinInfo){};
 }

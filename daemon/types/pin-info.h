@@ -6,6 +6,7 @@
 #include "daemon/base/json.h"
 #include "daemon/types/cid.h"
 #include "daemon/types/peer-id.h"
+#include "daemon/types/pin-request.h"
 #include "daemon/types/pin-status.h"
 
 typedef struct PinInfo {
@@ -28,6 +29,12 @@ typedef struct GlobalPinInfo {
         uint64_t created;
         StrMap metadata;
         JsonArray peer_map; /* PinInfo, sorted by peer */
+
+        /* what the pinset says besides; not in the JSON */
+        bool in_pinset;
+        bool requests_only;
+        uint64_t pin_timestamp; /* of the pin; 0: unknown */
+        PinRequestList requests;
 } GlobalPinInfo;
 
 extern const JsonShape global_pin_info_shape;

@@ -7,6 +7,11 @@
  *               7 PinUpdate  8 ExpireAt  9 Origins*  10 Metadata*
  *   Metadata    1 Key  2 Value
  *
+ * and what is our own:
+ *
+ *   Pin         101 RequestsOnly  102 Request*
+ *   Request     1 Created (µs)  2 Random  3 Name  9 Origins*  10 Meta*
+ *
  * Times are whole seconds. Factors and depth are zigzag.
  */
 
@@ -25,6 +30,8 @@ enum {
         PIN_REFERENCE = 5,
         PIN_OPTIONS = 6,
         PIN_TIMESTAMP = 7,
+        PIN_REQUESTS_ONLY = 101,
+        PIN_REQUESTS = 102,
 };
 
 enum {
@@ -37,6 +44,14 @@ enum {
         OPTIONS_EXPIRE_AT = 8,
         OPTIONS_ORIGINS = 9,
         OPTIONS_METADATA = 10,
+};
+
+enum {
+        REQUEST_CREATED = 1,
+        REQUEST_RANDOM = 2,
+        REQUEST_NAME = OPTIONS_NAME,
+        REQUEST_ORIGINS = OPTIONS_ORIGINS,
+        REQUEST_META = OPTIONS_METADATA,
 };
 
 enum {
@@ -144,6 +159,36 @@ static int pin_write_fields(const Pin *pin, Str *to) {
         return protobuf_write_uint(to, PIN_TIMESTAMP, pin->timestamp / USEC_PER_SEC);
 }
 
+static int pin_write_request(const PinRequest *request, Str *to) {
+        size_t start = to->len;
+        int r;
+
+        if (request->meta.n > PIN_METADATA_MAX || request->origins.n > PIN_ORIGINS_MAX)
+                return -E2BIG;
+        (void) protobuf_write_uint(to, REQUEST_CREATED, request->created);
+        (void) protobuf_write_uint(to, REQUEST_RANDOM, request->random);
+        if (request->name)
+                (void) protobuf_write_bytes(to, REQUEST_NAME, request->name, strlen(request->name));
+        r = pin_write_origins(&request->origins, to);
+        if (r >= 0)
+                r = pin_write_metadata(&request->meta, to);
+        if (r >= 0)
+                r = pin_close_message(to, PIN_REQUESTS, start);
+        return r;
+}
+
+static int pin_write_requests(const Pin *pin, Str *to) {
+        size_t start = to->len;
+        int r = 0;
+
+        if (pin->requests.n == 0)
+                return 0;
+        r = protobuf_write_uint(to, PIN_REQUESTS_ONLY, pin->requests_only);
+        for (size_t i = 0; i < pin->requests.n && r >= 0; i++)
+                r = pin_write_request(&pin->requests.items[i], to);
+        return r >= 0 && to->len - start > PIN_REQUESTS_BYTES_MAX ? -E2BIG : r;
+}
+
 int pin_write(const Pin *pin, Str *to) {
         size_t start = to->len;
         int r;
@@ -152,25 +197,27 @@ int pin_write(const Pin *pin, Str *to) {
                 return -E2BIG;
 
         r = pin_write_fields(pin, to);
-        if (r < 0)
-                return r;
-        if (to->len - start > PIN_BYTES_MAX) {
+        if (r >= 0 && to->len - start > PIN_OWN_BYTES_MAX)
+                r = -E2BIG;
+        if (r >= 0)
+                r = pin_write_requests(pin, to);
+        if (r == -E2BIG) {
                 to->len = start;
                 to->data[start] = '\0';
-                return -E2BIG;
         }
-        return 0;
+        return r;
 }
 
 /* ---- reading */
 
 typedef struct PinField {
         ProtobufType type;
-        int (*read)(const ProtobufField *field, Pin *pin); /* NULL: skipped */
+        int (*read)(const ProtobufField *field, void *member); /* NULL: skipped */
+        size_t offset;
 } PinField;
 
 /* Fields whose number is beyond the table are skipped; one of another wire type is no Pin. */
-static int pin_read_fields(const PinField *table, size_t n_table, ProtobufReader reader, Pin *pin) {
+static int pin_read_fields(const PinField *table, size_t n_table, ProtobufReader reader, void *to) {
         ProtobufField field;
         int r;
 
@@ -181,7 +228,7 @@ static int pin_read_fields(const PinField *table, size_t n_table, ProtobufReader
                         continue;
                 if (field.type != known->type)
                         return -EBADMSG;
-                r = known->read(&field, pin);
+                r = known->read(&field, (char *) to + known->offset);
                 if (r < 0)
                         return r;
         }
@@ -189,8 +236,8 @@ static int pin_read_fields(const PinField *table, size_t n_table, ProtobufReader
 }
 
 /* A copy of the bytes as a C string, which cannot hold a NUL. The last one counts. */
-static int pin_read_text(const ProtobufField *field, char **to) {
-        char *copy;
+static int read_text(const ProtobufField *field, void *member) {
+        char *copy, **to = member;
 
         if (field->size > 0 && memchr(field->bytes, '\0', field->size))
                 return -EBADMSG;
@@ -206,69 +253,59 @@ static int pin_read_text(const ProtobufField *field, char **to) {
         return 0;
 }
 
-static int pin_read_cid_bytes(const ProtobufField *field, Cid *to) {
+static int read_cid(const ProtobufField *field, void *member) {
         if (field->size == 0) {
-                *to = (Cid){};
+                *(Cid *) member = (Cid){};
                 return 0;
         }
-        return cid_from_bytes(field->bytes, field->size, to) < 0 ? -EBADMSG : 0;
+        return cid_from_bytes(field->bytes, field->size, member) < 0 ? -EBADMSG : 0;
 }
 
-static int pin_read_seconds(const ProtobufField *field, uint64_t *to) {
+static int read_seconds(const ProtobufField *field, void *member) {
         if (field->value > UINT64_MAX / USEC_PER_SEC)
                 return -EBADMSG;
 
-        *to = field->value * USEC_PER_SEC;
+        *(uint64_t *) member = field->value * USEC_PER_SEC;
         return 0;
 }
 
-static int pin_read_factor_min(const ProtobufField *field, Pin *pin) {
-        pin->replication_factor_min = protobuf_sint(field->value);
+static int read_sint(const ProtobufField *field, void *member) {
+        *(int64_t *) member = protobuf_sint(field->value);
         return 0;
 }
 
-static int pin_read_factor_max(const ProtobufField *field, Pin *pin) {
-        pin->replication_factor_max = protobuf_sint(field->value);
+static int read_uint(const ProtobufField *field, void *member) {
+        *(uint64_t *) member = field->value;
         return 0;
 }
 
-static int pin_read_name(const ProtobufField *field, Pin *pin) {
-        return pin_read_text(field, &pin->name);
-}
-
-static int pin_read_shard_size(const ProtobufField *field, Pin *pin) {
-        pin->shard_size = field->value;
+static int read_bool(const ProtobufField *field, void *member) {
+        *(bool *) member = field->value != 0;
         return 0;
 }
 
-static int pin_read_pin_update(const ProtobufField *field, Pin *pin) {
-        return pin_read_cid_bytes(field, &pin->pin_update);
-}
-
-static int pin_read_expire_at(const ProtobufField *field, Pin *pin) {
-        return pin_read_seconds(field, &pin->expire_at);
-}
-
-static int pin_read_origin(const ProtobufField *field, Pin *pin) {
+static int read_origin(const ProtobufField *field, void *member) {
+        StrList *origins = member;
         char *origin;
         int r;
 
-        if (pin->origins.n >= PIN_ORIGINS_MAX)
+        if (origins->n >= PIN_ORIGINS_MAX)
                 return -EBADMSG;
 
         r = multiaddr_from_bytes(field->bytes, field->size, &origin);
         if (r < 0)
                 return r == -EINVAL ? -EBADMSG : r;
-        return str_list_append_take(&pin->origins, origin);
+        return str_list_append_take(origins, origin);
 }
 
-static int pin_read_metadata(const ProtobufField *field, Pin *pin) {
+static int read_metadata(const ProtobufField *field, void *member) {
         ProtobufReader reader = protobuf_reader(field->bytes, field->size);
         _cleanup_free_ char *key = NULL, *value = NULL;
+        StrMap *metadata = member;
         ProtobufField part;
         int r;
 
-        if (pin->metadata.n >= PIN_METADATA_MAX)
+        if (metadata->n >= PIN_METADATA_MAX)
                 return -EBADMSG;
 
         while ((r = protobuf_next(&reader, &part)) > 0) {
@@ -276,73 +313,88 @@ static int pin_read_metadata(const ProtobufField *field, Pin *pin) {
                         continue;
                 if (part.type != PROTOBUF_BYTES)
                         return -EBADMSG;
-                r = pin_read_text(&part, part.number == METADATA_KEY ? &key : &value);
+                r = read_text(&part, part.number == METADATA_KEY ? &key : &value);
                 if (r < 0)
                         return r;
         }
         if (r < 0)
                 return r;
-        return str_map_set(&pin->metadata, key ? key : "", value ? value : "");
+        return str_map_set(metadata, key ? key : "", value ? value : "");
 }
 
-static int pin_read_cid(const ProtobufField *field, Pin *pin) {
-        return pin_read_cid_bytes(field, &pin->cid);
-}
-
-static int pin_read_type(const ProtobufField *field, Pin *pin) {
+static int read_type(const ProtobufField *field, void *member) {
         if (field->value > PIN_TYPE_STORED_MAX)
                 return -EBADMSG;
 
-        pin->type = 1 << field->value;
+        *(int *) member = 1 << field->value;
         return 0;
 }
 
-static int pin_read_allocation(const ProtobufField *field, Pin *pin) {
+static int read_allocation(const ProtobufField *field, void *member) {
         PeerId id;
 
         if (peer_id_from_bytes(field->bytes, field->size, &id) < 0)
                 return -EBADMSG;
-        return peer_id_list_append(&pin->allocations, &id);
+        return peer_id_list_append(member, &id);
 }
 
-static int pin_read_max_depth(const ProtobufField *field, Pin *pin) {
-        pin->max_depth = protobuf_sint(field->value);
+/* MEMBER is the pin. */
+static int read_options(const ProtobufField *field, void *member) {
+        static const PinField table[] = {
+                [OPTIONS_FACTOR_MIN] = { PROTOBUF_VARINT, read_sint, offsetof(Pin, replication_factor_min) },
+                [OPTIONS_FACTOR_MAX] = { PROTOBUF_VARINT, read_sint, offsetof(Pin, replication_factor_max) },
+                [OPTIONS_NAME] = { PROTOBUF_BYTES, read_text, offsetof(Pin, name) },
+                [OPTIONS_SHARD_SIZE] = { PROTOBUF_VARINT, read_uint, offsetof(Pin, shard_size) },
+                [OPTIONS_METADATA_MAP] = { PROTOBUF_BYTES, read_metadata, offsetof(Pin, metadata) },
+                [OPTIONS_PIN_UPDATE] = { PROTOBUF_BYTES, read_cid, offsetof(Pin, pin_update) },
+                [OPTIONS_EXPIRE_AT] = { PROTOBUF_VARINT, read_seconds, offsetof(Pin, expire_at) },
+                [OPTIONS_ORIGINS] = { PROTOBUF_BYTES, read_origin, offsetof(Pin, origins) },
+                [OPTIONS_METADATA] = { PROTOBUF_BYTES, read_metadata, offsetof(Pin, metadata) },
+        };
+
+        return pin_read_fields(table, ELEMENTSOF(table), protobuf_reader(field->bytes, field->size), member);
+}
+
+static int read_created(const ProtobufField *field, void *member) {
+        return field->value > PIN_REQUEST_CREATED_MAX ? -EBADMSG : read_uint(field, member);
+}
+
+static int read_random(const ProtobufField *field, void *member) {
+        if (field->value > UINT32_MAX)
+                return -EBADMSG;
+
+        *(uint32_t *) member = (uint32_t) field->value;
         return 0;
 }
 
-static int pin_read_reference(const ProtobufField *field, Pin *pin) {
-        return pin_read_cid_bytes(field, &pin->reference);
-}
-
-static int pin_read_timestamp(const ProtobufField *field, Pin *pin) {
-        return pin_read_seconds(field, &pin->timestamp);
-}
-
-static int pin_read_options(const ProtobufField *field, Pin *pin) {
+static int read_request(const ProtobufField *field, void *member) {
         static const PinField table[] = {
-                [OPTIONS_FACTOR_MIN] = { PROTOBUF_VARINT, pin_read_factor_min },
-                [OPTIONS_FACTOR_MAX] = { PROTOBUF_VARINT, pin_read_factor_max },
-                [OPTIONS_NAME] = { PROTOBUF_BYTES, pin_read_name },
-                [OPTIONS_SHARD_SIZE] = { PROTOBUF_VARINT, pin_read_shard_size },
-                [OPTIONS_METADATA_MAP] = { PROTOBUF_BYTES, pin_read_metadata },
-                [OPTIONS_PIN_UPDATE] = { PROTOBUF_BYTES, pin_read_pin_update },
-                [OPTIONS_EXPIRE_AT] = { PROTOBUF_VARINT, pin_read_expire_at },
-                [OPTIONS_ORIGINS] = { PROTOBUF_BYTES, pin_read_origin },
-                [OPTIONS_METADATA] = { PROTOBUF_BYTES, pin_read_metadata },
+                [REQUEST_CREATED] = { PROTOBUF_VARINT, read_created, offsetof(PinRequest, created) },
+                [REQUEST_RANDOM] = { PROTOBUF_VARINT, read_random, offsetof(PinRequest, random) },
+                [REQUEST_NAME] = { PROTOBUF_BYTES, read_text, offsetof(PinRequest, name) },
+                [REQUEST_ORIGINS] = { PROTOBUF_BYTES, read_origin, offsetof(PinRequest, origins) },
+                [REQUEST_META] = { PROTOBUF_BYTES, read_metadata, offsetof(PinRequest, meta) },
         };
+        _cleanup_(pin_request_done) PinRequest request = {};
+        int r;
 
-        return pin_read_fields(table, ELEMENTSOF(table), protobuf_reader(field->bytes, field->size), pin);
+        r = pin_read_fields(table, ELEMENTSOF(table), protobuf_reader(field->bytes, field->size), &request);
+        if (r >= 0)
+                r = pin_request_list_take(member, &request);
+        return r == -ENOSPC ? -EBADMSG : r;
 }
 
 int pin_read(const void *bytes, size_t n, Pin *ret) {
         static const PinField table[] = {
-                [PIN_CID] = { PROTOBUF_BYTES, pin_read_cid },
-                [PIN_TYPE] = { PROTOBUF_VARINT, pin_read_type },
-                [PIN_ALLOCATIONS] = { PROTOBUF_BYTES, pin_read_allocation },
-                [PIN_MAX_DEPTH] = { PROTOBUF_VARINT, pin_read_max_depth },
-                [PIN_REFERENCE] = { PROTOBUF_BYTES, pin_read_reference },
-                [PIN_OPTIONS] = { PROTOBUF_BYTES, pin_read_options },
-                [PIN_TIMESTAMP] = { PROTOBUF_VARINT, pin_read_timestamp },
+                [PIN_CID] = { PROTOBUF_BYTES, read_cid, offsetof(Pin, cid) },
+                [PIN_TYPE] = { PROTOBUF_VARINT, read_type, offsetof(Pin, type) },
+                [PIN_ALLOCATIONS] = { PROTOBUF_BYTES, read_allocation, offsetof(Pin, allocations) },
+                [PIN_MAX_DEPTH] = { PROTOBUF_VARINT, read_sint, offsetof(Pin, max_depth) },
+                [PIN_REFERENCE] = { PROTOBUF_BYTES, read_cid, offsetof(Pin, reference) },
+                [PIN_OPTIONS] = { PROTOBUF_BYTES, read_options, 0 },
+                [PIN_TIMESTAMP] = { PROTOBUF_VARINT, read_seconds, offsetof(Pin, timestamp) },
+                [PIN_REQUESTS_ONLY] = { PROTOBUF_VARINT, read_bool, offsetof(Pin, requests_only) },
+                [PIN_REQUESTS] = { PROTOBUF_BYTES, read_request, offsetof(Pin, requests) },
         };
         _cleanup_(pin_done) Pin pin = { .type = PIN_TYPE_BAD };
         int r;
@@ -360,8 +412,27 @@ int pin_read(const void *bytes, size_t n, Pin *ret) {
         pin.metadata.is_set = pin.metadata.n > 0;
         pin.origins.is_set = true;
         pin.allocations.is_set = true;
+        pin.requests_only &= pin.requests.n > 0;
 
         *ret = pin;
         pin = (Pin){};
         return 0;
+}
+
+PinParts pin_parts(const void *bytes, size_t n) {
+        ProtobufReader reader = protobuf_reader(bytes, n);
+        PinParts parts = { .own = n, .requests = n };
+        ProtobufField field;
+
+        for (const uint8_t *at = bytes; protobuf_next(&reader, &field) > 0; at = reader.at) {
+                size_t offset = (size_t) (at - (const uint8_t *) bytes);
+
+                if (field.number >= PIN_REQUESTS_ONLY)
+                        parts.own = MIN(parts.own, offset);
+                if (field.number >= PIN_REQUESTS) {
+                        parts.requests = offset;
+                        break;
+                }
+        }
+        return parts;
 }

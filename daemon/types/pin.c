@@ -76,6 +76,7 @@ void pin_done(Pin *pin) {
         str_map_done(&pin->metadata);
         str_list_done(&pin->origins);
         peer_id_list_done(&pin->allocations);
+        pin_request_list_done(&pin->requests);
         *pin = (Pin){};
 }
 
@@ -88,12 +89,14 @@ int pin_copy(Pin *to, const Pin *from) {
         copy.metadata = (StrMap){};
         copy.origins = (StrList){};
         copy.allocations = (PeerIdList){};
+        copy.requests = (PinRequestList){};
 
         if ((r = str_copy(&copy.name, from->name)) < 0 ||
             (r = peer_id_list_copy(&copy.user_allocations, &from->user_allocations)) < 0 ||
             (r = str_map_copy(&copy.metadata, &from->metadata)) < 0 ||
             (r = str_list_copy(&copy.origins, &from->origins)) < 0 ||
-            (r = peer_id_list_copy(&copy.allocations, &from->allocations)) < 0)
+            (r = peer_id_list_copy(&copy.allocations, &from->allocations)) < 0 ||
+            (r = pin_request_list_copy(&copy.requests, &from->requests)) < 0)
                 return r;
 
         pin_done(to);
@@ -119,7 +122,8 @@ bool pin_equal(const Pin *a, const Pin *b) {
         return cid_equal(&a->cid, &b->cid) && a->type == b->type && a->max_depth == b->max_depth &&
                cid_equal(&a->reference, &b->reference) &&
                a->timestamp / USEC_PER_SEC == b->timestamp / USEC_PER_SEC &&
-               peer_id_list_equal(&a->allocations, &b->allocations) && pin_equal_options(a, b);
+               peer_id_list_equal(&a->allocations, &b->allocations) && pin_equal_options(a, b) &&
+               pin_request_list_equal(&a->requests, &b->requests) && a->requests_only == b->requests_only;
 }
 
 /* ---- JSON */
@@ -183,6 +187,8 @@ static const JsonField pin_fields[] = {
         { "max_depth", JSON_INT, offsetof(Pin, max_depth) },
         { "reference", JSON_TYPE, offsetof(Pin, reference), .type = &cid_json },
         { "timestamp", JSON_TIME, offsetof(Pin, timestamp) },
+        { "requests", JSON_TYPE, offsetof(Pin, requests), JSON_OMIT_EMPTY, .type = &pin_request_list_json },
+        { "requests_only", JSON_BOOL, offsetof(Pin, requests_only), JSON_OMIT_EMPTY },
         JSON_END,
 };
 
@@ -253,6 +259,7 @@ static int pin_import_fill(json_object *object, Pin *pin, Error *reterr) {
         if (pin->max_depth == PIN_IMPORT_DEPTH_ABSENT)
                 pin->max_depth = pin->mode == PIN_MODE_DIRECT ? PIN_DEPTH_DIRECT : PIN_DEPTH_RECURSIVE;
         pin->mode = pin->max_depth == PIN_DEPTH_DIRECT ? PIN_MODE_DIRECT : PIN_MODE_RECURSIVE;
+        pin->requests_only &= pin->requests.n > 0;
         peer_id_list_done(&pin->user_allocations);
         return pin_import_check(object, pin, reterr);
 }

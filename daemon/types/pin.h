@@ -8,6 +8,9 @@
  * JSON object (REST, ctl, state export). What the protobuf does not carry: mode (follows from max_depth),
  * user_allocations, fractions of a second.
  *
+ * Pinning requests (pin-request.h) are the end of the protobuf, in fields that the Go program does not have
+ * and skips; a pin without any is byte by byte what it would be if there were none, in both forms.
+ *
  * JSON: metadata, origins, allocations, user_allocations are null or a list/map by their is_set. From
  * protobuf, metadata is unset when empty, origins and allocations are set, user_allocations are unset, as
  * the Go program answers from its state.
@@ -21,10 +24,13 @@
 #include "daemon/types/error.h"
 #include "daemon/types/multiaddr.h"
 #include "daemon/types/peer-id.h"
+#include "daemon/types/pin-request.h"
 
-#define PIN_BYTES_MAX (64 * 1024) /* the protobuf form; a larger one is refused with words */
-#define PIN_NAME_MAX (16 * 1024)  /* bytes; the Go program has no limit on REST */
-#define PIN_METADATA_MAX 256      /* entries */
+#define PIN_OWN_BYTES_MAX (64 * 1024)      /* the protobuf form; a larger one is refused with words */
+#define PIN_REQUESTS_BYTES_MAX (64 * 1024) /* beside that, so that a pin and its requests always fit */
+#define PIN_BYTES_MAX (PIN_OWN_BYTES_MAX + PIN_REQUESTS_BYTES_MAX)
+#define PIN_NAME_MAX (16 * 1024) /* bytes; the Go program has no limit on REST */
+#define PIN_METADATA_MAX 256     /* entries */
 #define PIN_ORIGINS_MAX 64
 
 typedef enum PinType { /* bit values, so that a filter is an OR of types */
@@ -62,6 +68,8 @@ typedef struct Pin {
         int64_t max_depth;
         Cid reference;
         uint64_t timestamp; /* 0: unknown */
+        PinRequestList requests;
+        bool requests_only; /* nothing but its requests keeps it; false without any */
 } Pin;
 
 extern const JsonShape pin_shape;
@@ -75,11 +83,19 @@ static inline bool pin_is_everywhere(const Pin *pin) {
         return pin->replication_factor_min < 0 && pin->replication_factor_max < 0;
 }
 
-/* Canonical protobuf. Errors: -ENOMEM, -E2BIG (over PIN_BYTES_MAX). */
+/* Canonical protobuf. Errors: -ENOMEM, -E2BIG (over PIN_OWN_BYTES_MAX, or PIN_REQUESTS_BYTES_MAX). */
 int pin_write(const Pin *pin, Str *to);
 /* Errors: -EBADMSG (no Pin message, or one with a bad CID, peer ID or address), -ENOMEM. Unknown fields are
  * skipped. */
 int pin_read(const void *bytes, size_t n, Pin *ret);
+
+/* Of a canonical pin of N bytes: where the fields begin that are about its requests, and where those
+ * themselves do. N: there are none. Up to the first, two pins are the same but for their requests. */
+typedef struct PinParts {
+        size_t own;
+        size_t requests;
+} PinParts;
+PinParts pin_parts(const void *bytes, size_t n);
 
 const char *pin_type_to_string(
                 PinType type); /* "pin", "meta-pin", "clusterdag-pin", "shard-pin", "all", "bad-type" */

@@ -147,7 +147,7 @@ static void test_lies(Fixture *f, gconstpointer data) {
         } lies[] = {
                 { 0, 'I', "0: it does not begin with 'ipfspins'" },
                 { SNAPSHOT_HEAD_FORMAT, 2, "8: its format is 2, this version knows 1" },
-                { BLOCK + 2, 9, "48: the length of the block is 589955, at most 131235 are possible" },
+                { BLOCK + 2, 9, "48: the length of the block is 589955, at most 196771 are possible" },
                 { BLOCK + 2, 1, "48: the file ends within the block that begins here" },
                 { RECORDS, 0, "52: there is no whole record in the rest of the block" },
                 { RECORDS, 131, "52: there is no whole record in the rest of the block" },

@@ -16,6 +16,20 @@ static const char sample[] =
                 "\"reference\":\"QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX\","
                 "\"timestamp\":\"2026-11-22T15:28:22Z\"}";
 
+static const char requests[] =
+                ",\"requests\":[{\"created\":\"2026-11-22T15:28:22.123456Z\",\"random\":4294967295},"
+                "{\"created\":\"2026-11-22T15:28:23Z\",\"random\":0,\"name\":\"mine\",\"meta\":{\"k\":\"v\"},"
+                "\"origins\":[\"/ip4/127.0.0.1/tcp/20011\"]}],\"requests_only\":true}";
+
+void pin_sample_with_requests(Pin *pin) {
+        g_autofree char *text = g_strdup_printf("%.*s%s", (int) strlen(sample) - 1, sample, requests);
+        JsonProblem problem = {};
+
+        *pin = (Pin){};
+        if (json_read_text(&pin_shape, text, strlen(text), pin, &problem) < 0)
+                g_error("%s", problem.field);
+}
+
 void pin_sample(Pin *pin) {
         JsonProblem problem = {};
 

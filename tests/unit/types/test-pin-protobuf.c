@@ -28,6 +28,12 @@ static const char sample_hex[] =
                 "52070a027a7a120131"
                 "3896948cd806"; /* 7 Timestamp */
 
+/* What its pinning requests add. */
+static const char requests_hex[] =
+                "a80601"                               /* 101 RequestsOnly */
+                "b2060f08c0a7a085f29b980310ffffffff0f" /* 102 Request: created, random */
+                "b2062108c0e7d585f29b98031a046d696e654a08047f000001064e2b52060a016b120176";
+
 static GByteArray *from_hex(const char *hex) {
         GByteArray *bytes = g_byte_array_new();
 
@@ -60,6 +66,134 @@ static void test_read(void) {
         g_assert_true(pin_equal(&pin, &read));
         g_assert_cmpuint(read.user_allocations.n, ==, 0);
         g_assert_false(read.user_allocations.is_set);
+}
+
+static GByteArray *with_requests(void) {
+        GByteArray *bytes = from_hex(sample_hex);
+        g_autoptr(GByteArray) more = from_hex(requests_hex);
+
+        return g_byte_array_append(bytes, more->data, more->len);
+}
+
+static void test_requests(void) {
+        g_autoptr(GByteArray) expected = with_requests();
+        _cleanup_(pin_done) Pin pin = {}, read = {};
+        _cleanup_(str_done) Str bytes = {};
+
+        pin_sample_with_requests(&pin);
+        g_assert_cmpint(pin_write(&pin, &bytes), ==, 0);
+        g_assert_cmpmem(bytes.data, bytes.len, expected->data, expected->len);
+        g_assert_cmpint(pin_read(bytes.data, bytes.len, &read), ==, 0);
+        g_assert_true(pin_equal(&pin, &read));
+        g_assert_cmpuint(read.requests.n, ==, 2);
+        g_assert_true(read.requests_only);
+}
+
+/* In whatever order they come, they are written in theirs; one that is repeated counts once. */
+static void test_requests_are_canonical(void) {
+        static const char forms[][32] = { "b20604081e1001", "b206020805", "b20604081e1001", "b20602081e" };
+        _cleanup_(str_done) Str hex = {}, bytes = {};
+        _cleanup_(pin_done) Pin pin = {};
+        g_autoptr(GByteArray) input = NULL, expected = NULL;
+
+        (void) str_append(
+                        &hex,
+                        "0a24015512200a6a30a709b9732cca6d6254ee3aefdcfb76ff9909a7a3068f90a9997af119ee10013200");
+        expected = from_hex(hex.data);
+        for (size_t i = 0; i < G_N_ELEMENTS(forms); i++)
+                (void) str_append(&hex, forms[i]);
+        input = from_hex(hex.data);
+        g_assert_cmpint(pin_read(input->data, input->len, &pin), ==, 0);
+        g_assert_cmpint(pin_write(&pin, &bytes), ==, 0);
+        g_assert_cmpmem(bytes.data, expected->len, expected->data, expected->len);
+        g_clear_pointer(&expected, g_byte_array_unref);
+        expected = from_hex("b206020805b20602081eb20604081e1001");
+        g_assert_cmpmem(bytes.data + bytes.len - expected->len,
+                        expected->len,
+                        expected->data,
+                        expected->len);
+}
+
+/* "Only" what is not there: it says nothing. */
+static void test_only_without_requests(void) {
+        g_autoptr(GByteArray) bytes = from_hex(sample_hex), only = from_hex("a80601");
+        size_t n = bytes->len;
+        _cleanup_(pin_done) Pin pin = {};
+        _cleanup_(str_done) Str again = {};
+
+        g_byte_array_append(bytes, only->data, only->len);
+        g_assert_cmpint(pin_read(bytes->data, bytes->len, &pin), ==, 0);
+        g_assert_false(pin.requests_only);
+        pin.requests_only = true;
+        g_assert_cmpint(pin_write(&pin, &again), ==, 0);
+        g_assert_cmpmem(again.data, again.len, bytes->data, n);
+}
+
+static void test_parts(void) {
+        g_autoptr(GByteArray) bytes = with_requests();
+        size_t own = strlen(sample_hex) / 2;
+        PinParts parts;
+
+        parts = pin_parts(bytes->data, bytes->len);
+        g_assert_cmpuint(parts.own, ==, own);
+        g_assert_cmpuint(parts.requests, ==, own + 3);
+        parts = pin_parts(bytes->data, own);
+        g_assert_cmpuint(parts.own, ==, own);
+        g_assert_cmpuint(parts.requests, ==, own);
+
+        g_byte_array_remove_range(bytes, (guint) own, 3);
+        parts = pin_parts(bytes->data, bytes->len);
+        g_assert_cmpuint(parts.own, ==, own);
+        g_assert_cmpuint(parts.requests, ==, own);
+        parts = pin_parts("\xff", 1); /* no pin */
+        g_assert_cmpuint(parts.own, ==, 1);
+}
+
+static void test_requests_bounds(void) {
+        _cleanup_(pin_done) Pin pin = {}, read = {};
+        _cleanup_(str_done) Str bytes = {};
+
+        pin_sample_with_requests(&pin);
+        g_free(pin.requests.items[0].name);
+        pin.requests.items[0].name = g_strnfill(PIN_REQUESTS_BYTES_MAX, 'n');
+        g_assert_cmpint(pin_write(&pin, &bytes), ==, -E2BIG);
+        g_assert_cmpuint(bytes.len, ==, 0);
+        pin.requests.items[0].name[PIN_REQUESTS_BYTES_MAX - 200] = '\0';
+        str_map_done(&pin.metadata);
+        g_free(pin.name);
+        pin.name = g_strnfill(PIN_OWN_BYTES_MAX - 400, 'n'); /* as much as there can be */
+        g_assert_cmpint(pin_write(&pin, &bytes), ==, 0);
+        g_assert_cmpuint(bytes.len, <=, PIN_BYTES_MAX);
+        g_assert_cmpint(pin_read(bytes.data, bytes.len, &read), ==, 0);
+        g_assert_true(pin_equal(&pin, &read));
+
+        for (unsigned i = 0; pin.requests.items[1].origins.n <= PIN_ORIGINS_MAX; i++)
+                g_assert_cmpint(str_list_append(&pin.requests.items[1].origins, "/ip4/1.2.3.4"), ==, 0);
+        g_assert_cmpint(pin_write(&pin, &bytes), ==, -E2BIG);
+        str_list_done(&pin.requests.items[1].origins);
+        for (unsigned i = 0; pin.requests.items[1].meta.n <= PIN_METADATA_MAX; i++) {
+                char key[16];
+
+                (void) g_snprintf(key, sizeof(key), "%u", i);
+                g_assert_cmpint(str_map_set(&pin.requests.items[1].meta, key, ""), ==, 0);
+        }
+        g_assert_cmpint(pin_write(&pin, &bytes), ==, -E2BIG);
+}
+
+static void test_too_many_requests(void) {
+        _cleanup_(str_done) Str bytes = {};
+        Pin pin = {};
+        Cid cid;
+
+        g_assert_cmpint(cid_parse(SAMPLE_CID, &cid, NULL), ==, 0);
+        (void) protobuf_write_bytes(&bytes, 1, cid.bytes, cid.size);
+        for (int i = 0; i <= PIN_REQUESTS_MAX; i++) {
+                _cleanup_(str_done) Str request = {};
+
+                (void) protobuf_write_uint(&request, 1, (uint64_t) i + 1);
+                (void) protobuf_write_bytes(&bytes, 102, request.data, request.len);
+        }
+        g_assert_cmpint(pin_read(bytes.data, bytes.len, &pin), ==, -EBADMSG);
 }
 
 static void test_minimal(void) {
@@ -99,7 +233,7 @@ static void test_types(void) {
 
 /* Cut anywhere it is refused, or is a shorter message; never more than the bytes are read. */
 static void test_cut(void) {
-        g_autoptr(GByteArray) bytes = from_hex(sample_hex);
+        g_autoptr(GByteArray) bytes = with_requests();
 
         for (size_t n = 0; n < bytes->len; n++) {
                 g_autofree uint8_t *cut = g_memdup2(bytes->data, n);
@@ -114,7 +248,7 @@ static void test_cut(void) {
                         continue;
                 }
                 g_assert_cmpint(pin_write(&pin, &again), ==, 0);
-                g_assert_cmpuint(again.len, >=, n);
+                g_assert_cmpuint(again.len + 3, >=, n); /* "only" goes without a request */
         }
 }
 
@@ -127,6 +261,7 @@ static void test_unknown_fields(void) {
         (void) protobuf_write_uint(&longer, 8, 1);
         (void) str_append_bytes(&longer, bytes->data, bytes->len);
         (void) protobuf_write_bytes(&longer, 100, "new", 3);
+        (void) protobuf_write_bytes(&longer, 103, "new", 3);
         g_assert_cmpint(pin_read(longer.data, longer.len, &read), ==, 0);
         g_assert_true(pin_equal(&pin, &read));
 }
@@ -164,8 +299,18 @@ static void test_bad(void) {
                 CID_HEX "32034a0105",   /* origin */
                 CID_HEX "320452020a05", /* metadata, cut */
                 CID_HEX "32045202"
-                        "0801",                 /* metadata of another wire type */
-                CID_HEX "38ffffffffffffffff7f", /* a time beyond microseconds */
+                        "0801",                       /* metadata of another wire type */
+                CID_HEX "38ffffffffffffffff7f",       /* a time beyond microseconds */
+                CID_HEX "aa0600",                     /* requests: only, of another wire type */
+                CID_HEX "b00601",                     /* a request that is a number */
+                CID_HEX "b2060208",                   /* cut */
+                CID_HEX "b206020a00",                 /* created of another wire type */
+                CID_HEX "b2060a08ffffffffffffffff7f", /* after 9999 */
+                CID_HEX "b206061080808080"
+                        "10",             /* random beyond 32 bits */
+                CID_HEX "b206031a0100",   /* a NUL in the name */
+                CID_HEX "b206034a0105",   /* origin */
+                CID_HEX "b2060452020a05", /* meta, cut */
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -235,7 +380,7 @@ static void test_read_bounds(void) {
 }
 
 static void test_faults(void) {
-        g_autoptr(GByteArray) bytes = from_hex(sample_hex);
+        g_autoptr(GByteArray) bytes = with_requests();
 
         FOREACH_FAULT {
                 _cleanup_(pin_done) Pin pin = {};
@@ -276,6 +421,12 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/types/pin-protobuf/write", test_write);
         g_test_add_func("/types/pin-protobuf/read", test_read);
+        g_test_add_func("/types/pin-protobuf/requests", test_requests);
+        g_test_add_func("/types/pin-protobuf/requests-are-canonical", test_requests_are_canonical);
+        g_test_add_func("/types/pin-protobuf/only-without-requests", test_only_without_requests);
+        g_test_add_func("/types/pin-protobuf/parts", test_parts);
+        g_test_add_func("/types/pin-protobuf/requests-bounds", test_requests_bounds);
+        g_test_add_func("/types/pin-protobuf/too-many-requests", test_too_many_requests);
         g_test_add_func("/types/pin-protobuf/minimal", test_minimal);
         g_test_add_func("/types/pin-protobuf/types", test_types);
         g_test_add_func("/types/pin-protobuf/cut-anywhere", test_cut);

@@ -46,7 +46,7 @@ static void test_copy(void) {
         _cleanup_(pin_done) Pin pin = {}, copy = {};
         _cleanup_(str_done) Str a = {}, b = {};
 
-        pin_sample(&pin);
+        pin_sample_with_requests(&pin);
         g_assert_cmpint(pin_copy(&copy, &pin), ==, 0);
         g_assert_true(pin_equal(&pin, &copy));
         g_assert_true(peer_id_list_equal(&pin.user_allocations, &copy.user_allocations));
@@ -62,7 +62,7 @@ static void test_copy(void) {
 static void test_copy_faults(void) {
         _cleanup_(pin_done) Pin pin = {};
 
-        pin_sample(&pin);
+        pin_sample_with_requests(&pin);
         FOREACH_FAULT {
                 _cleanup_(pin_done) Pin copy = {};
 
@@ -75,7 +75,7 @@ static void test_copy_faults(void) {
 static void test_equal(void) {
         _cleanup_(pin_done) Pin pin = {};
 
-        pin_sample(&pin);
+        pin_sample_with_requests(&pin);
         for (int i = 0;; i++) {
                 _cleanup_(pin_done) Pin other = {};
                 bool differs = true;
@@ -133,6 +133,12 @@ static void test_equal(void) {
                 case 16:
                         other.origins.is_set = other.metadata.is_set = false, differs = false;
                         break;
+                case 17:
+                        other.requests.items[1].random++;
+                        break;
+                case 18:
+                        other.requests_only = false;
+                        break;
                 default:
                         return;
                 }
@@ -181,6 +187,8 @@ static void test_json_bad(void) {
                 { "{\"cid\":\"" SAMPLE_CID "\",\"type\":true}", -EPROTOTYPE, "type" },
                 { "{\"cid\":\"" SAMPLE_CID "\",\"mode\":1}", -EPROTOTYPE, "mode" },
                 { "{\"cid\":\"" SAMPLE_CID "\",\"origins\":[\"x\"]}", -EBADMSG, "origins" },
+                { "{\"cid\":\"" SAMPLE_CID "\",\"requests\":[1]}", -EPROTOTYPE, "requests" },
+                { "{\"cid\":\"" SAMPLE_CID "\",\"requests_only\":1}", -EPROTOTYPE, "requests_only" },
                 { "{\"cid\":\"" SAMPLE_CID "\",\"allocations\":[\"x\"]}", -EBADMSG, "allocations" },
                 { "{\"cid\":\"" SAMPLE_CID "\",\"name\":\"a\",\"expire_at\":\"x\"}", -EBADMSG, "expire_at" },
                 { "{\"name\":\"a\",\"metadata\":{\"a\":\"b\"},\"cid\":\"" SAMPLE_CID "\",\"reference\":1}",
@@ -275,6 +283,28 @@ static void test_import_bad(void) {
         }
 }
 
+/* An export of a pin with its requests is read as it was written. */
+static void test_import_requests(void) {
+        _cleanup_(str_done) Str line = {}, again = {};
+        _cleanup_(pin_done) Pin pin = {}, read = {};
+
+        pin_sample_with_requests(&pin);
+        peer_id_list_done(&pin.user_allocations);
+        g_assert_cmpint(json_write(&pin_shape, &pin, &line), ==, 0);
+        g_assert_cmpint(pin_import_read(line.data, line.len, &read, NULL), ==, 0);
+        g_assert_true(pin_equal(&pin, &read));
+        g_assert_cmpuint(read.requests.items[0].created, ==, UINT64_C(1795361302123456));
+        g_assert_cmpint(json_write(&pin_shape, &read, &again), ==, 0);
+        g_assert_cmpstr(again.data, ==, line.data);
+
+        pin_request_list_done(&read.requests);
+        str_reset(&again);
+        g_assert_cmpint(json_write(&pin_shape, &read, &again), ==, 0);
+        pin_done(&read);
+        g_assert_cmpint(pin_import_read(again.data, again.len, &read, NULL), ==, 0);
+        g_assert_false(read.requests_only); /* there are none */
+}
+
 /* The options alone: no other key, and a mode that is none is an error. */
 static void test_options_shape(void) {
         static const char text[] =
@@ -318,6 +348,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/types/pin/json-bad-with-field", test_json_bad);
         g_test_add_func("/types/pin/import", test_import);
         g_test_add_func("/types/pin/import-bad-with-words", test_import_bad);
+        g_test_add_func("/types/pin/import-with-requests", test_import_requests);
         g_test_add_func("/types/pin/options-shape", test_options_shape);
         return g_test_run();
 }
