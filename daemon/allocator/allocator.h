@@ -44,5 +44,3 @@ int allocator_balance(
                 uint64_t seed,
                 PeerIdList *ret);
 
-/* S's order: ascending by the number in the metric "numpin". */
-int allocator_by_numpin(const Metric *metrics, size_t n_metrics, PeerIdList *ret);

@@ -273,39 +273,3 @@ int allocator_balance(
         *ret = list;
         return 0;
 }
-
-/* ---- the order of the 2017 program ---- */
-
-static int numpin_compare(const void *a, const void *b) {
-        const Metric *const *x = a, *const *y = b;
-        unsigned long long i = strtoull((*x)->value ? (*x)->value : "", NULL, 10);
-        unsigned long long j = strtoull((*y)->value ? (*y)->value : "", NULL, 10);
-
-        if (i != j)
-                return i < j ? -1 : 1;
-        return peer_id_compare(&(*x)->peer, &(*y)->peer);
-}
-
-int allocator_by_numpin(const Metric *metrics, size_t n_metrics, PeerIdList *ret) {
-        _cleanup_free_ const Metric **found = NULL;
-        PeerIdList list = { .is_set = true };
-        size_t n = 0;
-        int r = 0;
-
-        found = calloc(n_metrics + 1, sizeof(Metric *));
-        if (!found)
-                return -ENOMEM;
-        for (size_t i = 0; i < n_metrics; i++)
-                if (str_equal(metrics[i].name, "numpin"))
-                        found[n++] = &metrics[i];
-        qsort(found, n, sizeof(Metric *), numpin_compare);
-
-        for (size_t i = 0; i < n && r >= 0; i++)
-                r = peer_id_list_append(&list, &found[i]->peer);
-        if (r < 0) {
-                peer_id_list_done(&list);
-                return r;
-        }
-        *ret = list;
-        return 0;
-}

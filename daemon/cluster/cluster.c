@@ -629,7 +629,3 @@ const PeerId *cluster_self(const Cluster *cluster) {
 const char *cluster_peername(const Cluster *cluster) {
         return cluster->config->cluster.peername;
 }
-
-bool cluster_is_ready(const Cluster *cluster) {
-        return cluster->is_ready;
-}

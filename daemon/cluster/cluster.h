@@ -69,12 +69,11 @@ DEFINE_CLEANUP(Cluster *, cluster_free);
 
 const PeerId *cluster_self(const Cluster *cluster);
 const char *cluster_peername(const Cluster *cluster);
-bool cluster_is_ready(const Cluster *cluster);
 bool cluster_peer_is_up(const Cluster *cluster, const PeerId *peer); /* linked, or this one itself */
 
 /* What is known without asking anybody. */
 typedef struct ClusterSummary {
-        bool is_ready;   /* cluster_is_ready() */
+        bool is_ready;   /* it serves, and Kubo has answered once */
         bool is_serving; /* there was a leader once, and what was committed is applied */
         bool is_leader;
         bool is_complete; /* n_queued and n_errors are: the pins were compared with Kubo's */

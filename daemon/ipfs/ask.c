@@ -25,10 +25,6 @@ static void finish_plain(IpfsCall *call, int r) {
         call->done.plain(call, r, &call->error, call->userdata);
 }
 
-static void finish_text(IpfsCall *call, int r) {
-        call->done.text(call, r, &call->error, call->text, call->userdata);
-}
-
 /* A call that is bounded by ipfs_request_timeout. */
 static int ask(Ipfs *ipfs, const IpfsCallClass *class, IpfsCall **ret, void *userdata) {
         return ipfs_call_new(ret, ipfs, class, ipfs->request_timeout_usec, userdata);
@@ -116,53 +112,6 @@ int ipfs_id(Ipfs *ipfs, IpfsCall **ret, IpfsIdDone done, void *userdata) {
                 return r;
         call->done.id = done;
         return ipfs_call_start(call, strdup(""), ret);
-}
-
-/* ---- version, config/show ---- */
-
-static int version_on_object(IpfsCall *call, json_object *object) {
-        json_object *version = NULL;
-
-        if (!json_object_object_get_ex(object, "Version", &version) ||
-            !json_object_is_type(version, json_type_string))
-                return -ENODATA;
-        return str_copy(&call->text, json_object_get_string(version));
-}
-
-static const IpfsCallClass version_class = {
-        .command = "version",
-        .on_object = version_on_object,
-        .finish = finish_text,
-};
-
-static int config_on_object(IpfsCall *call, json_object *object) {
-        return str_copy(&call->text, json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
-}
-
-static const IpfsCallClass config_class = {
-        .command = "config/show",
-        .on_object = config_on_object,
-        .finish = finish_text,
-};
-
-static int ask_text(
-                Ipfs *ipfs, const IpfsCallClass *class, IpfsCall **ret, IpfsTextDone done, void *userdata) {
-        IpfsCall *call;
-        int r;
-
-        r = ask(ipfs, class, &call, userdata);
-        if (r < 0)
-                return r;
-        call->done.text = done;
-        return ipfs_call_start(call, strdup(""), ret);
-}
-
-int ipfs_version(Ipfs *ipfs, IpfsCall **ret, IpfsTextDone done, void *userdata) {
-        return ask_text(ipfs, &version_class, ret, done, userdata);
-}
-
-int ipfs_config_show(Ipfs *ipfs, IpfsCall **ret, IpfsTextDone done, void *userdata) {
-        return ask_text(ipfs, &config_class, ret, done, userdata);
 }
 
 /* ---- repo/stat ---- */

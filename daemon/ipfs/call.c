@@ -323,7 +323,6 @@ int ipfs_call_request(IpfsCall *call, char *arguments) {
         if (call->content_type)
                 headers[n++] = call->content_type;
 
-        ipfs->n_calls++;
         return http_client_call(
                         call->client,
                         &call->http,

@@ -61,7 +61,6 @@ struct IpfsCall {
                 void (*any)(void);
                 IpfsDone plain;
                 IpfsIdDone id;
-                IpfsTextDone text;
                 IpfsPinTypeDone pin_type;
                 IpfsCidDone cid;
                 IpfsRepoStatDone repo_stat;

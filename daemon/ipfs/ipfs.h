@@ -85,7 +85,6 @@ void ipfs_hint(Ipfs *ipfs, IpfsHint hint);
 bool ipfs_is_reachable(const Ipfs *ipfs); /* false until the first answer */
 const IpfsCounters *ipfs_counters(const Ipfs *ipfs);
 const IpfsId *ipfs_last_id(const Ipfs *ipfs); /* the last good one; id not set before */
-void ipfs_count_transport(const Ipfs *ipfs, uint64_t *ret_calls, uint64_t *ret_failures);
 
 IpfsCall *ipfs_call_unref(IpfsCall *call);
 DEFINE_CLEANUP(IpfsCall *, ipfs_call_unref);
@@ -94,7 +93,6 @@ bool ipfs_call_is_down(const IpfsCall *call); /* in a handler with R < 0: Kubo d
 /* Handlers. What they are given is borrowed for the call. */
 typedef void (*IpfsDone)(IpfsCall *call, int r, const Error *error, void *userdata);
 typedef void (*IpfsIdDone)(IpfsCall *call, int r, const Error *error, const IpfsId *id, void *userdata);
-typedef void (*IpfsTextDone)(IpfsCall *call, int r, const Error *error, const char *text, void *userdata);
 typedef void (*IpfsPinTypeDone)(IpfsCall *call, int r, const Error *error, IpfsPinType type, void *userdata);
 typedef void (*IpfsCidDone)(IpfsCall *call, int r, const Error *error, const Cid *cid, void *userdata);
 typedef void (*IpfsRepoStatDone)(
@@ -108,8 +106,6 @@ typedef void (*IpfsPeersDone)(
                 IpfsCall *call, int r, const Error *error, const PeerIdList *peers, void *userdata);
 
 int ipfs_id(Ipfs *ipfs, IpfsCall **ret, IpfsIdDone done, void *userdata);
-int ipfs_version(Ipfs *ipfs, IpfsCall **ret, IpfsTextDone done, void *userdata);
-int ipfs_config_show(Ipfs *ipfs, IpfsCall **ret, IpfsTextDone done, void *userdata); /* the JSON text */
 int ipfs_repo_stat(
                 Ipfs *ipfs,
                 IpfsCall **ret,

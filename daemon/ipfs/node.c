@@ -176,11 +176,6 @@ const IpfsId *ipfs_last_id(const Ipfs *ipfs) {
         return &ipfs->last_id;
 }
 
-void ipfs_count_transport(const Ipfs *ipfs, uint64_t *ret_calls, uint64_t *ret_failures) {
-        *ret_calls = ipfs->n_calls;
-        *ret_failures = ipfs->n_failures;
-}
-
 /* ---- whether it answers ---- */
 
 static void node_set_reachable(Ipfs *ipfs, bool reachable) {

@@ -25,7 +25,7 @@ struct Ipfs {
         uint64_t changed_usec; /* CLOCK_MONOTONIC: what began before was asked of a Kubo that has ended since
                                 */
         IpfsId last_id;
-        uint64_t n_calls, n_failures, n_failures_told;
+        uint64_t n_failures, n_failures_told;
         IpfsCounters counters;
         uint64_t probe_usec; /* the present distance of probes */
         sd_event_source *probe_timer;

@@ -439,8 +439,3 @@ ssize_t h2_session_produce(H2Session *session, uint8_t *buffer, size_t max) {
         }
         return (ssize_t) n;
 }
-
-bool h2_session_has_output(const H2Session *session) {
-        return session->nghttp2 &&
-               (session->out_at < session->out_size || nghttp2_session_want_write(session->nghttp2));
-}

@@ -67,7 +67,6 @@ struct H2 {
 int h2_session_open(H2Session *session);
 int h2_session_feed(H2Session *session, const uint8_t *bytes, size_t n);
 ssize_t h2_session_produce(H2Session *session, uint8_t *buffer, size_t max);
-bool h2_session_has_output(const H2Session *session);
 /* The source of every body: what waits on the stream. */
 ssize_t h2_session_pull(
                 nghttp2_session *nghttp2,

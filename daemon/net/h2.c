@@ -160,10 +160,6 @@ ssize_t h2_produce(H2 *h2, void *buffer, size_t max) {
         return (ssize_t) n;
 }
 
-bool h2_has_output(const H2 *h2) {
-        return h2_session_has_output(&h2->sessions[0]) || h2_session_has_output(&h2->sessions[1]);
-}
-
 /* ---- what the owner does */
 
 int h2_request(H2 *h2, H2Stream **ret, const char *path, void *userdata) {

@@ -74,7 +74,6 @@ bool h2_next(H2 *h2, H2Event *ret);
 
 /* Fill BUFFER with what is to be sent; answers the bytes. Makes events. Errors: -ENOMEM, -EPROTO. */
 ssize_t h2_produce(H2 *h2, void *buffer, size_t max);
-bool h2_has_output(const H2 *h2); /* h2_produce() may have something */
 
 /* Ask. The body follows by h2_write(). Errors: -ENOMEM, -ECANCELED (the other side takes none). */
 int h2_request(H2 *h2, H2Stream **ret, const char *path, void *userdata);

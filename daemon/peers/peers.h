@@ -90,7 +90,6 @@ Rpc *peers_rpc(Peers *peers);
 /* ---- events of the consensus, handed on by whoever owns it */
 
 void peers_send(Peers *peers, const ConsensusMessage *message);
-void peers_on_ready(Peers *peers);
 void peers_on_leader(Peers *peers);
 void peers_on_progress(Peers *peers, uint64_t applied_index);
 void peers_on_members(Peers *peers);

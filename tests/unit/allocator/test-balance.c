@@ -133,21 +133,6 @@ static void test_sums_do_not_overflow(void) {
         assert_order(&by_region, metrics, ELEMENTSOF(metrics), "xzy");
 }
 
-static void test_numpin_order(void) {
-        const Metric metrics[] = {
-                sample_metric("numpin", 'x', "12", 0, false),
-                sample_metric("numpin", 'y', "7", 0, false),
-                sample_metric("ping", 'w', "", 0, false),
-                sample_metric("numpin", 'z', "100", 0, false),
-        };
-        PeerIdList list = {};
-        char text[64];
-
-        g_assert_cmpint(allocator_by_numpin(metrics, ELEMENTSOF(metrics), &list), ==, 0);
-        g_assert_cmpstr(sample_letters(&list, text), ==, "yxz");
-        peer_id_list_done(&list);
-}
-
 static void test_out_of_memory(void) {
         const Metric metrics[] = {
                 sample_metric("tag:region", 'x', "a", 0, true),
@@ -177,7 +162,6 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/allocator/balance/three-levels", test_three_levels);
         g_test_add_func("/allocator/balance/seed-breaks-ties", test_seed_breaks_ties);
         g_test_add_func("/allocator/balance/sums-do-not-overflow", test_sums_do_not_overflow);
-        g_test_add_func("/allocator/balance/numpin-order", test_numpin_order);
         g_test_add_func("/allocator/balance/out-of-memory", test_out_of_memory);
         return g_test_run();
 }

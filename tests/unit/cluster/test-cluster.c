@@ -9,10 +9,10 @@ static void test_ready_when_kubo_answers(void) {
         peer_begin(&peer);
         PEER_UNTIL(&peer, peer.cluster->consensus_ready);
         asked_pin(&peer, 1, NULL); /* serves before it is ready */
-        g_assert_false(cluster_is_ready(peer.cluster));
+        g_assert_false(peer.cluster->is_ready);
         g_assert_cmpint(fake_kubo_start(peer.kubo), ==, 0);
         PEER_UNTIL(&peer, peer.n_ready > 0);
-        g_assert_true(cluster_is_ready(peer.cluster));
+        g_assert_true(peer.cluster->is_ready);
         g_assert_cmpuint(peer.n_ready, ==, 1);
         g_assert_true(peer_id_equal(cluster_self(peer.cluster), &peer.identity.id));
         peer_close(&peer);

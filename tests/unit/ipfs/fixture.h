@@ -22,7 +22,6 @@ typedef struct Fixture {
         int r;
         char *error;
         bool is_down;
-        char *text;
         Cid cid;
         uint64_t repo_size, storage_max;
         PeerIdList peers;
@@ -74,7 +73,6 @@ static inline void fixture_tear_down(Fixture *f, gconstpointer data) {
         fake_kubo_free(f->kubo);
         sd_event_unref(f->event);
         g_free(f->error);
-        free(f->text);
         peer_id_list_done(&f->peers);
         str_list_done(&f->items);
 }

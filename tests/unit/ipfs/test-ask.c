@@ -2,13 +2,6 @@
 
 #define SOME_PEER "12D3KooWFAhJxa957WdJcufKtMjs9CRCR6eRkxjNSQK1oPtUDevv"
 
-static void on_text(IpfsCall *call _unused_, int r, const Error *error, const char *text, void *userdata) {
-        Fixture *f = userdata;
-
-        g_assert_cmpint(str_copy(&f->text, text), ==, 0);
-        fixture_heard(f, r, error);
-}
-
 static void on_cid(IpfsCall *call _unused_, int r, const Error *error, const Cid *cid, void *userdata) {
         Fixture *f = userdata;
 
@@ -64,14 +57,6 @@ static void test_id_addresses(Fixture *f, gconstpointer data _unused_) {
         g_assert_cmpstr(fake_kubo_requests(f->kubo)->items[0], ==, "id");
 }
 
-static void ask_version(Fixture *f) {
-        g_assert_cmpint(ipfs_version(f->ipfs, &f->call, on_text, f), ==, 0);
-}
-
-static void ask_config(Fixture *f) {
-        g_assert_cmpint(ipfs_config_show(f->ipfs, &f->call, on_text, f), ==, 0);
-}
-
 static void ask_repo_stat(Fixture *f) {
         g_assert_cmpint(ipfs_repo_stat(f->ipfs, &f->call, on_repo_stat, f), ==, 0);
 }
@@ -111,8 +96,6 @@ static const struct {
             "{\"ID\":\"nobody\"}",
             "{\"ID\":\"" SOME_PEER "\",\"Addresses\":7}",
             "[]" } },
-        { "version", ask_version, "version", { "{}", "{\"Version\":7}", "{\"Version\":null}", "x" } },
-        { "config/show", ask_config, "config/show", { "7", "", "{" } },
         { "repo/stat",
           ask_repo_stat,
           "repo/stat?size-only=true",
@@ -198,14 +181,6 @@ static void test_failures(Fixture *f, gconstpointer data _unused_) {
 /* ---- answers ---- */
 
 static void test_answers(Fixture *f, gconstpointer data _unused_) {
-        ask_version(f);
-        fixture_wait(f);
-        g_assert_cmpstr(f->text, ==, "0.42.0");
-
-        ask_config(f);
-        fixture_wait(f);
-        g_assert_cmpstr(f->text, ==, "{\"Datastore\":{\"StorageMax\":\"10GB\"}}");
-
         ask_repo_stat(f);
         fixture_wait(f);
         g_assert_cmpuint(f->repo_size, ==, 1000);

@@ -201,17 +201,6 @@ static void test_too_long(Fixture *f, gconstpointer data _unused_) {
         g_assert_true(ipfs_is_reachable(f->ipfs));
 }
 
-static void test_counts(Fixture *f, gconstpointer data _unused_) {
-        uint64_t n_calls, n_failures;
-
-        fixture_ask_id(f);
-        fake_kubo_stop(f->kubo);
-        fixture_ask_id(f);
-        ipfs_count_transport(f->ipfs, &n_calls, &n_failures);
-        g_assert_cmpuint(n_calls, ==, 2);
-        g_assert_cmpuint(n_failures, ==, 1);
-}
-
 /* ---- short of memory ---- */
 
 static void test_fault(Fixture *f, gconstpointer data _unused_) {
@@ -244,7 +233,6 @@ int main(int argc, char *argv[]) {
         TEST("gateway-errors", test_gateway_errors);
         TEST("timeout", test_timeout);
         TEST("too-long", test_too_long);
-        TEST("counts", test_counts);
         TEST("fault", test_fault);
         return g_test_run();
 }
