@@ -43,4 +43,3 @@ int allocator_balance(
                 size_t n_metrics,
                 uint64_t seed,
                 PeerIdList *ret);
-
