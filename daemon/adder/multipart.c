@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "daemon/adder/header.h"
+#include "daemon/net/mime.h"
 
 static bool is_boundary(const char *text) {
         size_t n = strlen(text);
@@ -19,7 +19,7 @@ int adder_multipart_init(AdderMultipart *form, const char *content_type, Error *
         _cleanup_free_ char *type = NULL, *boundary = NULL;
         int r;
 
-        r = adder_header_parse(content_type ?: "", "boundary", &type, &boundary);
+        r = mime_parse(content_type ?: "", "boundary", &type, &boundary);
         if (r == -ENOMEM)
                 return error_set_errno(reterr, r, "%m");
         if (r < 0 || strncasecmp(type, "multipart/", strlen("multipart/")) != 0)
@@ -215,7 +215,7 @@ static int read_disposition(AdderPart *part, const char *value, Error *reterr) {
 
         if (part->disposition)
                 return 0;
-        r = adder_header_parse(value, "filename", &type, &part->filename);
+        r = mime_parse(value, "filename", &type, &part->filename);
         if (r == -EINVAL)
                 return error_set(
                                 reterr,
@@ -231,7 +231,7 @@ static int read_type(AdderPart *part, const char *value, Error *reterr) {
         _cleanup_free_ char *type = NULL, *boundary = NULL;
         int r;
 
-        r = adder_header_parse(value, "boundary", &type, &boundary);
+        r = mime_parse(value, "boundary", &type, &boundary);
         if (r == -ENOMEM)
                 return r;
         if (r < 0)

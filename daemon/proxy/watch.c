@@ -5,6 +5,7 @@
 
 #include "daemon/base/json.h"
 #include "daemon/base/time.h"
+#include "daemon/net/mime.h"
 #include "daemon/proxy/call.h"
 #include "daemon/types/pin-options.h"
 
@@ -108,31 +109,37 @@ static int watch_read_options(ProxyWatch *watch, const Query *query, Error *rete
 }
 
 /* Kubo takes a form that breaks off for one that has ended. */
-int proxy_watch_ending(const char *content_type, char **ret) {
-        static const char name[] = "boundary=";
-        const char *at = strcasestr(content_type, name);
+int proxy_watch_ending(const char *content_type, char **ret, Error *reterr) {
+        static const char multipart[] = "multipart/";
+        _cleanup_free_ char *type = NULL, *boundary = NULL;
         Str ending = {};
+        int r;
 
         *ret = NULL;
-        if (strncasecmp(content_type, "multipart/", 10) != 0 || !at)
+        if (strncasecmp(content_type, multipart, strlen(multipart)) != 0)
                 return 0;
-        at += sizeof(name) - 1;
-        (void) str_append(&ending, "--");
-        if (*at == '"')
-                (void) str_append_bytes(&ending, at + 1, strcspn(at + 1, "\""));
-        else
-                (void) str_append_bytes(&ending, at, strcspn(at, "; \t"));
-        (void) str_append(&ending, "--");
+        r = mime_parse(content_type, "boundary", &type, &boundary);
+        if (r == -EINVAL || (r >= 0 && !boundary))
+                return error_set(
+                                reterr,
+                                ERROR_INVALID,
+                                "Content-Type '%s': expected multipart/form-data; boundary=…",
+                                content_type);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%m");
+        (void) str_appendf(&ending, "--%s--", boundary);
         *ret = str_take(&ending);
-        return *ret ? 0 : -ENOMEM;
+        return *ret ? 0 : error_set_errno(reterr, -ENOMEM, "%m");
 }
 
-static int watch_read_form(ProxyWatch *watch, const Http1Head *head) {
+static int watch_read_form(ProxyWatch *watch, const Http1Head *head, Error *reterr) {
         _cleanup_free_ char *type = NULL;
         int r;
 
         r = http1_copy(head, "Content-Type", &type);
-        return r < 0 || !type ? r : proxy_watch_ending(type, &watch->ending);
+        if (r < 0)
+                return error_set_errno(reterr, r, "%m");
+        return type ? proxy_watch_ending(type, &watch->ending, reterr) : 0;
 }
 
 int proxy_watch_new(
@@ -159,8 +166,9 @@ int proxy_watch_new(
         };
         (void) proxy_rule_flag(query, "wrap-with-directory", "w", false, &watch->wraps);
         (void) proxy_rule_flag(query, "silent", NULL, false, &watch->is_silent);
-        r = watch->target ? watch_read_form(watch, head) : -ENOMEM;
-        r = r < 0 ? error_set_errno(reterr, r, "%m") : watch_read_options(watch, query, reterr);
+        r = watch->target ? watch_read_form(watch, head, reterr) : error_set_errno(reterr, -ENOMEM, "%m");
+        if (r >= 0)
+                r = watch_read_options(watch, query, reterr);
         if (r < 0) {
                 proxy_watch_free(watch);
                 return r;

@@ -36,8 +36,8 @@ int proxy_watch_run(ProxyWatch *watch, ProxyRelay *relay);
 /* The root that LINE (a JSON object of N bytes) tells of: answers 1, 0 when it tells of none. Errors:
  * -EBADMSG. WRAPS: what was added lies in one folder without a name. */
 int proxy_watch_read_line(const ProxyUpload *upload, bool wraps, const char *line, size_t n, Cid *ret);
-/* How a form of this CONTENT_TYPE ends: "--boundary--", owned; NULL in *RET: it is no form with a boundary.
- */
-int proxy_watch_ending(const char *content_type, char **ret);
+/* How a form of this CONTENT_TYPE ends: "--boundary--", owned; NULL in *RET: it is no form. Errors:
+ * ERROR_INVALID for one without a boundary, -ENOMEM. */
+int proxy_watch_ending(const char *content_type, char **ret, Error *reterr);
 /* TARGET without the parameters that only the cluster is to see, owned; NULL: no memory. */
 char *proxy_watch_rewrite(const ProxyUpload *upload, const char *target);

@@ -92,7 +92,9 @@ static void test_endings(void) {
                 { "multipart/form-data; boundary=abc", "--abc--" },
                 { "Multipart/Form-Data; charset=x; Boundary=\"a b;c\"; y=z", "--a b;c--" },
                 { "multipart/form-data; boundary=abc; x=y", "--abc--" },
-                { "multipart/form-data", NULL },
+                { "multipart/form-data; x=\"boundary=no\"; boundary=abc", "--abc--" },
+                { "multipart/form-data; xboundary=no; boundary=abc", "--abc--" },
+                { "multipart/form-data; boundary=\"a\\\"b\"", "--a\"b--" },
                 { "text/plain; boundary=abc", NULL },
                 { "", NULL },
         };
@@ -101,8 +103,31 @@ static void test_endings(void) {
                 _cleanup_free_ char *ending = NULL;
 
                 g_test_message("%s", cases[i].type);
-                g_assert_cmpint(proxy_watch_ending(cases[i].type, &ending), ==, 0);
+                g_assert_cmpint(proxy_watch_ending(cases[i].type, &ending, NULL), ==, 0);
                 g_assert_cmpstr(ending, ==, cases[i].ending);
+        }
+}
+
+/* Without its end in view a form that breaks off would be pinned. */
+static void test_forms_without_end(void) {
+        static const char *const cases[] = {
+                "multipart/form-data",
+                "multipart/form-data; boundary",
+                "multipart/form-data; boundary=",
+                "multipart/form-data; boundary=\"abc",
+                "multipart/form-data; boundary=a b",
+                "multipart/form-data; boundary*0=abc",
+                "multipart/form-data; charset=x",
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                Error error = {};
+                char *ending = NULL;
+
+                g_assert_cmpint(proxy_watch_ending(cases[i], &ending, &error), ==, -EINVAL);
+                g_test_message("%s: %s", cases[i], error_message(&error));
+                g_assert_nonnull(strstr(error_message(&error), cases[i]));
+                error_done(&error);
         }
 }
 
@@ -123,6 +148,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/proxy/watch/lines", test_lines);
         g_test_add_func("/proxy/watch/targets", test_targets);
         g_test_add_func("/proxy/watch/endings", test_endings);
+        g_test_add_func("/proxy/watch/forms-without-end", test_forms_without_end);
         g_test_add_func("/proxy/watch/no-memory", test_no_memory);
         return g_test_run();
 }

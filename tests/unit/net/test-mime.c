@@ -1,6 +1,6 @@
 #include <glib.h>
 
-#include "daemon/adder/header.h"
+#include "daemon/net/mime.h"
 #include "tests/lib/fault.h"
 
 static const struct {
@@ -18,6 +18,7 @@ static const struct {
         { "form-data; filename=one; filename=two", "form-data", "one" },
         { "form-data; xfilename=one", "form-data", NULL },
         { "form-data; file=one", "form-data", NULL },
+        { "form-data; x=\"filename=no\"; filename=yes", "form-data", "yes" },
         { "form-data;", "form-data", NULL },
         { "form-data", "form-data", NULL },
         { "", "", NULL },
@@ -26,7 +27,7 @@ static const struct {
 static void test_good(void) {
         for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
                 _cleanup_free_ char *value = NULL, *parameter = NULL;
-                int r = adder_header_parse(good[i].field, "filename", &value, &parameter);
+                int r = mime_parse(good[i].field, "filename", &value, &parameter);
 
                 g_test_message("%s", good[i].field);
                 g_assert_cmpint(r, ==, 0);
@@ -47,7 +48,7 @@ static void test_bad(void) {
                 char *value = NULL, *parameter = NULL;
 
                 g_test_message("%s", bad[i]);
-                g_assert_cmpint(adder_header_parse(bad[i], "filename", &value, &parameter), ==, -EINVAL);
+                g_assert_cmpint(mime_parse(bad[i], "filename", &value, &parameter), ==, -EINVAL);
                 g_assert_cmpint(value == NULL && parameter == NULL, ==, true);
         }
 }
@@ -55,7 +56,7 @@ static void test_bad(void) {
 static void test_no_memory(void) {
         FOREACH_FAULT {
                 _cleanup_free_ char *value = NULL, *parameter = NULL;
-                int r = adder_header_parse(good[0].field, "filename", &value, &parameter);
+                int r = mime_parse(good[0].field, "filename", &value, &parameter);
 
                 g_assert_cmpint(r, ==, fault_fired() ? -ENOMEM : 0);
         }
@@ -63,8 +64,8 @@ static void test_no_memory(void) {
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
-        g_test_add_func("/adder/header/good", test_good);
-        g_test_add_func("/adder/header/bad", test_bad);
-        g_test_add_func("/adder/header/no-memory", test_no_memory);
+        g_test_add_func("/net/mime/good", test_good);
+        g_test_add_func("/net/mime/bad", test_bad);
+        g_test_add_func("/net/mime/no-memory", test_no_memory);
         return g_test_run();
 }

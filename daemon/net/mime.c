@@ -1,4 +1,4 @@
-#include "daemon/adder/header.h"
+#include "daemon/net/mime.h"
 
 #include <string.h>
 #include <strings.h>
@@ -72,7 +72,7 @@ static int read_parameter(const char **p, const char *name, char **ret) {
         return *ret ? 1 : -ENOMEM;
 }
 
-int adder_header_parse(const char *field, const char *name, char **ret, char **ret_parameter) {
+int mime_parse(const char *field, const char *name, char **ret, char **ret_parameter) {
         _cleanup_free_ char *value = NULL, *parameter = NULL;
         const char *p = skip_blanks(field);
         size_t n = strcspn(p, ";"), end = n;

@@ -6,4 +6,4 @@
 
 /* The value in front of the first ';', without blanks, in *RET; and the parameter NAME in *RET_PARAMETER,
  * NULL when it is not there. Both are owned. Errors: -EINVAL (malformed), -ENOMEM. */
-int adder_header_parse(const char *field, const char *name, char **ret, char **ret_parameter);
+int mime_parse(const char *field, const char *name, char **ret, char **ret_parameter);
