@@ -9,13 +9,20 @@
 #define ORIGIN_TIMEOUT (2 * USEC_PER_SEC)
 #define ORIGIN_RETRY (10 * USEC_PER_SEC) /* after Kubo did not answer: until then what was known is used */
 
+typedef enum OriginGuard {
+        ORIGIN_UNKNOWN, /* Kubo has not said so far: nobody is let in */
+        ORIGIN_OPEN,
+        ORIGIN_GUARDED, /* it asks for credentials */
+} OriginGuard;
+
 /*
  * Answers of the proxy's own carry the headers that Kubo's would: Vary from an OPTIONS request, the exposed
  * headers and those of extract_headers_extra from a POST request to extract_headers_path. Both are asked for
  * when they are needed and older than extract_headers_ttl.
  *
  * Where Kubo asks for credentials each client has to show his own, by an OPTIONS request for the very call:
- * those that the daemon has are not for everybody who reaches the proxy.
+ * those that the daemon has are not for everybody who reaches the proxy. As long as Kubo has not said
+ * whether it does, each request asks it anew, and is refused when there is no answer.
  *
  * Whether a browser may ask is Kubo's decision, made anew for each request by such a POST with what the
  * browser sent. Where Kubo cannot be asked it may not.
@@ -24,7 +31,8 @@ struct ProxyOrigins {
         Proxy *proxy;
         Str vary, extra; /* header lines */
         uint64_t until;
-        bool is_guarded; /* Kubo asks for credentials */
+        OriginGuard guard;
+        Error error; /* why it is unknown */
         ProxyAsk *options, *post;
         List waiting; /* ProxyCall.origins */
 };
@@ -158,20 +166,35 @@ static int ask_for_credentials(ProxyCall *call) {
 
 /* ---- headers ---- */
 
-/* The headers are as good as they will be. */
-static void go_on(ProxyOrigins *origins, ProxyCall *call) {
+static void check_client(ProxyOrigins *origins, ProxyCall *call) {
         int r;
 
+        switch (origins->guard) {
+        case ORIGIN_UNKNOWN:
+                proxy_call_fail(call,
+                                502,
+                                "IPFS cannot be asked whether this client may do that: %s",
+                                error_message(&origins->error));
+                break;
+        case ORIGIN_OPEN:
+                begin(call);
+                break;
+        case ORIGIN_GUARDED:
+                r = ask_for_credentials(call);
+                if (r < 0)
+                        proxy_call_fail_error(call, r, NULL);
+                break;
+        }
+}
+
+/* The headers are as good as they will be. */
+static void go_on(ProxyOrigins *origins, ProxyCall *call) {
         if (origins->vary.len > 0)
                 (void) str_append(&call->headers, origins->vary.data);
         if (origins->extra.len > 0)
                 (void) str_append(&call->headers, origins->extra.data);
         (void) str_appendf(&call->headers, "Server: ipfs-cluster/ipfsproxy/%s\r\n", VERSION_API);
-        r = origins->is_guarded ? ask_for_credentials(call) : 0;
-        if (r < 0)
-                proxy_call_fail_error(call, r, NULL);
-        else if (!origins->is_guarded)
-                begin(call);
+        check_client(origins, call);
 }
 
 static void origins_settle(ProxyOrigins *origins) {
@@ -195,7 +218,8 @@ static bool is_answered(ProxyOrigins *origins, int r) {
         uint64_t now = proxy_now(origins->proxy);
 
         if (r < 0)
-                origins->until = MIN(origins->until, now + ORIGIN_RETRY);
+                origins->until = origins->guard == ORIGIN_UNKNOWN ? 0
+                                                                  : MIN(origins->until, now + ORIGIN_RETRY);
         return r >= 0;
 }
 
@@ -215,18 +239,33 @@ static void on_options(
         origins_settle(origins);
 }
 
-static void on_post(
-                ProxyAsk *ask,
-                int r,
-                const Error *error _unused_,
-                const char *body _unused_,
-                void *userdata) {
+static void blame(ProxyOrigins *origins, ErrorCode code, const char *words) {
+        error_done(&origins->error);
+        (void) error_set(&origins->error, code, "%s", words);
+}
+
+/* Answers false when it was somebody before Kubo who answered. */
+static bool origins_learn(ProxyOrigins *origins, unsigned status) {
+        if (status > 500) {
+                blame(origins, ERROR_IPFS, "somebody before it answers that it cannot");
+                return false;
+        }
+        origins->guard = proxy_ask_has_credentials(origins->proxy) || (status >= 300 && status < 400) ||
+                                                         status == 401 || status == 403 || status == 407
+                                         ? ORIGIN_GUARDED
+                                         : ORIGIN_OPEN;
+        return true;
+}
+
+static void on_post(ProxyAsk *ask, int r, const Error *error, const char *body _unused_, void *userdata) {
         ProxyOrigins *origins = userdata;
         const StrList *extra = &origins->proxy->config->proxy.extract_headers_extra;
 
+        if (r < 0)
+                blame(origins, error->code, error_message(error));
+        else if (!origins_learn(origins, proxy_ask_status(ask)))
+                r = -EAGAIN;
         if (is_answered(origins, r)) {
-                origins->is_guarded = proxy_ask_has_credentials(origins->proxy) ||
-                                      proxy_ask_status(ask) == 401 || proxy_ask_status(ask) == 403;
                 str_reset(&origins->extra);
                 copy_header(&origins->extra, ask, "Access-Control-Expose-Headers");
                 for (size_t i = 0; i < extra->n; i++)
@@ -252,6 +291,8 @@ static void origins_ask(ProxyOrigins *origins) {
         r = proxy_ask(origins->proxy, &origins->options, &options, on_options, origins);
         if (r >= 0)
                 r = proxy_ask(origins->proxy, &origins->post, &post, on_post, origins);
+        if (r < 0)
+                blame(origins, error_from_errno(r), strerror(-r));
         (void) is_answered(origins, r);
 }
 
@@ -275,7 +316,7 @@ int proxy_origins_new(ProxyOrigins **ret, Proxy *proxy) {
         if (!origins)
                 return -ENOMEM;
         origins->proxy = proxy;
-        origins->is_guarded = proxy_ask_has_credentials(proxy);
+        origins->guard = proxy_ask_has_credentials(proxy) ? ORIGIN_GUARDED : ORIGIN_UNKNOWN;
         list_init(&origins->waiting);
         *ret = origins;
         return 0;
@@ -290,6 +331,7 @@ ProxyOrigins *proxy_origins_free(ProxyOrigins *origins) {
         proxy_ask_unref(origins->post);
         str_done(&origins->vary);
         str_done(&origins->extra);
+        error_done(&origins->error);
         free(origins);
         return NULL;
 }

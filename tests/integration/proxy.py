@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
@@ -613,10 +614,33 @@ def the_repository(bench):
 
 # ---- time
 
+def answer_each(kubo, n, answer):
+        """The next N questions, each on a connection of its own."""
+        for _ in range(n):
+                server = kubo.accept()
+                until(server, b'\r\n\r\n')
+                server.sendall(answer)
+                server.close()
+
+
 def a_kubo_that_says_nothing(bench):
-        """What the cluster knows by itself is told all the same, if not at once."""
-        peer, _ = scripted(bench)
-        for _ in range(2):
+        """What the cluster knows by itself is told all the same, if not at once; but not before Kubo has said whether it lets everybody in."""
+        peer, kubo = scripted(bench, extract_headers_ttl='0s')
+        for headers in {}, {'Origin': 'http://127.0.0.1'}, {'Authorization': 'Bearer x'}:
+                for path in f'pin/add?arg={CID}', 'pin/ls':
+                        asking = threading.Thread(target=lambda: answer_each(kubo, 2, b''))
+                        asking.start()
+                        got = peer.proxied(path, headers=headers)
+                        asking.join()
+                        assert got.status == 502 and 'cannot be asked whether this client may do that' in got.json()['Message'], (path, headers, got)
+        assert peer.get('/allocations').status == 204
+        for answer in b'HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n', EMPTY:
+                asking = threading.Thread(target=lambda: answer_each(kubo, 2, answer))
+                asking.start()
+                got = peer.proxied('pin/ls')
+                asking.join()
+                assert got.status == (200 if answer == EMPTY else 502), got
+        for _ in range(2):  # nobody accepts
                 assert peer.proxied('pin/ls').json() == {'Keys': {}}
 
 
