@@ -194,7 +194,8 @@ struct ProxyRelay {
         bool was_mirrored;               /* that the client has ended its sending */
         bool has_head, has_begun;        /* the answer's head has come; the client has got it */
         bool link_closes;                /* the link is for this request only */
-        char *again;                     /* the head, while it may have to be sent once more */
+        char *again;                     /* the head, while it may have to be sent once more … */
+        bool is_idempotent;              /* … whether Kubo has got it or not */
         ProxyWatch *watch;
 };
 

@@ -257,16 +257,20 @@ static void link_on_ready(PollerWatch *watch, uint32_t events) {
                 proxy_link_free(link);
 }
 
+/* The one that was used last, and that Kubo has not closed: the event for that may be on its way. */
 static ProxyLink *node_take_idle(ProxyNode *node) {
-        ProxyLink *link = LIST_FIRST(&node->idle, ProxyLink, list);
-
-        if (link) {
+        LIST_FOREACH (link, &node->idle, ProxyLink, list) {
+                if (!stream_is_quiet(&link->end.stream)) {
+                        proxy_link_free(link);
+                        continue;
+                }
                 list_remove(&link->list);
                 node->n_idle--;
                 link->was_used = true;
                 link->deadline = UINT64_MAX;
+                return link;
         }
-        return link;
+        return NULL;
 }
 
 int proxy_node_link(ProxyNode *node, ProxyRelay *relay, bool fresh, ProxyLink **ret, Error *reterr) {

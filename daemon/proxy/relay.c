@@ -68,10 +68,25 @@ static int write_request(ProxyRelay *relay, const Http1Head *head) {
         return proxy_head_write_request(head, &options, &link->end.out);
 }
 
+static bool has_body(const Http1Head *head) {
+        return head->body == HTTP1_BODY_CHUNKED || (head->body == HTTP1_BODY_LENGTH && head->length > 0);
+}
+
+/* RFC 9110 section 9.2.2, of what a Kubo knows. */
+static bool is_idempotent(const Http1Head *head) {
+        static const char *const methods[] = { "GET", "HEAD", "OPTIONS", "TRACE" };
+
+        for (size_t i = 0; i < ELEMENTSOF(methods); i++)
+                if (http1_equals(head->method, methods[i]))
+                        return true;
+        return false;
+}
+
 /* A link that waited may be closed by Kubo at this very moment. */
-static int keep_for_again(ProxyRelay *relay) {
-        if (!relay->link->was_used || relay->request.body.kind != HTTP1_BODY_NONE)
+static int keep_for_again(ProxyRelay *relay, const Http1Head *head) {
+        if (!relay->link->was_used)
                 return 0;
+        relay->is_idempotent = is_idempotent(head);
         relay->again = strndup(relay->link->end.out.data, relay->link->end.out.len);
         return relay->again ? 0 : -ENOMEM;
 }
@@ -98,13 +113,14 @@ int proxy_relay_start(ProxyClient *client, const Http1Head *head, ProxyWatch *wa
         client->state = PROXY_RELAY;
         http1_body_init(&relay->request.body, head->body, head->length);
 
-        r = proxy_node_link(client->proxy->node, relay, false, &relay->link, &error);
+        /* What has a body cannot be sent again: for that no link that may just be closing. */
+        r = proxy_node_link(client->proxy->node, relay, has_body(head), &relay->link, &error);
         if (r >= 0) {
                 relay->request.to = &relay->link->end;
                 r = write_request(relay, head);
         }
         if (r >= 0)
-                r = keep_for_again(relay);
+                r = keep_for_again(relay, head);
         proxy_end_take(&client->end, head->size);
         proxy_end_release(&client->end); /* Kubo may think for long */
         if (r < 0) {
@@ -191,11 +207,20 @@ static int take_answer_head(ProxyRelay *relay, const Http1Head *head) {
         return r;
 }
 
+/* Kubo cannot have begun with the request, or it does no harm to begin twice. N: how the link ended. */
+static bool may_ask_again(const ProxyRelay *relay, ssize_t n) {
+        const ProxyEnd *end = &relay->link->end;
+
+        return relay->again && end->start == end->end &&
+               (relay->is_idempotent || proxy_end_pending(end) > 0 ||
+                (n == 0 && !stream_has_arrived(&end->stream)));
+}
+
 /* The link has ended before its answer began. */
-static int on_no_answer(ProxyRelay *relay) {
+static int on_no_answer(ProxyRelay *relay, ssize_t n) {
         Error error = {};
 
-        if (relay->again && relay->link->end.start == relay->link->end.end)
+        if (may_ask_again(relay, n))
                 return relay_again(relay);
         (void) error_set(
                         &error,
@@ -237,7 +262,7 @@ static int read_answer_head(ProxyRelay *relay) {
                         return 0;
                 }
                 if (n <= 0)
-                        return on_no_answer(relay);
+                        return on_no_answer(relay, n);
         }
 }
 

@@ -1,9 +1,11 @@
 #include "daemon/wire/stream.h"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 /* A host that is gone is noticed while nothing is sent, too. */
 #define STREAM_KEEPALIVE_IDLE 60
@@ -235,6 +237,21 @@ ssize_t stream_write(Stream *stream, const struct iovec *parts, int n) {
         if (!stream->is_writable)
                 return -EAGAIN;
         return stream->tls ? write_tls(stream, parts) : write_socket(stream, parts, n);
+}
+
+bool stream_is_quiet(const Stream *stream) {
+        ssize_t n;
+
+        do
+                n = recv(stream->fd, &(char){ 0 }, 1, MSG_PEEK | MSG_DONTWAIT);
+        while (n < 0 && errno == EINTR);
+        return n < 0 && errno == EAGAIN;
+}
+
+bool stream_has_arrived(const Stream *stream) {
+        int n = 0;
+
+        return ioctl(stream->fd, SIOCOUTQ, &n) < 0 || n == 0;
 }
 
 void stream_end(Stream *stream) {

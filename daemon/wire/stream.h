@@ -53,6 +53,12 @@ ssize_t stream_read(Stream *stream, void *buffer, size_t max);
  * come again (more may follow). */
 ssize_t stream_write(Stream *stream, const struct iovec *parts, int n);
 
+/* Nothing has come, and it has not ended, whether an event told of that or not yet. */
+bool stream_is_quiet(const Stream *stream);
+/* The other side's host has said that it has all that was written. Until then nobody there can have read the
+ * last byte; it is only told late when the connection was reset. */
+bool stream_has_arrived(const Stream *stream);
+
 /* Say that nothing more will be sent. */
 void stream_end(Stream *stream);
 /* Make stream_deinit() break the connection off, so that the other side does not take it for an end. */

@@ -101,6 +101,28 @@ static void test_end(void) {
         pair_close(&pair);
 }
 
+/* What is known without an event. */
+static void test_looks(void) {
+        char buffer[16];
+        Pair pair;
+
+        pair_open(&pair);
+        g_assert_true(stream_is_quiet(&pair.stream));
+        g_assert_true(stream_has_arrived(&pair.stream));
+        g_assert_cmpint(put(&pair.stream, "abc", "de"), ==, 5);
+        g_assert_false(stream_has_arrived(&pair.stream)); /* of a Unix socket: was read */
+        g_assert_cmpint(read(pair.other, buffer, sizeof(buffer)), ==, 5);
+        g_assert_true(stream_has_arrived(&pair.stream));
+
+        g_assert_cmpint(write(pair.other, "x", 1), ==, 1);
+        g_assert_false(stream_is_quiet(&pair.stream));
+        g_assert_cmpint(stream_read(&pair.stream, buffer, sizeof(buffer)), ==, 1);
+        g_assert_true(stream_is_quiet(&pair.stream));
+        g_assert_cmpint(shutdown(pair.other, SHUT_WR), ==, 0);
+        g_assert_false(stream_is_quiet(&pair.stream));
+        pair_close(&pair);
+}
+
 static void test_full(void) {
         g_autofree char *bytes = g_malloc0(1 << 20);
         const struct iovec part = { bytes, 1 << 20 };
@@ -320,6 +342,7 @@ int main(int argc, char **argv) {
 
         g_test_add_func("/wire/stream/both-ways", test_both_ways);
         g_test_add_func("/wire/stream/end", test_end);
+        g_test_add_func("/wire/stream/looks", test_looks);
         g_test_add_func("/wire/stream/full", test_full);
         g_test_add_func("/wire/stream/refused", test_refused);
         g_test_add_func("/wire/stream/connected", test_connected);
