@@ -10,9 +10,20 @@
 #include "daemon/base/hash.h"
 #include "daemon/base/log.h"
 #include "daemon/base/message-ids.h"
+#include "daemon/base/random.h"
 #include "daemon/consensus/segment.h"
 
 /* ---- first start */
+
+/* Several peers write the same first entry, each by itself; one that founds alone is nobody that has been
+ * before. */
+static uint64_t first_raft_id(const PeerIdList *peers, const PeerId *peer) {
+        uint64_t id = peers->n > 1 ? consensus_raft_id(peer) : 0;
+
+        while (id == 0)
+                random_bytes(&id, sizeof(id));
+        return id;
+}
 
 static int first_members(const ConsensusOptions *options, ConsensusMembers *ret, Error *reterr) {
         const PeerIdList self = { .items = (PeerId *) &options->self, .n = 1 };
@@ -37,41 +48,56 @@ static int first_members(const ConsensusOptions *options, ConsensusMembers *ret,
 
         for (; ret->n < peers->n; ret->n++)
                 ret->items[ret->n] = (ConsensusMember){
-                        .raft_id = consensus_raft_id(&peers->items[ret->n]),
+                        .raft_id = first_raft_id(peers, &peers->items[ret->n]),
                         .peer = peers->items[ret->n],
                         .role = CONSENSUS_VOTER,
                 };
         return 0;
 }
 
-static int first_entry(const ConsensusOptions *options, ConsensusPayload **ret, Error *reterr) {
+static int first_entry(ConsensusMembers *members, ConsensusPayload **ret, Error *reterr) {
+        int r = consensus_members_encode(members, ret);
+
+        if (r == -ENOMEM)
+                return error_set_errno(reterr, r, "out of memory");
+        return r < 0 ? error_set(reterr, ERROR_INVALID, "init_peerset: a peer is listed twice") : 0;
+}
+
+/* Where the Raft ids are derived, so is the cluster id. */
+static void first_cluster_id(
+                const ConsensusMembers *members,
+                const ConsensusPayload *payload,
+                uint8_t ret[static STATE_CLUSTER_ID_SIZE]) {
+        uint8_t digest[HASH_SHA256_SIZE];
+
+        if (members->n == 1) {
+                random_bytes(ret, STATE_CLUSTER_ID_SIZE);
+                return;
+        }
+        hash_sha256(payload->bytes, payload->size, digest);
+        memcpy(ret, digest, STATE_CLUSTER_ID_SIZE);
+}
+
+/* The first entry, and who this peer is in it. */
+static int first_of_all(
+                const ConsensusOptions *options,
+                ConsensusPayload **ret_payload,
+                ConsensusMeta *ret_meta,
+                Error *reterr) {
         ConsensusMembers members = {};
         int r;
 
+        *ret_meta = (ConsensusMeta){ .sequence = 1, .term = 1, .peer = options->self };
         r = first_members(options, &members, reterr);
-        if (r == 0) {
-                r = consensus_members_encode(&members, ret);
-                if (r == -ENOMEM)
-                        (void) error_set_errno(reterr, r, "out of memory");
-                else if (r < 0)
-                        r = error_set(reterr, ERROR_INVALID, "init_peerset: a peer is listed twice");
-        }
+        if (r == 0)
+                r = first_entry(&members, ret_payload, reterr);
+        if (r == 0)
+                first_cluster_id(&members, *ret_payload, ret_meta->cluster_id);
+        for (size_t i = 0; r == 0 && i < members.n; i++)
+                if (peer_id_equal(&members.items[i].peer, &options->self))
+                        ret_meta->raft_id = members.items[i].raft_id;
         consensus_members_done(&members);
         return r;
-}
-
-static void first_meta(
-                const ConsensusOptions *options, const ConsensusPayload *payload, ConsensusMeta *ret) {
-        uint8_t digest[HASH_SHA256_SIZE];
-
-        *ret = (ConsensusMeta){
-                .sequence = 1,
-                .raft_id = consensus_raft_id(&options->self),
-                .term = 1,
-                .peer = options->self,
-        };
-        hash_sha256(payload->bytes, payload->size, digest);
-        memcpy(ret->cluster_id, digest, STATE_CLUSTER_ID_SIZE);
 }
 
 static size_t segment_size(const ConsensusOptions *options) {
@@ -169,11 +195,10 @@ static int fill_first_folder(
         ConsensusMeta meta;
         int r;
 
-        r = first_entry(options, &payload, reterr);
+        r = first_of_all(options, &payload, &meta, reterr);
         if (r < 0)
                 return r;
 
-        first_meta(options, payload, &meta);
         r = save_first_meta(dir_fd, folder, &meta, reterr);
         if (r < 0)
                 return r;

@@ -5,6 +5,7 @@
  *
  * First start: the first configuration, meta and a log of one entry are made in <raft>.new, synced and
  * renamed, so that raft/ is whole from its first moment and anything that is missing there later is damage.
+ * Peers that found together derive its ids from their peer IDs; one that founds alone takes random ones.
  * Else: meta, then all segments of the log are checked, the newest snapshot that is whole and joins the log
  * is taken, and the pinset is loaded from it unless its cache was closed in order. What comes after the
  * snapshot is applied again from the log, in the loop.

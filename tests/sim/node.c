@@ -11,6 +11,7 @@
 #define RESTART_MSEC 50
 
 SimNode sim_nodes[SIM_NODES_MAX];
+static uint8_t cluster_id[STATE_CLUSTER_ID_SIZE];
 
 SimNode *sim_node_by_id(uint64_t raft_id) {
         for (unsigned i = 0; i < sim_profile->n_nodes; i++)
@@ -68,37 +69,28 @@ static void on_send(const ConsensusMessage *message, void *userdata) {
         sim_network_send(userdata, message);
 }
 
-/* The id of the cluster is that of the first configuration. */
-static void boot_members(PeerIdList *ret, uint8_t cluster_id[static STATE_CLUSTER_ID_SIZE]) {
-        ConsensusMember items[SIM_NODES_MAX];
-        ConsensusMembers members = { .items = items };
-        ConsensusPayload *payload;
-        uint8_t digest[32];
-        gsize size = sizeof(digest);
-        GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
+static void boot_members(PeerIdList *ret) {
         int r = 0;
 
         *ret = (PeerIdList){ .is_set = true };
-        for (; members.n < sim_profile->n_boot && r == 0; members.n++) {
-                const SimNode *node = &sim_nodes[members.n];
-
-                items[members.n] = (ConsensusMember){ node->raft_id, node->self, CONSENSUS_VOTER };
-                r = peer_id_list_append(ret, &node->self);
-        }
-        if (r == 0)
-                r = consensus_members_encode(&members, &payload);
+        for (unsigned i = 0; i < sim_profile->n_boot && r == 0; i++)
+                r = peer_id_list_append(ret, &sim_nodes[i].self);
         assert(r == 0);
-        g_checksum_update(sum, payload->bytes, (gssize) payload->size);
-        g_checksum_get_digest(sum, digest, &size);
-        memcpy(cluster_id, digest, STATE_CLUSTER_ID_SIZE);
-        g_checksum_free(sum);
-        consensus_payload_unref(payload);
+}
+
+/* Of one that founds alone the ids are random. */
+static void take_ids(SimNode *node) {
+        ConsensusStatus status;
+
+        consensus_status(node->consensus, &status);
+        node->raft_id = status.raft_id;
+        if (node->i == 0) /* the first that starts, and one that founds */
+                memcpy(cluster_id, status.cluster_id, STATE_CLUSTER_ID_SIZE);
 }
 
 void sim_node_start(SimNode *node) {
         static const ConsensusEvents events = { .failed = on_failed, .send = on_send };
         _cleanup_(error_done) Error error = {};
-        uint8_t cluster_id[STATE_CLUSTER_ID_SIZE];
         PeerIdList members;
         ConsensusOptions options = {
                 .state_folder = node->folder,
@@ -114,7 +106,7 @@ void sim_node_start(SimNode *node) {
         };
         int r;
 
-        boot_members(&members, cluster_id);
+        boot_members(&members);
         if (node->i >= sim_profile->n_boot)
                 options.join = cluster_id;
         node->failed = 0;
@@ -124,6 +116,7 @@ void sim_node_start(SimNode *node) {
         if (r < 0)
                 sim_finish(SIM_VIOLATION, "node %u does not start: %s", node->i, error_message(&error));
 
+        take_ids(node);
         node->checked = node->consensus->applied;
         sim_trace("node %u starts: term %" PRIu64 " vote %016" PRIx64 " log %" PRIu64 "..%" PRIu64
                   " snapshot %" PRIu64,

@@ -233,6 +233,34 @@ static void test_log_behind_the_snapshot(void) {
         help_folder_done(&folder);
 }
 
+/* One that founds alone is nobody that has been before, and says so again at its next start. */
+static void test_founds_alone(void) {
+        ConsensusStatus first, second, again;
+        HelpFolder folder;
+        Node node;
+
+        help_folder_make(&folder);
+        node_init(&node, &folder);
+        node_start(&node);
+        first = node_status(&node);
+        node_close(&node);
+        g_assert_cmpint(file_remove_tree(folder.fd, "raft"), ==, 0);
+        node_start(&node);
+        second = node_status(&node);
+        node_close(&node);
+        node_start(&node);
+        again = node_status(&node);
+        node_close(&node);
+        node_done(&node);
+        help_folder_done(&folder);
+
+        g_assert_cmpuint(first.raft_id, !=, 0);
+        g_assert_cmpuint(first.raft_id, !=, second.raft_id);
+        g_assert_cmpint(memcmp(first.cluster_id, second.cluster_id, STATE_CLUSTER_ID_SIZE), !=, 0);
+        g_assert_cmpuint(again.raft_id, ==, second.raft_id);
+        g_assert_cmpmem(again.cluster_id, STATE_CLUSTER_ID_SIZE, second.cluster_id, STATE_CLUSTER_ID_SIZE);
+}
+
 /* It has no vote and no log, and says so in a file: without that file the log was lost. */
 static void test_joins_a_cluster(void) {
         static const uint8_t cluster_id[STATE_CLUSTER_ID_SIZE] = { 0xcc };
@@ -477,6 +505,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/consensus/recovery/broken-one-is-set-aside", test_broken_one_is_set_aside);
         g_test_add_func("/consensus/recovery/sole-voter-begins-a-term", test_sole_voter_begins_a_term);
         g_test_add_func("/consensus/recovery/log-behind-the-snapshot", test_log_behind_the_snapshot);
+        g_test_add_func("/consensus/recovery/founds-alone", test_founds_alone);
         g_test_add_func("/consensus/recovery/joins-a-cluster", test_joins_a_cluster);
         g_test_add_func("/consensus/recovery/received-without-mark", test_received_without_mark);
         g_test_add_func("/consensus/recovery/repaired", test_repaired);
