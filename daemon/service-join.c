@@ -191,21 +191,23 @@ void service_join_opened(ServiceJoin *join) {
 
 /* ---- after it was closed */
 
-/* The log says so itself: a peer that goes to join others is empty, and takes nothing any more once it has
- * decided to. */
-static bool may_go(ServiceJoin *join, uint64_t n_pins) {
-        if (join->leave_status != EX_TEMPFAIL || n_pins == 0)
+/* The log says so itself: a peer that goes to join others is alone and empty, and takes nothing any more
+ * once it has decided to. */
+static bool may_go(ServiceJoin *join, const ClusterSummary *last) {
+        if (join->leave_status != EX_TEMPFAIL || (last->n_pins == 0 && last->n_peers <= 1))
                 return true;
 
-        log_error("Not joining another cluster: this peer has %" PRIu64 " pins now.", n_pins);
+        log_error("Not joining another cluster: this peer has %" PRIu64 " pins and %zu members now.",
+                  last->n_pins,
+                  last->n_peers);
         forget_invitation(join);
         return false;
 }
 
-int service_join_leave(ServiceJoin *join, uint64_t n_pins) {
+int service_join_leave(ServiceJoin *join, const ClusterSummary *last) {
         _cleanup_(error_done) Error error = {};
 
-        if (!may_go(join, n_pins))
+        if (!may_go(join, last))
                 return join->leave_status;
         if ((join->leave_status == EXIT_SUCCESS && join_folder_left_write(join->state_folder, &error) < 0) ||
             join_folder_put_aside(join->raft_folder, (uint64_t) join->config->raft.backups_rotate, &error) <

@@ -14,6 +14,7 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/arguments.h"
+#include "daemon/cluster/cluster.h"
 #include "daemon/config/config.h"
 #include "daemon/config/identity.h"
 #include "daemon/join/request.h"
@@ -62,8 +63,9 @@ void service_join_stop(ServiceJoin *join);
 /* There is a log now: the invitation is used up. */
 void service_join_opened(ServiceJoin *join);
 
-/* The cluster was closed, in order, with N_PINS. Answers the exit status that LEAVE_STATUS leads to. */
-int service_join_leave(ServiceJoin *join, uint64_t n_pins);
+/* The cluster was closed, in order; LAST is what it was. Answers the exit status that LEAVE_STATUS leads to.
+ */
+int service_join_leave(ServiceJoin *join, const ClusterSummary *last);
 
 /* The process runs its program again, with the same arguments. Answers the exit status when that does not
  * work, or is for systemd to do. */

@@ -156,7 +156,7 @@ static int service_close(Service *service) {
                 return sd_event_exit(service->event, EXIT_FAILURE);
         }
         if (service->join.is_leaving)
-                status = service_join_leave(&service->join, summary.n_pins);
+                status = service_join_leave(&service->join, &summary);
         log_struct(LOG_INFO, LOG_FIELDS(MESSAGE_ID_STOPPED), "Stopped.");
         return sd_event_exit(service->event, status);
 }

@@ -145,6 +145,7 @@ int peers_manager_new(Peers *peers);
 void peers_manager_stop(Peers *peers); /* those who wait are told */
 void peers_manager_free(Peers *peers);
 void peers_manager_go_on(Peers *peers); /* a leader, a member, a link or what is applied has changed */
+bool peers_manager_is_busy(const Peers *peers); /* a change is asked for, or under way */
 void peers_manager_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
 int peers_manage(
                 Peers *peers,

@@ -2,7 +2,8 @@
  * Invitation: this peer goes to join another cluster, because a member of that invites it, or because it was
  * told to at its start and has turned out to be alone.
  *
- * It goes only where nothing is lost by it: it is the only member of its own cluster, and has no pins.
+ * It goes only where nothing is lost by it: it is the only member of its own cluster, has no pins, and takes
+ * neither pins nor peers in.
  */
 
 #include <inttypes.h>
@@ -30,8 +31,12 @@ static uint64_t n_pins(const Peers *peers) {
         return state_pinset_count(consensus_pinset(peers->consensus));
 }
 
-static bool is_empty(const Peers *peers, const ConsensusStatus *status) {
-        return n_pins(peers) == 0 && status->n_pending == 0 && peers->n_submits == 0;
+/* Nothing is on its way into the pinset, and nobody into this cluster: an entry that is not applied yet may
+ * be a change of the members. */
+static bool is_at_rest(const Peers *peers, const ConsensusStatus *status) {
+        return status->n_pending == 0 && peers->n_submits == 0 && peers->n_takings == 0 &&
+               list_is_empty(&peers->changes) && !peers_manager_is_busy(peers) &&
+               status->last_index == status->applied_index;
 }
 
 bool peers_would_join(const Peers *peers) {
@@ -40,7 +45,7 @@ bool peers_would_join(const Peers *peers) {
         if (!peers->options.bootstrap || peers->options.bootstrap->n == 0 || !peers_is_alone(peers))
                 return false;
         consensus_status(peers->consensus, &status);
-        return status.ready && is_empty(peers, &status);
+        return status.ready && n_pins(peers) == 0 && is_at_rest(peers, &status);
 }
 
 /* The addresses are kept until there is a state of the other cluster: see folder.h. */
@@ -98,8 +103,8 @@ static int check_free(const Peers *peers, Error *reterr) {
                                 "or export them and clean up its state",
                                 own,
                                 n_pins(peers));
-        if (!is_empty(peers, &status))
-                return error_set(reterr, ERROR_BUSY, "peer %s is taking pins at this moment", own);
+        if (!is_at_rest(peers, &status))
+                return error_set(reterr, ERROR_BUSY, "peer %s is taking pins or peers at this moment", own);
         return 0;
 }
 
@@ -116,7 +121,7 @@ static int accept_invitation(Peers *peers, const PeerId *by, const StrList *addr
         return leave_to_join(peers, addresses, words, reterr);
 }
 
-/* One that was removed from the cluster that it had founded, and has founded anew, has the same id again. */
+/* One that goes on alone after recover-quorum has the same id, too. */
 static bool is_there(const Peers *peers, const PeerId *by, const uint8_t *cluster_id) {
         return peers_is_cluster(peers, cluster_id) && peers_is_member(peers, by);
 }

@@ -294,7 +294,7 @@ static void managed_on_job(int r, const Error *error, uint64_t raft_id, uint64_t
         PeersManaged *managed = userdata;
 
         managed->job = NULL;
-        if (r < 0 && peers_is_passing(error->code) && !managed->peers->is_stopping)
+        if (r < 0 && peers_is_passing(error->code) && peers_check_running(managed->peers, NULL) >= 0)
                 arm(managed->peers);
         else
                 managed_finish(managed, r, error, raft_id, index);
@@ -474,7 +474,7 @@ void peers_manager_on_request(RpcRequest *request, const void *body, size_t size
         int r;
 
         r = read_change(body, size, &kind, &peer, &error);
-        if (r >= 0 && (!peers->consensus || peers->is_stopping || !peers_leads(peers)))
+        if (r >= 0 && (peers_check_running(peers, NULL) < 0 || !peers_leads(peers)))
                 r = error_set(&error, ERROR_NO_LEADER, "this peer is not the leader");
         if (r >= 0 && !(served = calloc(1, sizeof(*served))))
                 r = error_set_errno(&error, -ENOMEM, "change: %m");
@@ -491,11 +491,29 @@ void peers_manager_on_request(RpcRequest *request, const void *body, size_t size
 
 /* ---- life */
 
+void peers_manager_stop(Peers *peers) {
+        _cleanup_(error_done) Error error = {};
+        int r;
+
+        end_all_jobs(peers, ERROR_CANCELED, "the peer is shutting down");
+        r = error_set(&error, ERROR_CANCELED, "the peer is shutting down");
+        LIST_FOREACH (managed, &peers->manager->managed, PeersManaged, link)
+                managed_finish(managed, r, &error, 0, 0);
+}
+
+bool peers_manager_is_busy(const Peers *peers) {
+        return peers->manager->n_jobs > 0 || !list_is_empty(&peers->manager->managed);
+}
+
 static void go_on(Peers *peers) {
         ConsensusStatus status;
 
         if (!peers->consensus || peers->is_stopping)
                 return;
+        if (peers->is_leaving) { /* who is taken in now would be left behind */
+                peers_manager_stop(peers);
+                return;
+        }
         consensus_status(peers->consensus, &status);
         if (!status.is_leader)
                 end_all_jobs(peers, ERROR_NO_LEADER, "another peer leads now");
@@ -536,16 +554,6 @@ int peers_manager_new(Peers *peers) {
         }
         peers->manager = manager;
         return 0;
-}
-
-void peers_manager_stop(Peers *peers) {
-        _cleanup_(error_done) Error error = {};
-        int r;
-
-        end_all_jobs(peers, ERROR_CANCELED, "the peer is shutting down");
-        r = error_set(&error, ERROR_CANCELED, "the peer is shutting down");
-        LIST_FOREACH (managed, &peers->manager->managed, PeersManaged, link)
-                managed_finish(managed, r, &error, 0, 0);
 }
 
 void peers_manager_free(Peers *peers) {

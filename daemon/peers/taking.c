@@ -38,6 +38,17 @@ static void fail(RpcRequest *request, ErrorCode code, const char *words) {
         (void) rpc_request_fail(request, &error);
 }
 
+/* Too many are known, or wait for a change; or there is no memory. */
+static void fail_errno(RpcRequest *request, int r) {
+        _cleanup_(error_done) Error error = {};
+
+        if (r == -EBUSY || r == -ENOBUFS)
+                (void) error_set(&error, ERROR_BUSY, "join: too many peers are being taken in; try again");
+        else
+                (void) error_set_errno(&error, r, "join: %m");
+        (void) rpc_request_fail(request, &error);
+}
+
 /* ---- the answer */
 
 static int reply(PeersTaking *taking, uint64_t raft_id, uint64_t index) {
@@ -63,8 +74,8 @@ static void on_added(int r, const Error *error, uint64_t raft_id, uint64_t index
 
         if (r < 0)
                 (void) rpc_request_fail(taking->request, error);
-        else if (reply(taking, raft_id, index) < 0)
-                fail(taking->request, ERROR_NO_MEMORY, "out of memory");
+        else if ((r = reply(taking, raft_id, index)) < 0)
+                fail_errno(taking->request, r);
         taking_free(taking);
 }
 
@@ -156,9 +167,10 @@ static int start(PeersTaking *taking, JoinBody *body) {
 
 static void take(Peers *peers, RpcRequest *request, JoinBody *body, const uint8_t *proof) {
         PeersTaking *taking = calloc(1, sizeof(*taking));
+        int r;
 
         if (!taking) {
-                fail(request, ERROR_NO_MEMORY, "out of memory");
+                fail_errno(request, -ENOMEM);
                 return;
         }
 
@@ -167,9 +179,10 @@ static void take(Peers *peers, RpcRequest *request, JoinBody *body, const uint8_
         memcpy(taking->proof, proof, sizeof(taking->proof));
         list_append(&peers->takings, &taking->link);
         peers->n_takings++;
-        if (start(taking, body) < 0) {
+        r = start(taking, body);
+        if (r < 0) {
                 taking_free(taking);
-                fail(request, ERROR_NO_MEMORY, "out of memory");
+                fail_errno(request, r);
         } else if (!body->only_ask)
                 rpc_request_on_closed(request, on_closed, taking);
 }

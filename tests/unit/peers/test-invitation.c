@@ -196,6 +196,78 @@ static void test_invitations(void) {
         members_close(&members);
 }
 
+static void on_managed(
+                int r,
+                const Error *error G_GNUC_UNUSED,
+                uint64_t raft_id G_GNUC_UNUSED,
+                uint64_t index G_GNUC_UNUSED,
+                void *userdata) {
+        *(int *) userdata = r;
+}
+
+static void on_added(
+                PeersChange *change G_GNUC_UNUSED,
+                int r,
+                const Error *error G_GNUC_UNUSED,
+                const PeerId *peer G_GNUC_UNUSED,
+                void *userdata) {
+        *(int *) userdata = r;
+}
+
+static void assert_busy(Scripted *by, Member *member) {
+        Inviting inviting = {};
+
+        invite(by, member, "", &inviting);
+        g_assert_cmpint(inviting.error.code, ==, ERROR_BUSY);
+        g_assert_nonnull(strstr(inviting.error.message, "is taking pins or peers at this moment"));
+        error_done(&inviting.error);
+        g_assert_false(peers_would_join(member->peers));
+        g_assert_cmpuint(member->n_leaves, ==, 0);
+}
+
+/* It is about to have other members, whichever way they come: who has come would be left behind. */
+static void test_takes_somebody_in(void) {
+        Members members;
+        Member *a = &members.member[0];
+        Scripted scripted = {};
+        PeersManaged *managed;
+        PeersChange *change;
+        int result = 1;
+
+        members_apart(&members, 1);
+        g_assert_cmpint(str_list_append(&a->bootstrap, "/ip4/127.0.0.1/tcp/1"), ==, 0);
+        scripted_open(&scripted, members.event, 77);
+        g_assert_true(peers_would_join(a->peers));
+
+        a->peers->n_takings++;
+        assert_busy(&scripted, a);
+        a->peers->n_takings--;
+
+        g_assert_cmpint(peers_add(a->peers, &change, NULL, scripted.full_address, on_added, &result), ==, 0);
+        g_assert_false(peers_would_join(a->peers));
+        peers_change_unref(change);
+        g_assert_true(peers_would_join(a->peers));
+
+        g_assert_cmpint(peers_manage(a->peers,
+                                     &managed,
+                                     PEERS_ADD,
+                                     rpc_self(scripted.rpc),
+                                     on_managed,
+                                     &result),
+                        ==,
+                        0);
+        g_assert_false(peers_would_join(a->peers));
+
+        /* and once it is to leave, nobody is taken in */
+        peers_leave(a->peers, EX_TEMPFAIL, "for the test");
+        MEMBERS_UNTIL(members.event, result <= 0);
+        g_assert_cmpint(result, ==, -ECANCELED);
+        peers_managed_unref(managed);
+        g_assert_cmpuint(n_members(a), ==, 1);
+        scripted_close(&scripted);
+        members_close(&members);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/peers/invitation/goes-to-join", test_goes_to_join);
@@ -203,5 +275,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/peers/invitation/of-two-one-goes", test_of_two_one_goes);
         g_test_add_func("/peers/invitation/is-not-wanted", test_is_not_wanted);
         g_test_add_func("/peers/invitation/invitations", test_invitations);
+        g_test_add_func("/peers/invitation/takes-somebody-in", test_takes_somebody_in);
         return g_test_run();
 }

@@ -95,6 +95,14 @@ static void ask(Member *member, const char *secret, Asking *asking) {
                         0);
 }
 
+static void on_managed(
+                int r G_GNUC_UNUSED,
+                const Error *error G_GNUC_UNUSED,
+                uint64_t raft_id G_GNUC_UNUSED,
+                uint64_t index G_GNUC_UNUSED,
+                void *userdata G_GNUC_UNUSED) {
+}
+
 static void wait_for(Asking *asking) {
         MEMBERS_UNTIL(members.event, asking->n_done > 0);
 }
@@ -195,6 +203,31 @@ static void test_refuses(void) {
         tear_down();
 }
 
+/* What is told is what was the matter. */
+static void test_too_many(void) {
+        static PeersManaged *managed[512];
+        size_t n = 0;
+        Asking asking = {};
+
+        set_up(2, "");
+        member_stop(&members.member[1]); /* nothing can be decided */
+        while (peers_manage(members.member[0].peers,
+                            &managed[n],
+                            PEERS_ADD,
+                            rpc_self(stranger.rpc),
+                            on_managed,
+                            NULL) >= 0)
+                n++;
+        ask(&members.member[0], "", &asking);
+        wait_for(&asking);
+        g_assert_cmpint(asking.error.code, ==, ERROR_BUSY);
+        g_assert_cmpstr(asking.error.message, ==, "join: too many peers are being taken in; try again");
+        asking_done(&asking);
+        while (n > 0)
+                peers_managed_unref(managed[--n]);
+        tear_down();
+}
+
 /* Of two that would join each other one stays. */
 static void test_goes_itself(void) {
         bool has_lower;
@@ -249,6 +282,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/peers/taking/takes-in", test_takes_in);
         g_test_add_func("/peers/taking/only-asked", test_only_asked);
         g_test_add_func("/peers/taking/refuses", test_refuses);
+        g_test_add_func("/peers/taking/too-many", test_too_many);
         g_test_add_func("/peers/taking/goes-itself", test_goes_itself);
         g_test_add_func("/peers/taking/ends", test_ends);
         return g_test_run();
