@@ -47,8 +47,13 @@ typedef enum ConsensusOpKind {                      /* stored: never renumbered 
                                CONSENSUS_UNPIN = 2, /* body: CID bytes */
                                CONSENSUS_PEER_PUT = 3,
                                CONSENSUS_PEER_REMOVE = 4,
-                               CONSENSUS_REQUEST_PUT = 5,
-                               CONSENSUS_REQUEST_REMOVE = 6,
+                               /* Pinning requests: as state/requests.h has it. Told as a pin (with what
+                                * the pinset has) when it was made by the request, as an unpin when it went
+                                * with it; else as they are. */
+                               CONSENSUS_REQUEST_PUT = 5,    /* body: the id that it replaces, or none
+                                                              * (pin_request_id_write()); a protobuf Pin
+                                                              * that has the request */
+                               CONSENSUS_REQUEST_REMOVE = 6, /* body: the id */
                                /* Only while what the pinset has of the CID is what it was: the body begins
                                 * with consensus_condition() of it. Told as the kind without the condition,
                                 * and only when it was carried out. */
@@ -69,7 +74,8 @@ typedef struct ConsensusOp {
 typedef struct ConsensusEvents {
         /* OP was applied at INDEX; the pinset shows it. From the loop, in order. Also for entries that are
          * applied again at a start, so the receiver must take repetition. After a snapshot of another peer,
-         * for whatever it has changed, in slices. CID is that of a pin or unpin, else undefined. */
+         * for whatever it has changed, in slices. CID is that of a pin, unpin or pinning
+         * request, else undefined. */
         void (*applied)(uint64_t index, const ConsensusOp *op, const Cid *cid, void *userdata);
         /* There is a leader and this peer has applied everything that was committed when it started. Once.
          */

@@ -210,6 +210,7 @@ static int tell_if_gone(ConsensusNews *news, const Cid *cid) {
 
 static int tell_if_new(ConsensusNews *news, const Cid *cid) {
         _cleanup_(str_done) Str was = {};
+        size_t own; /* another request changes nothing for who is told */
         int r;
 
         str_reset(&news->value);
@@ -219,7 +220,9 @@ static int tell_if_new(ConsensusNews *news, const Cid *cid) {
         r = state_pinset_get_bytes(news->former, cid, &was);
         if (r < 0)
                 return r;
-        if (r == 0 || was.len != news->value.len || memcmp(was.data, news->value.data, was.len) != 0)
+        own = pin_parts(news->value.data, news->value.len).own;
+        if (r == 0 || pin_parts(was.data, was.len).own != own ||
+            memcmp(was.data, news->value.data, own) != 0)
                 tell(news, CONSENSUS_PIN, cid, news->value.data, news->value.len);
         return 0;
 }

@@ -94,8 +94,8 @@ int consensus_entry_next(ConsensusEntryReader *reader, ConsensusOp *ret) {
         return 1;
 }
 
-static int pin_key(const ConsensusOp *op, Cid *ret) {
-        ProtobufReader reader = protobuf_reader(op->body, op->size);
+static int pin_key(const void *bytes, size_t n, Cid *ret) {
+        ProtobufReader reader = protobuf_reader(bytes, n);
         ProtobufField field;
         int r;
 
@@ -132,6 +132,37 @@ int consensus_entry_strip(const ConsensusOp *op, ConsensusOp *ret, const uint8_t
         return 0;
 }
 
+int consensus_entry_request(const ConsensusOp *op, PinRequestId *ret_id, ConsensusOp *ret_pin) {
+        bool is_put = op->kind == CONSENSUS_REQUEST_PUT;
+        ssize_t n;
+
+        n = pin_request_id_read(op->body, op->size, ret_id);
+        if (n < 0)
+                return -EBADMSG;
+        if (is_put ? (size_t) n == op->size : (size_t) n < op->size || !cid_is_defined(&ret_id->cid))
+                return -EBADMSG;
+        *ret_pin = (ConsensusOp){
+                .kind = CONSENSUS_PIN,
+                .body = (const uint8_t *) op->body + n,
+                .size = op->size - (size_t) n,
+        };
+        return 0;
+}
+
+static int request_key(const ConsensusOp *op, Cid *ret) {
+        ConsensusOp pin;
+        PinRequestId id;
+        int r;
+
+        r = consensus_entry_request(op, &id, &pin);
+        if (r < 0)
+                return r;
+        if (op->kind == CONSENSUS_REQUEST_PUT)
+                return pin_key(pin.body, pin.size, ret);
+        *ret = id.cid;
+        return 0;
+}
+
 int consensus_entry_key(const ConsensusOp *conditional, Cid *ret) {
         const uint8_t *condition;
         ConsensusOp bare, *op = &bare;
@@ -141,15 +172,17 @@ int consensus_entry_key(const ConsensusOp *conditional, Cid *ret) {
         switch (op->kind) {
 
         case CONSENSUS_PIN:
-                return pin_key(op, ret);
+                return pin_key(op->body, op->size, ret);
 
         case CONSENSUS_UNPIN:
                 return cid_from_bytes(op->body, op->size, ret) < 0 ? -EBADMSG : 0;
 
-        case CONSENSUS_PEER_PUT:
-        case CONSENSUS_PEER_REMOVE:
         case CONSENSUS_REQUEST_PUT:
         case CONSENSUS_REQUEST_REMOVE:
+                return request_key(op, ret);
+
+        case CONSENSUS_PEER_PUT:
+        case CONSENSUS_PEER_REMOVE:
         case CONSENSUS_PIN_IF:
         case CONSENSUS_UNPIN_IF:
                 break;

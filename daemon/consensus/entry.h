@@ -5,7 +5,8 @@
  *
  * The payload of a command is a version byte and then operations, each {kind, varint length, body}: all of
  * them are applied or none. Kinds are those of ConsensusOpKind; 1 and 2 are changes of the pinset (a
- * protobuf Pin; the bytes of a CID), 3 to 6 carry a body of their own, 7 and 8 are 1 and 2 on a condition.
+ * protobuf Pin; the bytes of a CID), as are 5 and 6 (pinning requests); 3 and 4 carry a body of their own, 7
+ * and 8 are 1 and 2 on a condition.
  * An unknown version or kind was written by a newer release: a peer that skipped it would diverge from the
  * others, so it must stop.
  *
@@ -73,5 +74,10 @@ int consensus_entry_next(ConsensusEntryReader *reader, ConsensusOp *ret);
  * -EBADMSG. */
 int consensus_entry_strip(const ConsensusOp *op, ConsensusOp *ret, const uint8_t **ret_condition);
 
-/* The CID that a pin (the first field of its message) or an unpin is about. Errors: -EBADMSG. */
+/* Of a change of a pinning request: the id that is replaced (undefined: none) and the pin that has the new
+ * one, or the id that is removed and no bytes. Errors: -EBADMSG. */
+int consensus_entry_request(const ConsensusOp *op, PinRequestId *ret_id, ConsensusOp *ret_pin);
+
+/* The CID that a pin (the first field of its message), an unpin or a pinning request is about. Errors:
+ * -EBADMSG. */
 int consensus_entry_key(const ConsensusOp *op, Cid *ret);

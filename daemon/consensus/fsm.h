@@ -4,8 +4,8 @@
  * State machine: committed entries become the pinset.
  *
  * Entries are applied in the order of the log, several in one turn: first all of them are put into the
- * pinset, then the pinset's index moves, then the owner is told of each operation. Changes of peers and of
- * pinning requests leave the pinset as it is; the owner is told of them alike.
+ * pinset, then the pinset's index moves, then the owner is told of each operation. Changes of peers leave
+ * the pinset as it is; the owner is told of them alike.
  */
 
 #include "daemon/consensus/entry.h"

@@ -1,6 +1,6 @@
 #pragma once
 
-/* What pinset.c and scan.c share, and tests that need a small overlay. */
+/* What pinset.c, scan.c and requests.c share, and tests that need a small overlay. */
 
 #include <stdbool.h>
 
@@ -27,6 +27,12 @@ struct StatePinset {
         size_t n_scans;
         size_t n_reading; /* scans that read the file and the overlay: both must keep what these see */
 };
+
+/* state_pinset_put(), but what is there has a say: MERGE, called when there is something, may have NEW point
+ * to something else, in MERGED. */
+typedef int (*StateMerge)(const StateRecord *old, StateRecord *new, Str *merged);
+int state_pinset_merge(
+                StatePinset *pinset, const Cid *key, const void *value, size_t size, StateMerge merge);
 
 /* Take records out of the file and the overlay into the scan's spool, in step with the overlay's growth: all
  * of them before it is full. A failure is the scan's own. */

@@ -282,8 +282,9 @@ static int pinset_insert(StatePinset *pinset, const StateRecord *new) {
         return store_insert(pinset->store, new->key, new->key_size, new->value, new->value_size);
 }
 
-static int pinset_replace(StatePinset *pinset, const Cid *key, const StateRecord *new) {
-        _cleanup_(str_done) Str value = {};
+/* MERGE may be NULL. */
+static int pinset_replace(StatePinset *pinset, const Cid *key, StateRecord *new, StateMerge merge) {
+        _cleanup_(str_done) Str value = {}, merged = {};
         StateRecord old;
         int r, found;
 
@@ -292,6 +293,9 @@ static int pinset_replace(StatePinset *pinset, const Cid *key, const StateRecord
                 return found;
 
         old = pinset_record(key, value.data, value.len);
+        r = found && merge ? merge(&old, new, &merged) : 0;
+        if (r < 0)
+                return r;
         if (found && new->value_size == old.value_size && !memcmp(old.value, new->value, old.value_size))
                 return 0;
 
@@ -303,7 +307,8 @@ static int pinset_replace(StatePinset *pinset, const Cid *key, const StateRecord
         return 0;
 }
 
-int state_pinset_put(StatePinset *pinset, const Cid *key, const void *value, size_t size) {
+int state_pinset_merge(
+                StatePinset *pinset, const Cid *key, const void *value, size_t size, StateMerge merge) {
         StateRecord new = pinset_record(key, value, size);
         int r;
 
@@ -319,7 +324,11 @@ int state_pinset_put(StatePinset *pinset, const Cid *key, const void *value, siz
         r = pinset_insert(pinset, &new);
         if (r > 0)
                 pinset_count(pinset, NULL, &new);
-        return r != 0 ? MIN(r, 0) : pinset_replace(pinset, key, &new);
+        return r != 0 ? MIN(r, 0) : pinset_replace(pinset, key, &new, merge);
+}
+
+int state_pinset_put(StatePinset *pinset, const Cid *key, const void *value, size_t size) {
+        return state_pinset_merge(pinset, key, value, size, NULL);
 }
 
 int state_pinset_remove(StatePinset *pinset, const Cid *key) {

@@ -9,6 +9,8 @@
 
 #define SUBMIT_MAX 3
 #define RESTART_MSEC 50
+#define REQUEST_CIDS 4
+#define REQUESTS_OF_CID 6
 
 SimNode sim_nodes[SIM_NODES_MAX];
 static uint8_t cluster_id[STATE_CLUSTER_ID_SIZE];
@@ -235,10 +237,70 @@ static void submit_unpin(SimNode *node, uint64_t pin) {
         (void) consensus_submit(node->consensus, NULL, &op, 1, on_done, request, NULL);
 }
 
+/* ---- pinning requests of a few CIDs, that come and go beside other pins of them: nobody counts them, but
+ * at the end they have to be the same everywhere */
+
+static PinRequestId request_id(void) {
+        PinRequestId id = { .is_plain = sim_one_in(4) };
+
+        pin_cid(UINT64_MAX - sim_below(REQUEST_CIDS), &id.cid);
+        if (!id.is_plain)
+                id.created = 1 + sim_below(REQUESTS_OF_CID);
+        return id;
+}
+
+static void put_body(const PinRequestId *replaces, Str *to) {
+        _cleanup_(pin_done) Pin pin = { .type = PIN_TYPE_DATA, .max_depth = PIN_DEPTH_RECURSIVE };
+        PinRequest request = { .created = 1 + sim_below(REQUESTS_OF_CID) };
+        int r;
+
+        pin.timestamp = (1 + sim_below(3)) * USEC_PER_SEC;
+        pin.cid = request_id().cid;
+        (void) pin_request_id_write(replaces, to);
+        r = pin_request_list_take(&pin.requests, &request);
+        if (r >= 0)
+                r = pin_write(&pin, to);
+        assert(r == 0);
+}
+
+static void submit_request(SimNode *node) {
+        const PinRequestId id = request_id();
+        _cleanup_(str_done) Str body = {};
+        ConsensusOp op = {};
+
+        if (sim_one_in(2)) {
+                op.kind = CONSENSUS_REQUEST_PUT;
+                put_body(sim_one_in(3) ? &id : &(PinRequestId){}, &body);
+        } else if (!sim_one_in(4)) {
+                op.kind = CONSENSUS_REQUEST_REMOVE;
+                (void) pin_request_id_write(&id, &body);
+        } else {
+                op.kind = CONSENSUS_UNPIN;
+                (void) str_append_bytes(&body, id.cid.bytes, id.cid.size);
+        }
+        op.body = body.data;
+        op.size = body.len;
+        (void) consensus_submit(node->consensus, NULL, &op, 1, NULL, NULL, NULL);
+}
+
+static void submit_beside_requests(SimNode *node) {
+        _cleanup_(str_done) Str bytes = {};
+        ConsensusOp op = { .kind = CONSENSUS_PIN };
+
+        pin_bytes(UINT64_MAX - sim_below(REQUEST_CIDS), &bytes);
+        op.body = bytes.data;
+        op.size = bytes.len;
+        (void) consensus_submit(node->consensus, NULL, &op, 1, NULL, NULL, NULL);
+}
+
 void sim_node_submit(SimNode *node) {
         uint64_t pin = 1 + sim_below((unsigned) next_pin);
 
-        if (sim_one_in(8) && sim_check_may_unpin(pin))
+        if (sim_one_in(6))
+                submit_request(node);
+        else if (sim_one_in(32))
+                submit_beside_requests(node);
+        else if (sim_one_in(8) && sim_check_may_unpin(pin))
                 submit_unpin(node, pin);
         else
                 submit_pins(node, 1 + sim_below(SUBMIT_MAX));

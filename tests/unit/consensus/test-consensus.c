@@ -284,8 +284,7 @@ static void test_bad_submits(Fixture *f, gconstpointer data _unused_) {
 
 /* Kinds that are not of the pinset go through the log, and are told of. */
 static void test_other_kinds(Fixture *f, gconstpointer data _unused_) {
-        const ConsensusOp ops[] = { { CONSENSUS_PEER_PUT, "peer", 4 },
-                                    { CONSENSUS_REQUEST_REMOVE, "id", 2 } };
+        const ConsensusOp ops[] = { { CONSENSUS_PEER_PUT, "peer", 4 }, { CONSENSUS_PEER_REMOVE, "id", 2 } };
         Node *node = &f->node;
 
         node_start(node);

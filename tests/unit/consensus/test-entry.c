@@ -145,6 +145,48 @@ static void test_key(void) {
         g_assert_cmpint(consensus_entry_key(&op, &key), ==, -EBADMSG);
 }
 
+/* The id that is replaced, then the pin; or the id alone. */
+static void test_request(void) {
+        PinRequestId old = { .created = 7, .random = 9 }, id;
+        _cleanup_(str_done) Str bytes = {};
+        ConsensusOp op, pin;
+        Cid cid, key;
+        size_t n;
+
+        cid_of_bytes(CID_CODEC_RAW, "x", 1, &cid);
+        cid_of_bytes(CID_CODEC_RAW, "y", 1, &old.cid);
+        g_assert_cmpint(pin_request_id_write(&old, &bytes), ==, 0);
+        n = bytes.len;
+        (void) str_append_bytes(&bytes, "\x0a\x24", 2);
+        (void) str_append_bytes(&bytes, cid.bytes, cid.size);
+
+        op = (ConsensusOp){ CONSENSUS_REQUEST_PUT, bytes.data, bytes.len };
+        g_assert_cmpint(consensus_entry_request(&op, &id, &pin), ==, 0);
+        g_assert_true(pin_request_id_equal(&id, &old));
+        g_assert_cmpmem(pin.body, pin.size, bytes.data + n, bytes.len - n);
+        g_assert_cmpint(consensus_entry_key(&op, &key), ==, 0);
+        g_assert_true(cid_equal(&key, &cid));
+
+        op = (ConsensusOp){ CONSENSUS_REQUEST_REMOVE, bytes.data, n };
+        g_assert_cmpint(consensus_entry_request(&op, &id, &pin), ==, 0);
+        g_assert_cmpuint(pin.size, ==, 0);
+        g_assert_cmpint(consensus_entry_key(&op, &key), ==, 0);
+        g_assert_true(cid_equal(&key, &old.cid));
+
+        /* without what it needs, or with more */
+        for (size_t i = 0; i <= bytes.len; i++) {
+                g_autofree void *cut = g_memdup2(bytes.data, i);
+
+                g_test_message("cut at %zu", i);
+                op = (ConsensusOp){ CONSENSUS_REQUEST_REMOVE, cut, i };
+                g_assert_cmpint(consensus_entry_key(&op, &key), ==, i == n ? 0 : -EBADMSG);
+                op.kind = CONSENSUS_REQUEST_PUT;
+                g_assert_cmpint(consensus_entry_key(&op, &key), ==, i == bytes.len ? 0 : -EBADMSG);
+        }
+        op = (ConsensusOp){ CONSENSUS_REQUEST_REMOVE, "\0", 1 }; /* no id */
+        g_assert_cmpint(consensus_entry_request(&op, &id, &pin), ==, -EBADMSG);
+}
+
 static void test_out_of_memory(void) {
         FOREACH_FAULT {
                 _cleanup_(str_done) Str batch = {};
@@ -168,6 +210,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/consensus/entry/cut-at-every-byte", test_cut_at_every_byte);
         g_test_add_func("/consensus/entry/bad-and-newer", test_bad_and_newer);
         g_test_add_func("/consensus/entry/key", test_key);
+        g_test_add_func("/consensus/entry/request", test_request);
         g_test_add_func("/consensus/entry/out-of-memory", test_out_of_memory);
         return g_test_run();
 }

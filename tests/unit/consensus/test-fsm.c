@@ -154,6 +154,171 @@ static void test_conditions_are_checked(Fixture *f _unused_, gconstpointer data 
         }
 }
 
+/* ---- pinning requests */
+
+static void add_request(Pin *pin, uint64_t created) {
+        PinRequest request = { .created = created };
+
+        g_assert_cmpint(pin_request_list_take(&pin->requests, &request), ==, 0);
+}
+
+/* A pin of number N, with its requests, behind the id that it replaces. */
+static void request_body(uint64_t n, const uint64_t *created, const PinRequestId *replaces, Str *to) {
+        _cleanup_(pin_done) Pin pin = {};
+        _cleanup_(str_done) Str bytes = {};
+
+        node_pin_bytes(n, &bytes);
+        g_assert_cmpint(pin_read(bytes.data, bytes.len, &pin), ==, 0);
+        pin.timestamp = *created * USEC_PER_SEC;
+        for (; *created; created++)
+                add_request(&pin, *created);
+        g_assert_cmpint(pin_request_id_write(replaces, to), ==, 0);
+        g_assert_cmpint(pin_write(&pin, to), ==, 0);
+}
+
+static void test_requests_are_checked(Fixture *f _unused_, gconstpointer data _unused_) {
+        static const PinRequestId none;
+        _cleanup_(str_done) Str none_of_them = {}, two = {}, one = {}, canonical = {}, twice = {};
+        const ConsensusOp bad[] = {
+                { CONSENSUS_REQUEST_PUT, "\x00", 1 },  { CONSENSUS_REQUEST_PUT, "\x00xx", 3 },
+                { CONSENSUS_REQUEST_PUT, "\x03", 1 },  { CONSENSUS_REQUEST_REMOVE, "\x00", 1 },
+                { CONSENSUS_REQUEST_REMOVE, "id", 2 },
+        };
+        ConsensusOp op;
+
+        request_body(1, (uint64_t[]){ 0 }, &none, &none_of_them);
+        request_body(1, (uint64_t[]){ 5, 6, 0 }, &none, &two);
+        request_body(1, (uint64_t[]){ 5, 0 }, &none, &one);
+        for (size_t i = 0; i < ELEMENTSOF(bad) + 2; i++) {
+                _cleanup_(error_done) Error error = {};
+
+                g_test_message("case %zu", i);
+                if (i < ELEMENTSOF(bad))
+                        op = bad[i];
+                else if (i == ELEMENTSOF(bad))
+                        op = (ConsensusOp){ CONSENSUS_REQUEST_PUT, none_of_them.data, none_of_them.len };
+                else
+                        op = (ConsensusOp){ CONSENSUS_REQUEST_PUT, two.data, two.len };
+                g_assert_cmpint(consensus_fsm_check(&op, &canonical, &error), <, 0);
+                g_assert_cmpint(error.code, ==, ERROR_INVALID);
+        }
+
+        /* the canonical form says that nothing else keeps the pin */
+        op = (ConsensusOp){ CONSENSUS_REQUEST_PUT, one.data, one.len };
+        g_assert_cmpint(consensus_fsm_check(&op, &canonical, NULL), ==, 0);
+        g_assert_cmpuint(op.size, ==, one.len + 3);
+        g_assert_cmpint(consensus_fsm_check(&op, &twice, NULL), ==, 0);
+        g_assert_cmpmem(twice.data, twice.len, canonical.data, canonical.len);
+}
+
+typedef struct RequestStep {
+        char kind; /* + put, - remove, P pin, U unpin, I pin if it is as it is */
+        uint64_t pin, request, old_pin, old_request;
+} RequestStep;
+
+static void add_step(Str *batch, const RequestStep *step, StatePinset *pinset) {
+        PinRequestId old = { .created = step->old_request };
+        _cleanup_(str_done) Str body = {}, value = {};
+        ConsensusOp op = {};
+        Cid cid;
+
+        node_pin_cid(step->pin, &cid);
+        node_pin_cid(step->old_pin, &old.cid);
+        if (step->kind == '+') {
+                op.kind = CONSENSUS_REQUEST_PUT;
+                request_body(step->pin,
+                             (uint64_t[]){ step->request, 0 },
+                             step->old_pin ? &old : &(PinRequestId){},
+                             &body);
+        } else if (step->kind == '-') {
+                op.kind = CONSENSUS_REQUEST_REMOVE;
+                old = (PinRequestId){ .cid = cid, .created = step->request };
+                (void) pin_request_id_write(&old, &body);
+        } else if (step->kind == 'P') {
+                op.kind = CONSENSUS_PIN;
+                node_pin_bytes(step->pin, &body);
+                (void) str_append_bytes(&body, "\x38\x01", 2); /* the time: another pin than the others */
+        } else if (step->kind == 'I') {
+                op.kind = CONSENSUS_PIN_IF;
+                g_assert_cmpint(state_pinset_get_bytes(pinset, &cid, &value), ==, 1);
+                (void) str_reserve(&body, CONSENSUS_CONDITION_SIZE);
+                consensus_condition(value.data, value.len, (uint8_t *) body.data);
+                body.len = CONSENSUS_CONDITION_SIZE;
+                node_pin_bytes(step->pin, &body);
+                (void) str_append_bytes(&body, "\x38\x02", 2);
+        } else {
+                op.kind = CONSENSUS_UNPIN;
+                (void) str_append_bytes(&body, cid.bytes, cid.size);
+        }
+        op.body = body.data;
+        op.size = body.len;
+        if (op.kind == CONSENSUS_REQUEST_PUT)
+                g_assert_cmpint(consensus_fsm_check(&op, &value, NULL), ==, 0);
+        g_assert_cmpint(consensus_entry_add(batch, &op), ==, 0);
+}
+
+static void on_applied_number(
+                uint64_t index _unused_, const ConsensusOp *op, const Cid *cid, void *userdata) {
+        for (uint64_t n = 1; n <= 2; n++) {
+                Cid known;
+
+                node_pin_cid(n, &known);
+                if (!cid_equal(cid, &known))
+                        continue;
+                g_string_append_printf(userdata, "%d:%d", (int) op->kind, (int) n);
+        }
+        if (op->kind == CONSENSUS_PIN) {
+                _cleanup_(pin_done) Pin pin = {};
+
+                g_assert_cmpint(pin_read(op->body, op->size, &pin), ==, 0);
+                g_assert_true(cid_equal(cid, &pin.cid));
+                g_string_append_printf(userdata, "(%zu)", pin.requests.n);
+        }
+        g_string_append_c(userdata, ' ');
+}
+
+/* What each turn is told: a pin when it was made, an unpin when it has gone, else what was asked. */
+static void test_requests_are_told(Fixture *f, gconstpointer data _unused_) {
+        static const struct {
+                const char *told;
+                RequestStep steps[4];
+        } turns[] = {
+                { "1:1(1) ", { { '+', 1, 5 } } },
+                { "5:1 ", { { '+', 1, 6 } } },
+                { "6:1 ", { { '-', 1, 6 } } },
+                { "2:1 ", { { '-', 1, 5 } } },
+                { "1:1(2) 5:1 ", { { '+', 1, 5 }, { '+', 1, 6 } } },
+                { "6:1 6:1 ", { { '-', 1, 5 }, { '-', 1, 9 } } },
+                { "1:1(0) 5:1 ", { { 'P', 1 }, { '+', 1, 7 } } },
+                { "1:1(0) 5:1 ",
+                  { { 'I', 1 }, { '+', 1, 8 } } }, /* it was carried out, whatever came then */
+                { "5:1 1:1(0) ", { { '+', 1, 10 }, { 'P', 1 } } },
+                { "2:1 ", { { 'U', 1 } } },
+                { "1:1(1) ", { { '+', 1, 5 } } },
+                { "1:2(1) 2:1 ", { { '+', 2, 5, 1, 5 } } }, /* the new one is told first */
+                { "5:2 ", { { '+', 2, 6, 2, 5 } } },
+                { "1:1(1) 2:2 ", { { '+', 1, 5 }, { '-', 2, 6 } } },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(turns); i++) {
+                const ConsensusEvents events = { .applied = on_applied_number };
+                g_autoptr(GString) told = g_string_new(NULL);
+                _cleanup_(str_done) Str batch = {};
+                ConsensusEntry entry;
+
+                g_test_message("turn %zu", i);
+                (void) consensus_entry_begin(&batch);
+                for (const RequestStep *step = turns[i].steps; step->kind; step++)
+                        add_step(&batch, step, f->pinset);
+                entry = entry_of(batch.data, batch.len);
+                g_assert_cmpint(consensus_fsm_apply(f->pinset, &entry, NULL), >, 0);
+                g_assert_cmpint(state_pinset_commit(f->pinset, entry.index), ==, 0);
+                consensus_fsm_tell(f->pinset, &entry, &events, told);
+                g_assert_cmpstr(told->str, ==, turns[i].told);
+                consensus_entry_done(&entry);
+        }
+}
+
 static void test_newer_and_broken_entries(Fixture *f, gconstpointer data _unused_) {
         static const struct {
                 const char *bytes;
@@ -171,6 +336,8 @@ static void test_newer_and_broken_entries(Fixture *f, gconstpointer data _unused
                   "needs a newer version of this program: operation 9 at offset 4" },
                 { "\x01\x09\x01x", 4, ERROR_UNSUPPORTED, "operation 9 at offset 1" },
                 { "\x01\x01", 2, ERROR_INVALID, "entry 9 of the log cannot be applied" },
+                { "\x01\x05\x01\x00", 4, ERROR_INVALID, "entry 9 of the log cannot be applied" },
+                { "\x01\x06\x01\x00", 4, ERROR_INVALID, "entry 9 of the log cannot be applied" },
                 { "\x01\x02\x01x", 4, ERROR_INVALID, "entry 9 of the log cannot be applied" },
                 { "", 0, ERROR_INVALID, "entry 9 of the log cannot be applied" },
         };
@@ -225,6 +392,8 @@ int main(int argc, char **argv) {
         TEST("applies-in-order", test_applies_in_order);
         TEST("conditions", test_conditions);
         TEST("conditions-are-checked", test_conditions_are_checked);
+        TEST("requests-are-checked", test_requests_are_checked);
+        TEST("requests-are-told", test_requests_are_told);
         TEST("newer-and-broken-entries", test_newer_and_broken_entries);
         TEST("stores-the-canonical-form", test_stores_the_canonical_form);
         TEST("out-of-memory", test_out_of_memory);
