@@ -8,14 +8,16 @@
 #include "daemon/consensus/driver.h"
 #include "daemon/consensus/fsm.h"
 
-#define HEARTBEATS_PER_ELECTION 10
+/* A leader that is gone is noticed by its links (H26) or, cut off, after an election timeout. So heartbeats
+ * only have to keep elections away: three in a row may be late before one begins, and each one more wakes
+ * every peer of an idle cluster. */
+#define HEARTBEATS_PER_ELECTION 4
 #define TIMER_ACCURACY_USEC (5 * USEC_PER_MSEC) /* so that the kernel may join wake-ups */
 
 /* ---- open */
 
-/* The Go program names three times: what a follower waits for a sign of life, what a candidate waits for
- * votes, and sends a sign of life every tenth of the former. libraft has one time for both, never less than
- * either. */
+/* The Go program names two times: what a follower waits for a sign of life, and what a candidate waits for
+ * votes. libraft has one time for both, never less than either. */
 static int open_engine(Consensus *c, const ConsensusOptions *options) {
         uint64_t election = MAX(options->heartbeat_timeout_usec, options->election_timeout_usec) /
                             USEC_PER_MSEC;
@@ -350,7 +352,10 @@ uint64_t consensus_call_index(const ConsensusCall *call) {
 void consensus_receive(Consensus *c, const ConsensusMessage *message) {
         const ConsensusInput input = { .type = CONSENSUS_INPUT_RECEIVE, .message = message };
 
-        if (!c->failed && !c->closing && consensus_driver_feed(c, &input) == 0)
+        if (c->failed || c->closing)
+                return;
+        c->has_moved = false;
+        if (consensus_driver_feed(c, &input) == 0 && c->has_moved)
                 consensus_driver_wake(c);
 }
 
