@@ -118,10 +118,19 @@ static void begin_install(Consensus *c, ConsensusUpdate *update) {
         update->install = (ConsensusSnapshotHead){};
 }
 
+/* Whether UPDATE makes anything possible that has to happen in the loop; a heartbeat does not. */
+static bool moves(const Consensus *c, const ConsensusUpdate *update) {
+        return update->meta || update->n_entries > 0 || update->hold != c->hold ||
+               update->install.index > 0 || update->state_changed || update->barrier ||
+               update->term != c->term || update->leader != c->leader || update->commit != c->commit;
+}
+
 /* The order is that of the rules: meta, entries, install, messages, state, barrier, commit. */
 static int carry_out(Consensus *c, ConsensusUpdate *update) {
         int r;
 
+        c->has_moved |= moves(c, update);
+        c->hold = update->hold;
         if (update->meta) /* H2: one queue, so it is durable before the entries that follow */
                 consensus_disk_set_vote(c->disk, update->term, update->vote);
         r = append_entries(c, update);

@@ -61,7 +61,8 @@ struct Consensus {
         Str scratch, canonical; /* of submits */
         ConsensusState state;
         uint64_t term, leader, leader_told;
-        uint64_t commit, applied;
+        uint64_t commit, applied, hold;
+        bool has_moved; /* an input has made something possible since this was last cleared */
         bool ready, failed, closing, want_barrier, want_snapshot, want_repair;
 };
 

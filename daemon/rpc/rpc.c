@@ -62,8 +62,7 @@ void rpc_settle(Rpc *rpc) {
                 settle_calls(rpc);
         }
 
-        if (!is_settled(rpc))
-                rpc_schedule(rpc);
+        (void) sd_event_source_set_enabled(rpc->settling, is_settled(rpc) ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 }
 
 static int on_settling(sd_event_source *source _unused_, void *userdata) {
