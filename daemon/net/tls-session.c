@@ -3,6 +3,7 @@
 #include <gnutls/x509.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "daemon/net/tls-certificate.h"
 
@@ -10,13 +11,48 @@
 #define PROTOCOL "h2"
 #define HANDSHAKE_MAX 16384 /* bytes of one handshake message; a certificate has at most half of it */
 
+#define AHEAD_MAX 2048 /* bytes of short records that one recv(2) takes */
+
 struct TlsSession {
         gnutls_session_t gnutls;
+        int fd;
         PeerId peer, expected;
         Error error; /* why the certificate was refused */
         bool has_pending;
         bool is_shaking;
+        bool is_drained; /* the last recv(2) gave less than it was asked for */
+        size_t ahead_at, ahead_end;
+        uint8_t ahead[AHEAD_MAX]; /* read, and not asked for yet */
 };
+
+static ssize_t receive(TlsSession *session, void *buffer, size_t max) {
+        ssize_t n = recv(session->fd, buffer, max, 0);
+
+        session->is_drained = n > 0 && (size_t) n < max;
+        return n;
+}
+
+/* GnuTLS asks for the head of each record, then for the rest: one recv(2) serves both, and the short records
+ * that came together. */
+static ssize_t pull(gnutls_transport_ptr_t userdata, void *buffer, size_t max) {
+        TlsSession *session = userdata;
+        ssize_t n;
+
+        if (session->ahead_at == session->ahead_end) {
+                if (max >= AHEAD_MAX)
+                        return receive(session, buffer, max);
+                n = receive(session, session->ahead, AHEAD_MAX);
+                if (n <= 0)
+                        return n;
+                session->ahead_at = 0;
+                session->ahead_end = (size_t) n;
+        }
+
+        n = (ssize_t) MIN(max, session->ahead_end - session->ahead_at);
+        memcpy(buffer, session->ahead + session->ahead_at, (size_t) n);
+        session->ahead_at += (size_t) n;
+        return n;
+}
 
 static int check_peer(TlsSession *session, const gnutls_datum_t *certificate, Error *reterr) {
         _cleanup_(error_done) Error error = {};
@@ -79,7 +115,8 @@ static int set_up(TlsSession *session, const TlsIdentity *identity, int fd, bool
         gnutls_session_set_verify_function(session->gnutls, on_verify);
         gnutls_handshake_set_max_packet_length(session->gnutls, HANDSHAKE_MAX);
         gnutls_handshake_set_timeout(session->gnutls, GNUTLS_INDEFINITE_TIMEOUT); /* the owner has a timer */
-        gnutls_transport_set_int(session->gnutls, fd);
+        gnutls_transport_set_ptr2(session->gnutls, session, (gnutls_transport_ptr_t) (intptr_t) fd);
+        gnutls_transport_set_pull_function(session->gnutls, pull);
         return 0;
 }
 
@@ -97,6 +134,7 @@ int tls_session_new(
                 return -ENOMEM;
 
         session->is_shaking = true;
+        session->fd = fd;
         if (expected)
                 session->expected = *expected;
         r = set_up(session, identity, fd, is_server);
@@ -170,6 +208,14 @@ uint32_t tls_session_events(const TlsSession *session) {
         if (session->is_shaking)
                 return gnutls_record_get_direction(session->gnutls) ? EPOLLOUT : EPOLLIN;
         return EPOLLIN | (session->has_pending ? EPOLLOUT : 0);
+}
+
+bool tls_session_is_ahead(const TlsSession *session) {
+        return session->ahead_at < session->ahead_end;
+}
+
+bool tls_session_is_drained(const TlsSession *session) {
+        return session->is_drained && !tls_session_is_ahead(session);
 }
 
 const PeerId *tls_session_peer(const TlsSession *session) {

@@ -33,10 +33,14 @@ uint32_t tls_session_events(const TlsSession *session); /* EPOLLIN, EPOLLOUT */
 
 const PeerId *tls_session_peer(const TlsSession *session); /* after the handshake */
 
-/* Read one record: the bytes, 0 when the other side has closed. Read until -EAGAIN: the socket does not show
- * what was decrypted. Errors: -EAGAIN, -ECONNRESET, -EACCES (the other side refused, by an alert), -EPROTO.
+/* Read one record: the bytes, 0 when the other side has closed. Read until -EAGAIN or drained; at the least
+ * while something is ahead, since the socket does not show that. Errors: -EAGAIN, -ECONNRESET, -EACCES (the
+ * other side refused, by an alert), -EPROTO.
  */
 ssize_t tls_session_read(TlsSession *session, void *buffer, size_t max);
+bool tls_session_is_ahead(const TlsSession *session); /* bytes that were read, also by the handshake */
+bool tls_session_is_drained(
+                const TlsSession *session); /* all was taken; what comes later, the socket shows */
 
 /* Write N (at most TLS_SESSION_RECORD_MAX) bytes: 1 they are with the kernel, 0 they are taken, but the
  * socket is full: nothing more before tls_session_flush() has answered 1. Errors: -ECONNRESET. */

@@ -9,7 +9,8 @@
 #include "daemon/base/time.h"
 #include "daemon/rpc/exchange.h"
 
-#define RECORDS_PER_TURN 32        /* read or written; then other links have their turn */
+/* Read or written; then other links have their turn. What the session has ahead is read as well: little. */
+#define RECORDS_PER_TURN 32
 #define NOTSENT_LOWAT (128 * 1024) /* bytes in the kernel that delay what is more urgent */
 /* Per interval of PING: canceled calls must not cost the link. */
 #define OWN_RESETS_MAX (RPC_RESETS_MAX / 2)
@@ -223,10 +224,14 @@ static void feed(RpcLink *link, size_t n) {
 static void read_some(RpcLink *link) {
         ssize_t n = 1;
 
-        for (size_t i = 0; i < RECORDS_PER_TURN && n > 0 && link->state != RPC_LINK_CLOSED; i++) {
+        for (size_t i = 0; n > 0 && link->state != RPC_LINK_CLOSED; i++) {
+                if (i >= RECORDS_PER_TURN && !tls_session_is_ahead(link->tls))
+                        break;
                 n = tls_session_read(link->tls, link->rpc->in, sizeof(link->rpc->in));
                 if (n > 0)
                         feed(link, (size_t) n);
+                if (tls_session_is_drained(link->tls))
+                        break;
         }
 
         if (link->state == RPC_LINK_CLOSED || n == -EAGAIN || n > 0)
@@ -304,7 +309,7 @@ static int on_io(sd_event_source *source _unused_, int fd _unused_, uint32_t eve
         if (link->state == RPC_LINK_HANDSHAKE)
                 update_events(link);
         else if (link->state != RPC_LINK_CLOSED) {
-                if (events & ~(uint32_t) EPOLLOUT)
+                if (events & ~(uint32_t) EPOLLOUT || tls_session_is_ahead(link->tls))
                         read_some(link);
                 rpc_link_busy(link);
         }

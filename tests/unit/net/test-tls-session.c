@@ -180,6 +180,34 @@ static void test_records(Fixture *f, const void *data G_GNUC_UNUSED) {
         close_both(sessions);
 }
 
+/* Short records that came together are read together, and handed out one by one: the last of them says that
+ * the socket has no more. */
+static void test_short_records(Fixture *f, const void *data G_GNUC_UNUSED) {
+        char sent[100], got[TLS_SESSION_RECORD_MAX];
+        TlsSession *sessions[2];
+
+        connect_both(f, sessions);
+        for (int size = 1; size <= 100; size++) {
+                memset(sent, size, sizeof(sent));
+                g_assert_cmpint(tls_session_write(sessions[0], sent, (size_t) size), ==, 1);
+        }
+        for (int size = 1; size <= 100; size++) {
+                memset(sent, size, sizeof(sent));
+                g_assert_cmpint(tls_session_read(sessions[1], got, sizeof(got)), ==, size);
+                g_assert_cmpmem(got, size, sent, size);
+                g_assert_cmpint(tls_session_is_drained(sessions[1]), ==, size == 100);
+        }
+        g_assert_cmpint(tls_session_is_ahead(sessions[1]), ==, false);
+        g_assert_cmpint(tls_session_read(sessions[1], got, sizeof(got)), ==, -EAGAIN);
+
+        g_assert_cmpint(tls_session_write(sessions[0], sent, 2), ==, 1);
+        g_assert_cmpint(tls_session_write(sessions[0], sent, 3), ==, 1);
+        g_assert_cmpint(tls_session_read(sessions[1], got, sizeof(got)), ==, 2);
+        g_assert_cmpint(tls_session_is_ahead(sessions[1]), ==, true); /* and the socket is silent */
+        g_assert_cmpint(tls_session_is_drained(sessions[1]), ==, false);
+        close_both(sessions);
+}
+
 static void test_lost(Fixture *f, const void *data G_GNUC_UNUSED) {
         TlsSession *sessions[2];
         char c = 'x';
@@ -317,6 +345,7 @@ int main(int argc, char **argv) {
         ADD("/net/tls-session/exporter-differs", test_exporter_differs);
         ADD("/net/tls-session/wrong-peer", test_wrong_peer);
         ADD("/net/tls-session/records", test_records);
+        ADD("/net/tls-session/short-records", test_short_records);
         ADD("/net/tls-session/lost", test_lost);
         ADD("/net/tls-session/garbage-record", test_garbage_record);
         g_test_add_func("/net/tls-session/refused", test_refused);
