@@ -53,7 +53,7 @@ ClusterCall *cluster_call_unref(ClusterCall *call) {
 int cluster_call_start(ClusterCall *call, const FlowClass *class, uint64_t timeout_usec, ClusterCall **ret) {
         int r;
 
-        r = flow_start(&call->flow, class, call->cluster->event, timeout_usec);
+        r = flow_start_in(&call->flow, class, &call->cluster->flows, timeout_usec);
         if (r < 0) {
                 cluster_call_unref(call);
                 return r;

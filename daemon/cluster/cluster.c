@@ -545,6 +545,9 @@ int cluster_new(Cluster **ret, sd_event *event, const ClusterOptions *options, E
         list_init(&cluster->watches);
         list_init(&cluster->served);
 
+        r = flow_queue_init(&cluster->flows, event);
+        if (r < 0)
+                return error_set_errno(reterr, r, "cluster: %m");
         r = cluster_open_peers(cluster, reterr);
         if (r >= 0)
                 r = cluster_open_ipfs(cluster, reterr);
@@ -601,6 +604,7 @@ Cluster *cluster_free(Cluster *cluster) {
         ipfs_free(cluster->ipfs);
         http_client_free(cluster->http);
         http_client_free(cluster->work);
+        flow_queue_deinit(&cluster->flows);
         sd_event_unref(cluster->event);
         free(cluster);
         return NULL;

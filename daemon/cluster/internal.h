@@ -59,6 +59,7 @@ struct Cluster {
         uint64_t n_changes; /* since the informers were triggered */
 
         List calls;
+        FlowQueue flows; /* of the calls */
         size_t n_calls, n_asking, n_gcs;
         List lists;
         size_t n_lists;

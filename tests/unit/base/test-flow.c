@@ -71,16 +71,31 @@ static const FlowState pin_states[_PIN_N] = {
 };
 static const FlowClass pin_class = { "pin", pin_states, pin_done };
 
-static int run(PinOp op, uint64_t timeout, const char *trace) {
+static int run_once(PinOp op, bool in_queue, uint64_t timeout, const char *trace) {
+        FlowQueue queue = {};
+        int r;
+
         g_assert_cmpint(sd_event_new(&op.event), >=, 0);
-        g_assert_cmpint(flow_start(&op.flow, &pin_class, op.event, timeout), ==, 0);
+        g_assert_cmpint(flow_queue_init(&queue, op.event), ==, 0);
+        r = in_queue ? flow_start_in(&op.flow, &pin_class, &queue, timeout)
+                     : flow_start(&op.flow, &pin_class, op.event, timeout);
+        g_assert_cmpint(r, ==, 0);
         g_assert_cmpuint(op.n_done, ==, 0); /* never from inside start */
         g_assert_cmpint(sd_event_loop(op.event), ==, 0);
         g_assert_cmpuint(op.n_done, ==, 1);
         if (trace)
                 g_assert_cmpstr(op.trace, ==, trace);
+        flow_queue_deinit(&queue);
         sd_event_unref(op.event);
         return op.result;
+}
+
+/* Alone and in a queue, which is the same. */
+static int run(PinOp op, uint64_t timeout, const char *trace) {
+        int r = run_once(op, /* in_queue= */ false, timeout, trace);
+
+        g_assert_cmpint(run_once(op, /* in_queue= */ true, timeout, trace), ==, r);
+        return r;
 }
 
 #define PIN_OP(...) ((PinOp){ __VA_ARGS__ })
@@ -144,6 +159,53 @@ static void test_deinit(void) {
         sd_event_unref(op.event);
 }
 
+/* ---- queues */
+
+#define SHORT_OPS (FLOW_QUEUE_TURN + 10)
+
+typedef struct ShortOps {
+        Flow flows[SHORT_OPS];
+        unsigned n_done;
+} ShortOps;
+
+static ShortOps short_ops;
+
+static int short_enter(Flow *flow) {
+        flow_next(flow, FLOW_DONE);
+        return 0;
+}
+
+/* Each one drops the one that is two behind it. */
+static void short_done(Flow *flow, int result) {
+        size_t i = (size_t) (flow - short_ops.flows);
+
+        g_assert_cmpint(result, ==, 0);
+        short_ops.n_done++;
+        if (i % 4 == 0 && i + 2 < SHORT_OPS)
+                flow_deinit(&short_ops.flows[i + 2]);
+}
+
+/* What is ready shares a turn, but not more than so many; what is dropped while it waits is silent. */
+static void test_queue(void) {
+        static const FlowState states[] = { { "short", short_enter, 0 } };
+        static const FlowClass class = { "short", states, short_done };
+        FlowQueue queue;
+        sd_event *event;
+
+        g_assert_cmpint(sd_event_new(&event), >=, 0);
+        g_assert_cmpint(flow_queue_init(&queue, event), ==, 0);
+        for (size_t i = 0; i < SHORT_OPS; i++)
+                g_assert_cmpint(flow_start_in(&short_ops.flows[i], &class, &queue, UINT64_MAX), ==, 0);
+        g_assert_cmpint(sd_event_run(event, 0), >, 0);
+        g_assert_cmpuint(short_ops.n_done, >, 1);
+        g_assert_cmpuint(short_ops.n_done, <=, FLOW_QUEUE_TURN);
+        while (sd_event_run(event, 0) > 0)
+                ;
+        g_assert_cmpuint(short_ops.n_done, ==, SHORT_OPS - SHORT_OPS / 4);
+        flow_queue_deinit(&queue);
+        sd_event_unref(event);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/base/flow/happy", test_happy);
@@ -151,5 +213,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/base/flow/every-state-times-out", test_timeout);
         g_test_add_func("/base/flow/enter-fails", test_enter_fails);
         g_test_add_func("/base/flow/deinit", test_deinit);
+        g_test_add_func("/base/flow/queue", test_queue);
         return g_test_run();
 }
