@@ -129,14 +129,15 @@ int cluster_allocate(Cluster *cluster, const AllocatorInput *what, PeerIdList *r
         size_t n = 0;
         int r = 0;
 
-        if (input.min >= 0 || input.max >= 0)
+        if (input.min >= 0 || input.max >= 0) {
+                input.seed = random_below(UINT64_MAX);
                 r = pin_metrics(cluster, &metrics, &n);
+        }
         if (r < 0)
                 return error_set_errno(reterr, r, "allocation: %m");
         input.allocate_by = &cluster->config->allocate_by;
         input.metrics = metrics;
         input.n_metrics = n;
-        input.seed = random_below(UINT64_MAX);
         return allocator_allocate(&input, ret, reterr);
 }
 
