@@ -128,7 +128,7 @@ static int store_open_db(Store *store) {
         return r;
 }
 
-static int store_mark(Store *store) {
+int store_touch(Store *store) {
         _cleanup_close_ int fd = -1;
         int r;
 
@@ -178,7 +178,7 @@ int store_open(Store **ret, const char *folder, const char *name) {
 int store_clear(Store *store) {
         int r;
 
-        r = store_mark(store);
+        r = store_touch(store);
         if (r < 0)
                 return r;
         if (ftruncate(store->fd, 0) < 0)
@@ -230,7 +230,7 @@ int store_rename(Store *store, const char *name) {
         if (r < 0)
                 return r;
         store->is_dirty = false;
-        r = store_mark(store);
+        r = store_touch(store);
         if (r < 0)
                 return r;
         if (renameat(store->folder_fd, file, store->folder_fd, store->file) < 0)
@@ -271,7 +271,7 @@ int store_get(Store *store, const void *key, size_t key_size, Str *value) {
 int store_put(Store *store, const void *key, size_t key_size, const void *value, size_t value_size) {
         int r;
 
-        r = store_mark(store);
+        r = store_touch(store);
         if (r < 0)
                 return r;
 
@@ -282,7 +282,7 @@ int store_put(Store *store, const void *key, size_t key_size, const void *value,
 int store_insert(Store *store, const void *key, size_t key_size, const void *value, size_t value_size) {
         int r;
 
-        r = store_mark(store);
+        r = store_touch(store);
         if (r < 0)
                 return r;
 
@@ -293,7 +293,7 @@ int store_insert(Store *store, const void *key, size_t key_size, const void *val
 int store_remove(Store *store, const void *key, size_t key_size) {
         int r;
 
-        r = store_mark(store);
+        r = store_touch(store);
         if (r < 0)
                 return r;
 

@@ -45,8 +45,10 @@ int store_put(Store *store, const void *key, size_t key_size, const void *value,
 /* Answers 1, or 0 when there is a record of that key, which stays as it is. */
 int store_insert(Store *store, const void *key, size_t key_size, const void *value, size_t value_size);
 int store_remove(Store *store, const void *key, size_t key_size); /* 1 removed, 0 was not there */
-int store_clear(Store *store);                                    /* empty; no walk may be open */
-int store_sync(Store *store);                                     /* flushes to disk; blocks */
+/* As a write without one: what will be written is in memory yet, and the file is not whole without it. */
+int store_touch(Store *store);
+int store_clear(Store *store); /* empty; no walk may be open */
+int store_sync(Store *store);  /* flushes to disk; blocks */
 
 /* Walk in no order; nothing may be written while walking, several may walk. KEY and VALUE (each may be NULL)
  * are replaced. Start with *WALK = NULL; answers 1, 0 at the end. *WALK is freed, and NULL again, at the end

@@ -5,10 +5,10 @@
  *
  * Pins wait in PRIORITY or NORMAL, unpins in UNPIN, what was unpinned behind our back in UNEXPECTED, failed
  * ones in one of the DELAY FIFOs, each of one delay, so that the front of a FIFO is always the first that is
- * due. The newest TRACKER_RECENT_MAX items are in memory, the others in tracker.gdbm (spill.h), so memory
- * does not grow with their number. An item has a number in its FIFO, which it keeps when it goes to disk. An
- * item that was taken from its FIFO is kept in memory, with its record, until it is settled or put back.
- * After an unclean stop everything is gone; that is what the check is for.
+ * due. The newest TRACKER_RECENT_MAX items are in memory, the others in tracker.gdbm (spill.h) with an index
+ * of 16 MiB at most, so memory does not grow with their number. An item has a number in its FIFO, which it
+ * keeps when it goes to disk. An item that was taken from its FIFO is kept in memory, with its record, until
+ * it is settled or put back. After an unclean stop everything is gone; that is what the check is for.
  */
 
 #include "daemon/base/list.h"

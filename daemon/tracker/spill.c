@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "daemon/tracker/fifo.h"
+#include "daemon/tracker/index.h"
 
-#define SPILL_FORMAT 2
+#define SPILL_FORMAT 3
 
 static const char meta_key[] = "\0meta";
 #define META_KEY_SIZE (sizeof(meta_key) - 1)
@@ -14,19 +15,23 @@ typedef struct SpillMeta {
         uint64_t heads[TRACKER_FIFOS_MAX], tails[TRACKER_FIFOS_MAX];
         uint64_t counts[TRACKER_RECORD_STATUSES];
         uint8_t digest[STATE_DIGEST_SIZE]; /* of the pinset that the records belong to */
+        TrackerIndexHead index;
 } SpillMeta;
 
 struct TrackerSpill {
         Store *store;
         SpillMeta meta; /* heads and tails: as they were read, or are to be written */
         TrackerFifo fifos[TRACKER_FIFOS_MAX];
-        Str value; /* scratch */
+        TrackerIndex index; /* of those whose record is in a FIFO */
+        Str value;          /* scratch */
 };
 
 /* ---- open, close ---- */
 
 static void spill_reset(TrackerSpill *spill) {
         spill->meta = (SpillMeta){ .format = SPILL_FORMAT };
+        tracker_index_done(&spill->index);
+        tracker_index_init(&spill->index);
         for (size_t i = 0; i < TRACKER_FIFOS_MAX; i++)
                 spill->meta.heads[i] = spill->meta.tails[i] = TRACKER_SPILL_FIRST;
 }
@@ -51,7 +56,9 @@ static int spill_load_meta(TrackerSpill *spill, const uint8_t *digest) {
         if (r == 0 || spill->value.len != sizeof(SpillMeta))
                 return 0;
         memcpy(&spill->meta, spill->value.data, sizeof(SpillMeta));
-        return spill_meta_is_good(&spill->meta, digest);
+        if (!spill_meta_is_good(&spill->meta, digest))
+                return 0;
+        return tracker_index_load(&spill->index, spill->store, &spill->meta.index);
 }
 
 int tracker_spill_open(
@@ -97,6 +104,8 @@ int tracker_spill_close(TrackerSpill *spill, const uint8_t digest[static STATE_D
         }
         memcpy(spill->meta.digest, digest, STATE_DIGEST_SIZE);
         if (r >= 0)
+                r = tracker_index_save(&spill->index, spill->store, &spill->meta.index);
+        if (r >= 0)
                 r = store_put(spill->store, meta_key, META_KEY_SIZE, &spill->meta, sizeof(SpillMeta));
         if (r >= 0)
                 r = store_close(TAKE_PTR(spill->store));
@@ -108,6 +117,7 @@ TrackerSpill *tracker_spill_free(TrackerSpill *spill) {
         if (!spill)
                 return NULL;
         store_free(spill->store);
+        tracker_index_done(&spill->index);
         str_done(&spill->value);
         free(spill);
         return NULL;
@@ -122,10 +132,30 @@ static uint64_t *spill_counter(TrackerSpill *spill, PinStatus status) {
         return &spill->meta.counts[slot];
 }
 
-int tracker_spill_get(TrackerSpill *spill, const Cid *cid, TrackerRecord *ret) {
+/* One whose record is in a FIFO: 1, 0 not there. */
+static int spill_find_listed(TrackerSpill *spill, const Cid *cid, TrackerRecord *ret) {
+        TrackerIndexIterator i = {};
+        TrackerFifoItem item;
+        TrackerPlace place;
         int r;
 
-        if (tracker_spill_count(spill) == 0)
+        while (tracker_index_next(&spill->index, cid, &i, &place)) {
+                r = tracker_fifo_find(&spill->fifos[place.fifo], spill->store, place.number, &item);
+                if (r < 0)
+                        return r;
+                if (r > 0 && item.record.status != 0 && cid_equal(&item.cid, cid)) {
+                        *ret = item.record;
+                        return 1;
+                }
+        }
+        return 0;
+}
+
+/* One that has a record of its own. */
+static int spill_find_own(TrackerSpill *spill, const Cid *cid, TrackerRecord *ret) {
+        int r;
+
+        if (tracker_spill_count(spill) == spill->index.n)
                 return 0; /* the usual case: nothing is looked up */
 
         str_reset(&spill->value);
@@ -136,14 +166,29 @@ int tracker_spill_get(TrackerSpill *spill, const Cid *cid, TrackerRecord *ret) {
         return r == -EBADMSG ? -EIO : r < 0 ? r : 1;
 }
 
+int tracker_spill_get(TrackerSpill *spill, const Cid *cid, TrackerRecord *ret) {
+        int r;
+
+        r = spill_find_listed(spill, cid, ret);
+        return r != 0 ? r : spill_find_own(spill, cid, ret);
+}
+
+static TrackerPlace place_of(const TrackerRecord *record) {
+        return (TrackerPlace){ .fifo = record->queue, .number = record->number };
+}
+
 int tracker_spill_remove(TrackerSpill *spill, const Cid *cid, PinStatus *ret_status) {
         TrackerRecord old = {};
+        TrackerPlace place;
         int r;
 
         r = tracker_spill_get(spill, cid, &old);
         if (r <= 0)
                 return r;
-        r = store_remove(spill->store, cid->bytes, cid->size);
+        place = place_of(&old);
+        r = store_touch(spill->store);
+        if (r >= 0 && !tracker_index_remove(&spill->index, cid, &place))
+                r = store_remove(spill->store, cid->bytes, cid->size);
         if (r >= 0) {
                 (*spill_counter(spill, old.status))--;
                 *ret_status = old.status;
@@ -168,33 +213,51 @@ static int spill_write(TrackerSpill *spill, const Cid *cid, const TrackerRecord 
 
 /* ---- FIFOs ---- */
 
+/* What has an error's words needs a record of its own, and so does what the index has no room for. */
 int tracker_spill_put(TrackerSpill *spill, const Cid *cid, const TrackerRecord *record) {
+        TrackerFifo *fifo = &spill->fifos[record->queue];
+        const TrackerPlace place = place_of(record);
+        bool is_listed;
         int r;
 
-        r = tracker_fifo_put(&spill->fifos[record->queue], spill->store, record->number, cid);
-        return r < 0 ? r : spill_write(spill, cid, record);
+        r = store_touch(spill->store);
+        if (r < 0)
+                return r;
+        is_listed = !record->error && tracker_index_add(&spill->index, cid, &place);
+        r = tracker_fifo_put(fifo, spill->store, record->number, cid, is_listed ? record : NULL);
+        if (r < 0) {
+                if (is_listed)
+                        (void) tracker_index_remove(&spill->index, cid, &place);
+                return r;
+        }
+        if (!is_listed)
+                return spill_write(spill, cid, record);
+        (*spill_counter(spill, record->status))++;
+        return 0;
 }
 
-/* The entry NUMBER of FIFO: 1 when the record of its CID names it, 0 when it is a left-over or there is
- * none. */
+/* The entry NUMBER of FIFO: 1 when it is the item's, 0 when it is a left-over or there is none. */
 static int spill_look(
                 TrackerSpill *spill, unsigned fifo, uint64_t number, Cid *ret_cid, TrackerRecord *ret) {
-        TrackerRecord record = {};
-        Cid cid;
+        const TrackerPlace place = { .fifo = fifo, .number = number };
+        TrackerFifoItem item;
         int r;
 
-        r = tracker_fifo_get(&spill->fifos[fifo], spill->store, number, &cid);
+        r = tracker_fifo_get(&spill->fifos[fifo], spill->store, number, &item);
         if (r <= 0)
                 return r;
-        r = tracker_spill_get(spill, &cid, &record);
+        if (item.record.status != 0)
+                r = tracker_index_has(&spill->index, &item.cid, &place);
+        else
+                r = spill_find_own(spill, &item.cid, &item.record);
         if (r <= 0)
                 return r;
-        if (record.queue != fifo || record.number != number) {
-                tracker_record_done(&record);
+        if (item.record.queue != fifo || item.record.number != number) {
+                tracker_record_done(&item.record);
                 return 0;
         }
-        *ret_cid = cid;
-        *ret = record;
+        *ret_cid = item.cid;
+        *ret = item.record;
         return 1;
 }
 

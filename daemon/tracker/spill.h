@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * TrackerSpill: the part of the queue that memory has no room for, in tracker.gdbm: a record for each item,
- * and the FIFO in which it waits.
+ * TrackerSpill: the part of the queue that memory has no room for, in tracker.gdbm.
  *
- * The FIFOs are numbered lists of CIDs (fifo.h). An entry counts only while the record of its CID names that
- * FIFO and number, so that an item is taken out by removing its record; left-overs and gaps are passed over
- * when they come to the front. Heads are in memory, and in the key "\0meta" after a clean close.
+ * An item is an entry of its FIFO, a numbered list (fifo.h), which has its record, too; the index (index.h)
+ * finds it by its CID. What has failed, or has no room in the index, has a record of its own instead. An
+ * entry counts only while the index or that record names its FIFO and number, so that an item is taken out
+ * by taking it from there; left-overs and gaps are passed over when they come to the front. Heads and index
+ * are in memory, and in the store after a clean close.
  */
 
 #include "daemon/state/pinset.h"

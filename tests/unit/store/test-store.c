@@ -104,7 +104,7 @@ static void test_reading_needs_no_marker(Fixture *f, gconstpointer data) {
 }
 
 static void test_writing_without_a_close_empties(Fixture *f, gconstpointer data) {
-        static const char *const writes[] = { "put", "insert", "remove", "clear" };
+        static const char *const writes[] = { "put", "insert", "remove", "touch", "clear" };
 
         (void) data;
         for (size_t i = 0; i < ELEMENTSOF(writes); i++) {
@@ -122,6 +122,8 @@ static void test_writing_without_a_close_empties(Fixture *f, gconstpointer data)
                         g_assert_cmpint(store_insert(store, "other", 5, "value", 5), ==, 1);
                 else if (i == 2)
                         g_assert_cmpint(store_remove(store, "other", 5), ==, 0);
+                else if (i == 3)
+                        g_assert_cmpint(store_touch(store), ==, 0);
                 else
                         g_assert_cmpint(store_clear(store), ==, 0);
                 g_assert_true(has_file(f, "test.dirty"));

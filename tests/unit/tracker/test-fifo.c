@@ -11,24 +11,49 @@ static Store *open_store(const Folder *f) {
         return store;
 }
 
+/* Every third has its record elsewhere. */
 static void put(TrackerFifo *fifo, Store *store, uint64_t number, uint32_t item) {
         const Cid cid = item_cid(item);
+        const TrackerRecord record = {
+                .status = PIN_STATUS_PIN_QUEUED,
+                .attempts = item,
+                .timestamp = UINT64_MAX - item,
+                .created = 1,
+        };
 
-        g_assert_cmpint(tracker_fifo_put(fifo, store, number, &cid), ==, 0);
+        g_assert_cmpint(tracker_fifo_put(fifo, store, number, &cid, item % 3 > 0 ? &record : NULL), ==, 0);
+}
+
+static void assert_item(const TrackerFifo *fifo, const TrackerFifoItem *is, uint64_t number, uint32_t item) {
+        const Cid expect = item_cid(item);
+
+        g_assert_true(cid_equal(&is->cid, &expect));
+        if (item % 3 == 0) {
+                g_assert_cmpuint(is->record.status, ==, 0);
+                return;
+        }
+        g_assert_cmpuint(is->record.status, ==, PIN_STATUS_PIN_QUEUED);
+        g_assert_cmpuint(is->record.attempts, ==, item);
+        g_assert_cmpuint(is->record.timestamp, ==, UINT64_MAX - item);
+        g_assert_cmpuint(is->record.created, ==, 1);
+        g_assert_cmpuint(is->record.queue, ==, fifo->id);
+        g_assert_cmpuint(is->record.number, ==, number);
 }
 
 static void assert_at(TrackerFifo *fifo, Store *store, uint64_t number, uint32_t item) {
-        const Cid expect = item_cid(item);
-        Cid cid;
+        TrackerFifoItem is;
 
-        g_assert_cmpint(tracker_fifo_get(fifo, store, number, &cid), ==, 1);
-        g_assert_true(cid_equal(&cid, &expect));
+        g_assert_cmpint(tracker_fifo_find(fifo, store, number, &is), ==, 1);
+        assert_item(fifo, &is, number, item);
+        g_assert_cmpint(tracker_fifo_get(fifo, store, number, &is), ==, 1);
+        assert_item(fifo, &is, number, item);
 }
 
 static void assert_gap(TrackerFifo *fifo, Store *store, uint64_t number) {
-        Cid cid;
+        TrackerFifoItem is;
 
-        g_assert_cmpint(tracker_fifo_get(fifo, store, number, &cid), ==, 0);
+        g_assert_cmpint(tracker_fifo_find(fifo, store, number, &is), ==, 0);
+        g_assert_cmpint(tracker_fifo_get(fifo, store, number, &is), ==, 0);
 }
 
 /* Both ends grow, over several blocks; what is put is there, at once and after it went to disk. */
@@ -125,16 +150,27 @@ static void test_damaged(Folder *f, gconstpointer data _unused_) {
         static const struct {
                 const char *bytes;
                 size_t n;
-        } cases[] = { { "", 0 }, { "\0", 1 }, { "\5ab", 3 }, { "\4abcd", 5 }, { "\377", 1 } };
+        } cases[] = {
+                { "", 0 },
+                { "\0", 1 },
+                { "\5ab", 3 },
+                { "\4abcd", 5 },
+                { "\377", 1 },
+                { "\0\0\0\0\0\0\0\0\4abcd\0", 14 },                            /* no CID */
+                { "\0\0\0\0\0\0\0\0\6\1\125\0\2ab", 15 },                      /* no size of its record */
+                { "\0\0\0\0\0\0\0\0\6\1\125\0\2ab\3xyz", 19 },                 /* no record */
+                { "\0\0\0\0\0\0\0\0\6\1\125\0\2ab\5\1\x8\x80\x8\x3a\1w", 23 }, /* one with words */
+        };
         _cleanup_(store_freep) Store *store = open_store(f);
         static const char key[] = "\0q\0\0\0\0\0\0\0\3\340"; /* list 0, block 992 */
         TrackerFifo fifo;
-        Cid cid;
+        TrackerFifoItem item;
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 g_assert_cmpint(store_put(store, key, sizeof(key) - 1, cases[i].bytes, cases[i].n), ==, 0);
                 tracker_fifo_init(&fifo, 0, FIRST, FIRST + 1);
-                g_assert_cmpint(tracker_fifo_get(&fifo, store, FIRST, &cid), ==, -EIO);
+                g_assert_cmpint(tracker_fifo_find(&fifo, store, FIRST, &item), ==, -EIO);
+                g_assert_cmpint(tracker_fifo_get(&fifo, store, FIRST, &item), ==, -EIO);
         }
 }
 
@@ -146,9 +182,10 @@ static void test_out_of_memory(Folder *f, gconstpointer data _unused_) {
 
         tracker_fifo_init(&fifo, 0, FIRST, FIRST);
         FOREACH_FAULT {
-                const Cid cid = item_cid(n);
+                const Cid cid = item_cid(3 * n);
                 /* Another block each time, so that one is saved and one is loaded. */
-                int r = tracker_fifo_put(&fifo, store, FIRST + (uint64_t) n * TRACKER_FIFO_BLOCK, &cid);
+                int r = tracker_fifo_put(
+                                &fifo, store, FIRST + (uint64_t) n * TRACKER_FIFO_BLOCK, &cid, NULL);
 
                 if (r == 0)
                         n++;
@@ -156,7 +193,7 @@ static void test_out_of_memory(Folder *f, gconstpointer data _unused_) {
                         g_assert_cmpint(r, ==, -ENOMEM);
         }
         for (uint32_t i = 0; i < n; i++)
-                assert_at(&fifo, store, FIRST + (uint64_t) i * TRACKER_FIFO_BLOCK, i);
+                assert_at(&fifo, store, FIRST + (uint64_t) i * TRACKER_FIFO_BLOCK, 3 * i);
 }
 
 #define TEST(name, func)                                                                                    \

@@ -101,6 +101,45 @@ static void test_bounded(Folder *f, gconstpointer data _unused_) {
         assert_first(spill, 0, 2);
 }
 
+/* What has failed has a record of its own, among those that have not: it is found, keeps its words, and its
+ * CID may come back without. */
+static void test_own_record(Folder *f, gconstpointer data _unused_) {
+        TrackerSpill *spill = spill_open(f, folder_digest, 0);
+        const Cid cid = item_cid(2), other = item_cid(9);
+        char words[] = "no such block";
+        TrackerRecord failed = { .status = PIN_STATUS_PIN_ERROR,
+                                 .attempts = 2,
+                                 .queue = 0,
+                                 .number = TRACKER_SPILL_FIRST + 1,
+                                 .error = words },
+                      record = {};
+        PinStatus status;
+
+        put(spill, 1, 0, 0);
+        g_assert_cmpint(tracker_spill_put(spill, &cid, &failed), ==, 0);
+        put(spill, 3, 0, 2);
+        g_assert_cmpint(tracker_spill_close(spill, folder_digest), ==, 0);
+
+        spill = spill_open(f, folder_digest, 1);
+        g_assert_cmpuint(tracker_spill_count(spill), ==, 3);
+        g_assert_cmpint(tracker_spill_get(spill, &other, &record), ==, 0);
+        g_assert_cmpint(tracker_spill_get(spill, &cid, &record), ==, 1);
+        g_assert_cmpstr(record.error, ==, words);
+        tracker_record_done(&record);
+        assert_first(spill, 0, 1);
+        take(spill, 1);
+        assert_first(spill, 0, 2);
+        g_assert_cmpint(tracker_spill_remove(spill, &cid, &status), ==, 1);
+        g_assert_cmpint(status, ==, PIN_STATUS_PIN_ERROR);
+        put(spill, 2, 0, 3);
+        assert_first(spill, 0, 3);
+        take(spill, 3);
+        assert_first(spill, 0, 2);
+        take(spill, 2);
+        assert_none(spill, 0);
+        tracker_spill_free(spill);
+}
+
 static void test_round_trip(Folder *f, gconstpointer data _unused_) {
         TrackerSpill *spill = spill_open(f, folder_digest, 0);
         uint64_t counts[TRACKER_RECORD_STATUSES];
@@ -138,6 +177,14 @@ static void test_discards(Folder *f, gconstpointer data _unused_) {
         tracker_spill_free(spill);
         spill = spill_open(f, other, 0);
         assert_none(spill, 0);
+        put(spill, 4, 0, 0);
+        g_assert_cmpint(tracker_spill_close(spill, other), ==, 0);
+
+        spill = spill_open(f, other, 1);
+        take(spill, 4);
+        tracker_spill_free(spill);
+        spill = spill_open(f, other, 0);
+        assert_none(spill, 0);
         tracker_spill_free(spill);
 }
 
@@ -149,6 +196,7 @@ int main(int argc, char *argv[]) {
         TEST("order", test_order);
         TEST("left-overs", test_left_overs);
         TEST("bounded", test_bounded);
+        TEST("own-record", test_own_record);
         TEST("round-trip", test_round_trip);
         TEST("discards", test_discards);
         return g_test_run();
