@@ -203,8 +203,8 @@ int worker_queue(Worker *worker, WorkerJob *job) {
 
         pthread_mutex_lock(&worker->lock);
         list_append(&worker->waiting, &job->link);
-        pthread_cond_signal(&worker->wake);
         pthread_mutex_unlock(&worker->lock);
+        pthread_cond_signal(&worker->wake); /* with the lock it would wake the thread to wait for that */
 
         return 0;
 }
