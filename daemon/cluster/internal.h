@@ -7,6 +7,7 @@
 #include "daemon/base/list.h"
 #include "daemon/cluster/cluster.h"
 #include "daemon/cluster/parties.h"
+#include "daemon/cluster/repo.h"
 #include "daemon/consensus/consensus.h"
 #include "daemon/ipfs/ipfs.h"
 #include "daemon/metrics/informer.h"
@@ -98,6 +99,7 @@ struct ClusterCall {
         PeerInfo peer;
         ConnectGraph graph;
         GlobalRepoGc gc;
+        ClusterRepo repo;
         size_t n_gc_keys, n_gc_keys_max;
         int result; /* of what was gathered so far */
 
@@ -107,6 +109,7 @@ struct ClusterCall {
                 ClusterPeerDone peer;
                 ClusterGraphDone graph;
                 ClusterGcDone gc;
+                ClusterRepoDone repo;
         } done;
         void *userdata;
 };

@@ -562,6 +562,94 @@ int cluster_gc_local(
         return gc_new(cluster, ret, /* local= */ true, n_keys_max, done, userdata);
 }
 
+/* ---- repositories ---- */
+
+static const JsonField repo_fields[] = {
+        { "size", JSON_UINT, offsetof(ClusterRepo, size), .flags = JSON_REQUIRED },
+        { "storage_max", JSON_UINT, offsetof(ClusterRepo, storage_max), .flags = JSON_REQUIRED },
+        JSON_END,
+};
+const JsonShape cluster_repo_shape = { "repository", sizeof(ClusterRepo), repo_fields };
+
+static void repo_on_stat(
+                IpfsCall *ipfs _unused_,
+                int r,
+                const Error *error,
+                uint64_t size,
+                uint64_t storage_max,
+                void *userdata) {
+        ClusterCall *call = userdata;
+
+        call->repo = (ClusterRepo){ size, storage_max };
+        cluster_call_part_done(call, r, error);
+        call->ipfs = ipfs_call_unref(call->ipfs);
+}
+
+static void repo_on_answer(
+                RpcGather *gather _unused_,
+                size_t i _unused_,
+                int r,
+                const Error *error _unused_,
+                const void *body,
+                size_t size,
+                void *userdata) {
+        ClusterCall *call = userdata;
+        ClusterRepo told = {};
+
+        if (r >= 0 && json_read_text(&cluster_repo_shape, body, size, &told, NULL) >= 0)
+                cluster_repo_add(&call->repo, &told);
+}
+
+static void repo_on_all_done(RpcGather *gather _unused_, void *userdata) {
+        cluster_call_part_done(userdata, 0, NULL);
+}
+
+static int repo_ask(Flow *flow) {
+        static const RpcGatherHandler handler = { repo_on_answer, repo_on_all_done };
+        ClusterCall *call = CLUSTER_CALL(flow);
+        int r;
+
+        call->n_pending++;
+        if (call->local) {
+                r = cluster_call_may_ask(call);
+                return r < 0 ? r : ipfs_repo_stat(call->cluster->ipfs, &call->ipfs, repo_on_stat, call);
+        }
+        r = ask_others(call, &(ClusterAsk){ .method = "repo", .handler = &handler, .userdata = call });
+        if (r >= 0)
+                cluster_call_part_done(call, 0, NULL); /* there may be nobody to ask */
+        return r;
+}
+
+static void repo_finish(Flow *flow, int result) {
+        ClusterCall *call = CLUSTER_CALL(flow);
+
+        cluster_call_settle_error(call, result);
+        call->done.repo(call, MIN(result, 0), &call->error, &call->repo, call->userdata);
+}
+
+static const FlowState repo_states[] = { [PEER_ASK] = { "ask", repo_ask, 0 } };
+static const FlowClass repo_class = { "repo", repo_states, repo_finish };
+
+static int repo_new(Cluster *cluster, ClusterCall **ret, bool local, ClusterRepoDone done, void *userdata) {
+        ClusterCall *call;
+        int r;
+
+        r = cluster_call_new(&call, cluster, userdata);
+        if (r < 0)
+                return r;
+        call->local = local;
+        call->done.repo = done;
+        return cluster_call_start(call, &repo_class, ask_timeout(cluster), ret);
+}
+
+int cluster_repo_of_others(Cluster *cluster, ClusterCall **ret, ClusterRepoDone done, void *userdata) {
+        return repo_new(cluster, ret, /* local= */ false, done, userdata);
+}
+
+int cluster_repo_local(Cluster *cluster, ClusterCall **ret, ClusterRepoDone done, void *userdata) {
+        return repo_new(cluster, ret, /* local= */ true, done, userdata);
+}
+
 /* ---- membership ---- */
 
 static void member_finish(Flow *flow, int result) {

@@ -137,7 +137,7 @@ static void serve(
                 served_end(served, r, NULL);
 }
 
-/* ---- id, graph, gc */
+/* ---- id, graph, gc, repo */
 
 static void id_on_done(
                 ClusterCall *call _unused_,
@@ -201,6 +201,27 @@ static int gc_start(ClusterServed *served, const void *body _unused_, size_t siz
 
 static void remote_on_gc(RpcRequest *request, const void *body, size_t size, void *userdata) {
         serve(userdata, request, gc_start, body, size);
+}
+
+static void repo_on_done(
+                ClusterCall *call _unused_,
+                int r,
+                const Error *error,
+                const ClusterRepo *repo,
+                void *userdata) {
+        ClusterServed *served = userdata;
+
+        if (r >= 0)
+                r = json_write(&cluster_repo_shape, repo, &served->answer);
+        served_end(served, r, error);
+}
+
+static int repo_start(ClusterServed *served, const void *body _unused_, size_t size _unused_) {
+        return cluster_repo_local(served->cluster, &served->call, repo_on_done, served);
+}
+
+static void remote_on_repo(RpcRequest *request, const void *body, size_t size, void *userdata) {
+        serve(userdata, request, repo_start, body, size);
 }
 
 /* ---- status: known, at once */
@@ -442,6 +463,7 @@ const RpcMethod cluster_remote_methods[] = {
         { "records", RPC_MEMBER, remote_on_records },
         { "check", RPC_MEMBER, remote_on_check },
         { "gc", RPC_MEMBER, remote_on_gc },
+        { "repo", RPC_MEMBER, remote_on_repo },
         { "graph", RPC_MEMBER, remote_on_graph },
         {},
 };

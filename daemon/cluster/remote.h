@@ -1,6 +1,7 @@
 #pragma once
 
-/* What other peers may ask of this one: the methods "id", "status", "records", "check", "gc", "graph". */
+/* What other peers may ask of this one: the methods "id", "status", "records", "check", "gc",
+ * "repo", "graph". */
 
 #include "daemon/cluster/internal.h"
 

@@ -1,7 +1,9 @@
 /* repo/stat, repo/gc. */
 
+#include <errno.h>
 #include <string.h>
 
+#include "daemon/cluster/repo.h"
 #include "daemon/proxy/call.h"
 
 /* ---- repo/stat ---- */
@@ -24,6 +26,36 @@ static const JsonField repo_stat_fields[] = {
 };
 static const JsonShape repo_stat_shape = { "repo/stat", sizeof(RepoStat), repo_stat_fields };
 
+/* The sizes become those of all peers; the rest is of this one's Kubo. CALL->body is what that one said. */
+static void on_others(
+                ClusterCall *cluster _unused_,
+                int r,
+                const Error *error,
+                const ClusterRepo *others,
+                void *userdata) {
+        ProxyCall *call = userdata;
+        RepoStat stat = {};
+
+        if (r >= 0)
+                r = json_read_text(&repo_stat_shape, call->body.data, call->body.len, &stat, NULL);
+        if (r < 0)
+                proxy_call_fail_error(call, r, error);
+        else {
+                ClusterRepo sum = { stat.repo_size, stat.storage_max };
+
+                cluster_repo_add(&sum, others);
+                stat.repo_size = sum.size;
+                stat.storage_max = sum.storage_max;
+                str_reset(&call->body);
+                (void) json_write(&repo_stat_shape, &stat, &call->body);
+                proxy_call_reply(call, &call->body);
+        }
+        json_done(&repo_stat_shape, &stat);
+        call->cluster = cluster_call_unref(call->cluster);
+        proxy_client_go_on(call->client);
+}
+
+/* What this peer's Kubo says is checked before others are asked: also who may ask it. */
 static void on_repo_stat(ProxyAsk *ask, int r, const Error *error, const char *body, void *userdata) {
         ProxyCall *call = userdata;
         RepoStat stat = {};
@@ -34,13 +66,17 @@ static void on_repo_stat(ProxyAsk *ask, int r, const Error *error, const char *b
                  json_read_text(&repo_stat_shape, body, strlen(body), &stat, NULL) < 0) {
                 _cleanup_free_ char *words = proxy_ask_message(ask, body);
 
+                r = -EIO;
                 proxy_call_fail(call, 500, "%s", words ? words : strerror(ENOMEM));
         } else {
                 (void) json_write(&repo_stat_shape, &stat, &call->body);
-                proxy_call_reply(call, &call->body);
+                r = cluster_repo_of_others(call->proxy->cluster, &call->cluster, on_others, call);
+                if (r < 0)
+                        proxy_call_fail_error(call, r, NULL);
         }
         json_done(&repo_stat_shape, &stat);
-        proxy_client_go_on(call->client);
+        if (r < 0)
+                proxy_client_go_on(call->client);
 }
 
 void proxy_repo_stat(ProxyCall *call) {

@@ -626,6 +626,24 @@ def uploads_that_fail_pin_nothing(bench):
         assert len(peer.get('/allocations').lines()) == 1
 
 
+def the_repositories_of_all_peers(bench):
+        """The sizes are sums over the peers that answer; all else is of the Kubo behind this proxy."""
+        kubos = [bench.stand_in('--repo-size', str(10 ** n), '--storage-max', str(7 * 10 ** n)) for n in (3, 4, 5)]
+        peers = bench.cluster(3, kubos, proxy={})
+        for peer in peers:
+                peer.launch()
+        for peer in peers:
+                peer.ready()
+        for path in 'repo/stat', 'repo/stat?size-only=true':
+                got = peers[0].proxied(path).json()
+                assert (got['RepoSize'] // 1000, got['StorageMax']) == (111, 777000), (path, got)  # and a folder each
+        assert set(peers[0].proxied('repo/stat').json()) == {'RepoSize', 'StorageMax', 'NumObjects', 'RepoPath', 'Version'}
+        kubos[2].stop()
+        assert peers[0].proxied('repo/stat').json()['StorageMax'] == 77000
+        peers[1].kill()
+        eventually(lambda: peers[0].proxied('repo/stat').json()['StorageMax'] == 7000, 'who is gone is left out')
+
+
 def the_repository(bench):
         kubo = bench.stand_in()
         peer = bench.peer(kubo, proxy={}).start()
@@ -739,4 +757,5 @@ run(bytes_are_handed_on_as_they_are, bodies_of_each_kind, an_answer_until_close,
     a_request_that_is_answered_too_early, one_request_after_the_other, a_whole_url, kubo_down, kubo_breaks_off, a_body_that_breaks_is_not_whole, a_client_that_goes,
     a_client_that_only_listens, an_idle_connection_that_kubo_closed, other_roads_to_kubo, smuggling_is_refused, bad_chunks_are_refused,
     paths_that_pretend, browsers_are_asked_from_where, credentials_of_kubo_are_asked_for, pins, many_pins, uploads, uploads_that_fail_pin_nothing, the_repository,
+    the_repositories_of_all_peers,
     a_kubo_that_says_nothing, slow_heads_and_idle_clients_are_cut, limits_on_time, a_stop_lets_requests_end, the_socket_of_systemd, no_section_no_proxy)

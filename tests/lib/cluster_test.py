@@ -547,9 +547,9 @@ class Bench:
                         raise Skip('IPFS_CLUSTER_TEST_SERVICE does not name the daemon')
                 return Daemon(self, kubo or self.stand_in(), **options)
 
-        def cluster(self, n, kubos=None, edit=None):
+        def cluster(self, n, kubos=None, **options):
                 """N peers that know each other and are to start together: all in init_peerset, one secret."""
-                peers = [self.peer(kubos[i] if kubos else None, name=f'peer{i}', edit=edit) for i in range(n)]
+                peers = [self.peer(kubos[i] if kubos else None, name=f'peer{i}', **options) for i in range(n)]
                 secret = 'c' * 64
 
                 def join(config, me):

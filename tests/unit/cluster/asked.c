@@ -51,6 +51,15 @@ void asked_on_graph(
         keep(userdata, r, error, &connect_graph_shape, graph);
 }
 
+void asked_on_repo(
+                ClusterCall *call G_GNUC_UNUSED,
+                int r,
+                const Error *error,
+                const ClusterRepo *repo,
+                void *userdata) {
+        keep(userdata, r, error, &cluster_repo_shape, repo);
+}
+
 void asked_on_gc(
                 ClusterCall *call G_GNUC_UNUSED,
                 int r,

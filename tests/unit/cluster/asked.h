@@ -2,6 +2,7 @@
 
 /* Questions to a cluster, and what was answered: the handlers keep it as JSON. */
 
+#include "daemon/cluster/repo.h"
 #include "tests/lib/peer.h"
 
 typedef struct Asked {
@@ -19,6 +20,8 @@ void asked_on_status(
 void asked_on_peer(ClusterCall *call, int r, const Error *error, const PeerInfo *peer, void *userdata);
 void asked_on_graph(ClusterCall *call, int r, const Error *error, const ConnectGraph *graph, void *userdata);
 void asked_on_gc(ClusterCall *call, int r, const Error *error, const GlobalRepoGc *gc, void *userdata);
+
+void asked_on_repo(ClusterCall *call, int r, const Error *error, const ClusterRepo *repo, void *userdata);
 
 void asked_done(Asked *asked); /* drops the call, too */
 void asked_wait(Peer *peer, Asked *asked);

@@ -67,6 +67,7 @@ IMPOSTOR_METHOD(status)
 IMPOSTOR_METHOD(records)
 IMPOSTOR_METHOD(check)
 IMPOSTOR_METHOD(gc)
+IMPOSTOR_METHOD(repo)
 IMPOSTOR_METHOD(graph)
 
 static bool is_member(const PeerId *peer G_GNUC_UNUSED, void *userdata G_GNUC_UNUSED) {
@@ -82,13 +83,10 @@ static void on_note(
 
 void set_set_up_impostor(Set *set, gconstpointer data G_GNUC_UNUSED) {
         static const RpcMethod methods[] = {
-                { "id", RPC_OPEN, impostor_on_id },
-                { "status", RPC_OPEN, impostor_on_status },
-                { "records", RPC_OPEN, impostor_on_records },
-                { "check", RPC_OPEN, impostor_on_check },
-                { "gc", RPC_OPEN, impostor_on_gc },
-                { "graph", RPC_OPEN, impostor_on_graph },
-                {},
+                { "id", RPC_OPEN, impostor_on_id },           { "status", RPC_OPEN, impostor_on_status },
+                { "records", RPC_OPEN, impostor_on_records }, { "check", RPC_OPEN, impostor_on_check },
+                { "gc", RPC_OPEN, impostor_on_gc },           { "repo", RPC_OPEN, impostor_on_repo },
+                { "graph", RPC_OPEN, impostor_on_graph },     {},
         };
         static const RpcEvents events = { .is_member = is_member, .note = on_note };
         Peer *third = &set->peers[2];

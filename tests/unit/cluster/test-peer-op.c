@@ -243,6 +243,38 @@ static void test_gc(Set *set, gconstpointer data G_GNUC_UNUSED) {
         asked_assert_has(some, "was not reached within 50ms");
 }
 
+static char *repos_of_others(Set *set) {
+        Asked asked = {};
+        char *json;
+
+        g_assert_cmpint(cluster_repo_of_others(set->peers[0].cluster, &asked.call, asked_on_repo, &asked),
+                        ==,
+                        0);
+        asked_wait(&set->peers[0], &asked);
+        g_assert_cmpint(asked.r, ==, 0);
+        json = g_strdup(asked.json);
+        asked_done(&asked);
+        return json;
+}
+
+static void test_repo(Set *set, gconstpointer data G_GNUC_UNUSED) {
+        static const FakeAnswer large = { .body = "{\"RepoSize\":5,\"StorageMax\":18446744073709551615}\n" },
+                                small = { .body = "{\"RepoSize\":70,\"StorageMax\":100}\n" };
+        g_autofree char *all = NULL, *some = NULL, *none = NULL;
+
+        fake_kubo_plan(set->peers[1].kubo, "repo/stat", NULL, &large);
+        fake_kubo_plan(set->peers[2].kubo, "repo/stat", NULL, &small);
+        all = repos_of_others(set);
+        g_assert_cmpstr(all, ==, "{\"size\":75,\"storage_max\":18446744073709551615}");
+
+        fake_kubo_plan(set->peers[1].kubo, "repo/stat", NULL, &set_refusal);
+        some = repos_of_others(set);
+        g_assert_cmpstr(some, ==, "{\"size\":70,\"storage_max\":100}");
+        set_stop_third(set);
+        none = repos_of_others(set);
+        g_assert_cmpstr(none, ==, "{\"size\":0,\"storage_max\":0}");
+}
+
 static void test_nonsense(Set *set, gconstpointer data G_GNUC_UNUSED) {
         static const char *const answers[] = {
                 "",
@@ -251,18 +283,23 @@ static void test_nonsense(Set *set, gconstpointer data G_GNUC_UNUSED) {
                 "{\"peer_map\":{}}",
                 "{\"peer_map\":{\"" FAKE_KUBO_ID "\":{\"peer\":\"" FAKE_KUBO_ID "\",\"keys\":[]}}}",
                 "{\"cluster_id\":5}",
+                "{\"size\":-1,\"storage_max\":1}",
         };
+        static const FakeAnswer stat = { .body = "{\"RepoSize\":1,\"StorageMax\":2}\n" };
 
         fake_kubo_plan(set->peers[0].kubo, "repo/gc", NULL, &one_key);
         fake_kubo_plan(set->peers[1].kubo, "repo/gc", NULL, &one_key);
         for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
-                g_autofree char *gc = NULL;
+                g_autofree char *gc = NULL, *repo = NULL;
                 Graph got;
 
                 set->impostor.answer = answers[i];
                 set->impostor.size = strlen(answers[i]);
                 gc = garbage_of_all(set);
                 asked_assert_has(gc, "\"keys\":[],\"error\":\"the peer has given no proper answer\"");
+                fake_kubo_plan(set->peers[1].kubo, "repo/stat", NULL, &stat);
+                repo = repos_of_others(set);
+                g_assert_cmpstr(repo, ==, "{\"size\":1,\"storage_max\":2}");
                 graph_of_all(set, &got);
                 g_assert_cmpuint(n_links(&got.graph, &set->peers[2]), ==, 0);
                 g_assert_cmpuint(n_links(&got.graph, &set->peers[0]), ==, SET_N - 1);
@@ -287,6 +324,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/cluster/peer-op/collections-are-counted", test_collections_are_counted);
         SET_TEST("/cluster/peer-op/graph-of-all", test_graph);
         SET_TEST("/cluster/peer-op/garbage-of-all", test_gc);
+        SET_TEST("/cluster/peer-op/repositories-of-others", test_repo);
         SET_IMPOSTOR_TEST("/cluster/peer-op/nonsense", test_nonsense);
         r = g_test_run();
         peer_close(&peer);

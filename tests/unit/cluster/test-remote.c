@@ -221,12 +221,13 @@ static void test_check(Set *set, gconstpointer data G_GNUC_UNUSED) {
 /* ---- who asks, goes; who is asked, stops */
 
 static void test_closed(Set *set, gconstpointer data G_GNUC_UNUSED) {
-        static const char *const methods[] = { "id", "check", "gc", "graph" };
+        static const char *const methods[] = { "id", "check", "gc", "repo", "graph" };
         Cluster *cluster = set->peers[0].cluster;
 
         fake_kubo_plan(set->peers[0].kubo, "id", NULL, &(FakeAnswer){ .fault = FAKE_SILENCE });
         fake_kubo_plan(set->peers[0].kubo, "pin/ls", NULL, &(FakeAnswer){ .fault = FAKE_SILENCE });
         fake_kubo_plan(set->peers[0].kubo, "repo/gc", NULL, &(FakeAnswer){ .fault = FAKE_SILENCE });
+        fake_kubo_plan(set->peers[0].kubo, "repo/stat", NULL, &(FakeAnswer){ .fault = FAKE_SILENCE });
         fake_kubo_plan(set->peers[0].kubo, "swarm/peers", NULL, &(FakeAnswer){ .fault = FAKE_SILENCE });
         for (size_t i = 0; i < ELEMENTSOF(methods); i++) {
                 Answer answer;
