@@ -104,6 +104,11 @@ static const JsonField membership_answer_fields[] = {
         { "index", JSON_UINT, offsetof(JoinMembershipAnswer, index), JSON_REQUIRED },
         { "is_member", JSON_BOOL, offsetof(JoinMembershipAnswer, is_member), JSON_REQUIRED },
         { "is_leader", JSON_BOOL, offsetof(JoinMembershipAnswer, is_leader), JSON_REQUIRED },
+        { "leader",
+          JSON_TYPE,
+          offsetof(JoinMembershipAnswer, leader),
+          JSON_OMIT_EMPTY,
+          .type = &multiaddr_list_json },
         JSON_END,
 };
 const JsonShape join_body_membership_answer_shape = SHAPE(

@@ -40,7 +40,7 @@ typedef struct JoinInvitedBody {
         bool is_member; /* already, of this cluster */
 } JoinInvitedBody;
 
-/* A question, and with INDEX and LEADER the news that RAFT_ID is no member. */
+/* A question; with INDEX the news that RAFT_ID is no member as of that entry. */
 typedef struct JoinMembershipBody {
         uint8_t cluster_id[STATE_CLUSTER_ID_SIZE];
         uint64_t raft_id;
@@ -51,6 +51,7 @@ typedef struct JoinMembershipAnswer {
         uint64_t index; /* that the answer is true for */
         bool is_member;
         bool is_leader; /* who answers */
+        StrList leader; /* else the addresses of the one that it knows, with /p2p/ */
 } JoinMembershipAnswer;
 
 extern const JsonShape join_body_shape, join_body_joined_shape, join_body_invite_shape,

@@ -38,6 +38,13 @@ typedef struct PeersTaking PeersTaking;
 
 #define PEERS_IS_STOPPING "the peer is being stopped"
 
+typedef enum PeersVerdict {
+        PEERS_IS_UNKNOWN,
+        PEERS_IS_MEMBER,
+        PEERS_IS_REMOVED,
+        _PEERS_VERDICT_N,
+} PeersVerdict;
+
 typedef struct PeersEntry {
         PeerId id;
         uint64_t raft_id; /* that its last message came with; 0: none */
@@ -47,6 +54,7 @@ typedef struct PeersEntry {
         uint64_t refused_usec; /* monotonic: when it was last logged that it is not listened to */
         uint64_t told_index;   /* what its last hello was true for */
         PeerIdList told_members;
+        PeersVerdict verdict; /* on this peer, as it said last: membership.c */
 } PeersEntry;
 
 struct Peers {

@@ -2,6 +2,7 @@
 
 #include "daemon/join/body.h"
 #include "daemon/join/folder.h"
+#include "tests/lib/loopback.h"
 #include "tests/lib/scripted.h"
 #include "tests/unit/peers/members.h"
 
@@ -77,6 +78,7 @@ static void ask(Rpc *rpc,
 
 static void answered_done(Answered *answered) {
         rpc_call_unref(answered->call);
+        json_done(&join_body_membership_answer_shape, &answered->answer);
         g_free(answered->words);
         *answered = (Answered){};
 }
@@ -123,6 +125,7 @@ static void test_question(void) {
         g_assert_true(answered.has_answer);
         g_assert_true(answered.answer.is_member);
         g_assert_true(answered.answer.is_leader);
+        g_assert_cmpuint(answered.answer.leader.n, ==, 0);
         g_assert_cmpuint(answered.answer.index, ==, applied(leader));
         answered_done(&answered);
 
@@ -131,6 +134,7 @@ static void test_question(void) {
         g_assert_true(answered.has_answer);
         g_assert_false(answered.answer.is_member);
         g_assert_false(answered.answer.is_leader);
+        g_assert_cmpstr(answered.answer.leader.items[0], ==, leader->addresses.items[0]);
         answered_done(&answered);
 
         body.cluster_id[0]++; /* who does not know the cluster learns nothing */
@@ -175,15 +179,142 @@ static void test_not_removed(void) {
         assert_refused(&answered, ERROR_INVALID, "membership: expected a JSON object");
         g_assert_cmpuint(a->n_leaves, ==, 0);
 
-        body = about(a, applied(a) + 1);
+        /* that it is told so is a reason to ask, and no more */
+        body = about(a, 1000000);
         ask(peers_rpc(b->peers), a, "removed", &body, &answered);
         g_assert_cmpstr(answered.words, ==, NULL);
         answered_done(&answered);
-        g_assert_cmpuint(a->n_leaves, ==, 1);
-        ask(peers_rpc(b->peers), a, "removed", &body, &answered); /* once is enough */
-        assert_refused(&answered, ERROR_CANCELED, "");
-        g_assert_cmpuint(a->n_leaves, ==, 1);
+        member_pin_wait(a, 1);
+        g_assert_cmpuint(a->n_leaves, ==, 0);
         scripted_close(&stranger);
+        members_close(&members);
+}
+
+/* ---- one that is confused */
+
+/* In the place of a member: it says that who asks was removed, whatever is true. */
+typedef struct Confused {
+        Rpc *rpc;
+        bool is_leader;
+        const Member *leader; /* that it tells of */
+        unsigned n_asked;
+} Confused;
+
+static void on_asked(
+                RpcRequest *request,
+                const void *bytes G_GNUC_UNUSED,
+                size_t size G_GNUC_UNUSED,
+                void *userdata) {
+        Confused *confused = userdata;
+        JoinMembershipAnswer answer = { .index = 1000000, .is_leader = confused->is_leader };
+
+        confused->n_asked++;
+        if (confused->leader)
+                answer.leader = confused->leader->addresses;
+        peers_reply(request, &join_body_membership_answer_shape, &answer);
+}
+
+static bool trusts_all(const PeerId *peer G_GNUC_UNUSED, void *userdata G_GNUC_UNUSED) {
+        return true;
+}
+
+static void on_note(
+                const PeerId *from G_GNUC_UNUSED,
+                const void *bytes G_GNUC_UNUSED,
+                size_t size G_GNUC_UNUSED,
+                void *userdata G_GNUC_UNUSED) {
+}
+
+static void confuse(Member *member, Confused *confused) {
+        static const RpcMethod methods[] = { { "membership", RPC_OPEN, on_asked }, {} };
+        static const RpcEvents events = { .is_member = trusts_all, .note = on_note };
+        int fd;
+
+        member_stop(member);
+        fd = loopback_listen(&member->port);
+        g_assert_cmpint(rpc_new(&confused->rpc,
+                                member->event,
+                                &(RpcOptions){ .private_key = member->key,
+                                               .fds = &fd,
+                                               .n_fds = 1,
+                                               .dial_timeout_usec = USEC_PER_SEC,
+                                               .methods = methods,
+                                               .events = &events,
+                                               .userdata = confused },
+                                NULL),
+                        ==,
+                        0);
+}
+
+/* It says so again and again, and that it leads; the other member knows better. */
+static void test_confused(void) {
+        Confused confused = { .is_leader = true };
+        JoinMembershipBody body;
+        Answered answered;
+        Members members;
+        Member *a = &members.member[0], *c = &members.member[2];
+
+        members_open(&members, 3);
+        confuse(c, &confused);
+        (void) members_leader(&members);
+        body = about(a, 1000000);
+        for (int i = 0; i < 2; i++) {
+                unsigned n = confused.n_asked;
+
+                ask(confused.rpc, a, "removed", &body, &answered);
+                g_assert_cmpstr(answered.words, ==, NULL);
+                answered_done(&answered);
+                MEMBERS_UNTIL(members.event, confused.n_asked >= n + 5);
+        }
+        member_pin_wait(a, 1);
+        g_assert_cmpuint(a->n_leaves + members.member[1].n_leaves, ==, 0);
+        rpc_free(confused.rpc);
+        members_close(&members);
+}
+
+/* There is nobody else to ask: a leader is believed when it does not change its mind, another one never. */
+static void test_nobody_else(void) {
+        for (int is_leader = 0; is_leader < 2; is_leader++) {
+                Confused confused = { .is_leader = is_leader };
+                Members members;
+                Member *a = &members.member[0], *b = &members.member[1];
+
+                members_open(&members, 2);
+                confuse(b, &confused);
+                MEMBERS_UNTIL(members.event, confused.n_asked >= 6 || a->n_leaves > 0);
+                g_assert_cmpuint(a->n_leaves, ==, is_leader);
+                g_assert_cmpuint(confused.n_asked, >=, 3);
+                rpc_free(confused.rpc);
+                members_close(&members);
+        }
+}
+
+/* Those whom it knows lead no more, and tell it who does. */
+static void test_told_of_the_leader(void) {
+        Confused confused[2] = { { .is_leader = false }, { .is_leader = true } };
+        Members members;
+        Member *a = &members.member[0], *b = &members.member[1], *c = &members.member[2];
+
+        members_prepare(&members, 3);
+        str_list_done(&a->known);
+        g_assert_cmpint(str_list_append(&a->known, b->addresses.items[0]), ==, 0);
+        for (size_t i = 0; i < 2; i++) {
+                Member *member = &members.member[i];
+
+                peer_id_list_done(&member->first);
+                g_assert_cmpint(peer_id_list_append(&member->first, &a->id), ==, 0);
+                g_assert_cmpint(peer_id_list_append(&member->first, &b->id), ==, 0);
+                member_start(member);
+        }
+        MEMBERS_UNTIL(members.event, a->n_ready > 0 && b->n_ready > 0);
+        confuse(c, &confused[1]);
+        confused[0].leader = c;
+        confuse(b, &confused[0]);
+        MEMBERS_UNTIL(members.event, a->n_leaves > 0);
+        g_assert_cmpint(a->leave_status, ==, EXIT_SUCCESS);
+        g_assert_cmpuint(confused[1].n_asked, >, 0);
+        for (size_t i = 0; i < 2; i++)
+                rpc_free(confused[i].rpc);
         members_close(&members);
 }
 
@@ -262,6 +393,9 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/peers/membership/question", test_question);
         g_test_add_func("/peers/membership/not-removed", test_not_removed);
+        g_test_add_func("/peers/membership/confused", test_confused);
+        g_test_add_func("/peers/membership/nobody-else", test_nobody_else);
+        g_test_add_func("/peers/membership/told-of-the-leader", test_told_of_the_leader);
         g_test_add_func("/peers/membership/away", test_away);
         g_test_add_func("/peers/membership/never-seen", test_never_seen);
         g_test_add_func("/peers/membership/others-are-away", test_others_are_away);
