@@ -66,13 +66,16 @@ static char *put_zone(char *at, long offset_seconds) {
         return put_number(at, (unsigned) (minutes % 60), 2);
 }
 
-char *time_format(uint64_t usec, char text[static TIME_TEXT_MAX]) {
+static char *format_in(
+                struct tm *(*zone)(const time_t *, struct tm *),
+                uint64_t usec,
+                char text[static TIME_TEXT_MAX]) {
         static const char separators[] = "--T::";
         time_t seconds = (time_t) (usec / USEC_PER_SEC);
         struct tm tm;
         char *at = text;
 
-        if (usec == 0 || !localtime_r(&seconds, &tm) || tm.tm_year + 1900 > YEAR_MAX)
+        if (usec == 0 || !zone(&seconds, &tm) || tm.tm_year + 1900 > YEAR_MAX)
                 return strcpy(text, "0001-01-01T00:00:00Z");
 
         at = put_number(at, (unsigned) tm.tm_year + 1900, 4);
@@ -87,6 +90,14 @@ char *time_format(uint64_t usec, char text[static TIME_TEXT_MAX]) {
         *at = '\0';
 
         return text;
+}
+
+char *time_format(uint64_t usec, char text[static TIME_TEXT_MAX]) {
+        return format_in(localtime_r, usec, text);
+}
+
+char *time_format_utc(uint64_t usec, char text[static TIME_TEXT_MAX]) {
+        return format_in(gmtime_r, usec, text);
 }
 
 /* Exactly WIDTH digits, in [low, high]; -1 if there is no such number. */

@@ -18,6 +18,8 @@ uint64_t time_monotonic(void); /* CLOCK_MONOTONIC */
 /* RFC 3339 as Go writes it: zone offset of this host ("Z" when it is UTC), up to six fractional digits,
  * trailing zeros dropped. What lies after 9999 is written like 0. */
 char *time_format(uint64_t usec, char text[static TIME_TEXT_MAX]);
+/* The same in UTC, whatever the zone of this host: without a '+', which a query would have to escape. */
+char *time_format_utc(uint64_t usec, char text[static TIME_TEXT_MAX]);
 
 /* RFC 3339, any zone, 0 to 9 fractional digits. Errors: -EINVAL; -ERANGE before 1970 (except Go's zero time)
  * or after 9999. */

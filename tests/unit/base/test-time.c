@@ -45,6 +45,15 @@ static void test_format(void) {
         set_zone("UTC");
 }
 
+static void test_format_utc(void) {
+        char text[TIME_TEXT_MAX];
+
+        set_zone("ABC-5:45");
+        g_assert_cmpstr(time_format_utc(1700000000 * SEC + 5, text), ==, "2023-11-14T22:13:20.000005Z");
+        g_assert_cmpstr(time_format_utc(0, text), ==, "0001-01-01T00:00:00Z");
+        set_zone("UTC");
+}
+
 static void test_parse(void) {
         static const struct {
                 const char *text;
@@ -236,6 +245,7 @@ static void test_clocks(void) {
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/base/time/format", test_format);
+        g_test_add_func("/base/time/format-utc", test_format_utc);
         g_test_add_func("/base/time/parse", test_parse);
         g_test_add_func("/base/time/parse-cut", test_parse_cut);
         g_test_add_func("/base/time/every-day", test_every_day);
