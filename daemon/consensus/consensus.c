@@ -350,13 +350,8 @@ uint64_t consensus_call_index(const ConsensusCall *call) {
 /* ---- other peers */
 
 void consensus_receive(Consensus *c, const ConsensusMessage *message) {
-        const ConsensusInput input = { .type = CONSENSUS_INPUT_RECEIVE, .message = message };
-
-        if (c->failed || c->closing)
-                return;
-        c->has_moved = false;
-        if (consensus_driver_feed(c, &input) == 0 && c->has_moved)
-                consensus_driver_wake(c);
+        if (!c->failed && !c->closing)
+                consensus_driver_receive(c, message);
 }
 
 bool consensus_may_install(const Consensus *c, uint64_t index) {

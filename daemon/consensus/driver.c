@@ -353,6 +353,21 @@ static void apply_some(Consensus *c) {
 
 /* ---- going on */
 
+/* Nothing waits for another turn, whatever it may be that it waits for. */
+static bool is_settled(const Consensus *c) {
+        return c->ready && c->leader == c->leader_told && c->applied == c->commit && c->install.index == 0 &&
+               list_is_empty(&c->lost) && !c->want_barrier && !c->want_snapshot && !c->want_repair;
+}
+
+/* Heartbeats come all the time, and most of them change nothing. */
+void consensus_driver_receive(Consensus *c, const ConsensusMessage *message) {
+        const ConsensusInput input = { .type = CONSENSUS_INPUT_RECEIVE, .message = message };
+
+        c->has_moved = false;
+        if (consensus_driver_feed(c, &input) == 0 && (c->has_moved || !is_settled(c)))
+                consensus_driver_wake(c);
+}
+
 static void submit_barrier(Consensus *c) {
         _cleanup_(consensus_payload_unrefp) ConsensusPayload *payload = NULL;
         static const uint8_t zero[8];

@@ -69,6 +69,7 @@ struct Consensus {
 void consensus_driver_wake(Consensus *consensus); /* what an input made possible happens in the loop */
 int consensus_driver_start(Consensus *consensus, Error *reterr);
 int consensus_driver_feed(Consensus *consensus, const ConsensusInput *input); /* answers 0 when it went on */
+void consensus_driver_receive(Consensus *consensus, const ConsensusMessage *message);
 /* Apply everything that is committed; for the end. */
 void consensus_driver_drain(Consensus *consensus);
 void consensus_driver_fail(Consensus *consensus, int exit_status, const Error *error);

@@ -3,6 +3,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/base/time.h"
+#include "daemon/consensus/driver.h"
 #include "daemon/consensus/engine.h"
 #include "daemon/consensus/message.h"
 #include "tests/unit/consensus/node.h"
@@ -121,6 +122,78 @@ static void test_two_peers(void) {
         tear_down(2);
 }
 
+/* Until both have the same, and nothing is left to be done. Answers who follows. */
+static unsigned settle(void) {
+        Node *first;
+        unsigned other;
+
+        do {
+                pair_turn();
+                first = leader();
+                other = first == &pair.nodes[0] ? 1 : 0;
+        } while (!first || !pair.nodes[other].ready ||
+                 node_status(&pair.nodes[other]).applied_index != node_status(first).last_index);
+        while (sd_event_run(pair.nodes[other].event, 0) > 0)
+                ;
+        return other;
+}
+
+static bool is_same(const ConsensusStatus *a, const ConsensusStatus *b) {
+        return a->term == b->term && peer_id_equal(&a->leader, &b->leader) &&
+               a->last_index == b->last_index && a->commit_index == b->commit_index;
+}
+
+/* Take a message for TO. Answers whether it has changed something there: then a turn of the loop has to
+ * come, and only then. */
+static bool receive_one(unsigned to) {
+        ConsensusStatus before = node_status(&pair.nodes[to]), after;
+        const PeerId from = help_peer(to == 0 ? 2 : 1);
+        Str *bytes = g_queue_pop_head(&pair.queues[to]);
+        ConsensusMessage message;
+        int enabled;
+
+        g_assert_cmpint(consensus_message_decode(bytes->data, bytes->len, &message), ==, 0);
+        message.peer = consensus_raft_id(&from);
+        consensus_receive(pair.nodes[to].consensus, &message);
+        after = node_status(&pair.nodes[to]);
+        g_assert_cmpint(sd_event_source_get_enabled(pair.nodes[to].consensus->advance, &enabled), >=, 0);
+        g_assert_cmpint(enabled == SD_EVENT_OFF, ==, is_same(&before, &after));
+        consensus_message_done(&message);
+        bytes_free(bytes);
+        return enabled != SD_EVENT_OFF;
+}
+
+/* An idle follower takes no turn for a heartbeat, and one for what comes at last. */
+static void test_heartbeats(void) {
+        PeerId ids[2] = { help_peer(1), help_peer(2) };
+        const PeerIdList members = { .items = ids, .n = 2, .is_set = true };
+        unsigned other, n = 0, n_moved = 0;
+
+        pair = (Pair){};
+        for (unsigned i = 0; i < 2; i++)
+                set_up_node(i, &members);
+        for (unsigned i = 0; i < 2; i++)
+                g_assert_cmpint(node_open(&pair.nodes[i], NULL), ==, 0);
+
+        other = settle();
+        while (n < 3 || n_moved < 1) {
+                if (!leader())
+                        other = settle();
+                if (n >= 3)
+                        (void) node_pin(&pair.nodes[1 - other], 1 + n++, 1);
+                g_assert_cmpint(sd_event_run(pair.nodes[1 - other].event, USEC_PER_MSEC), >=, 0);
+                if (g_queue_is_empty(&pair.queues[other]))
+                        continue;
+                if (receive_one(other)) {
+                        n_moved++;
+                        other = settle();
+                } else
+                        n++;
+                deliver(1 - other);
+        }
+        tear_down(2);
+}
+
 /* H23: a promotion that the new voter does not acknowledge ends the process, and is as if it had never been.
  */
 static void test_promotion_is_given_up(void) {
@@ -160,6 +233,7 @@ int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         (void) log_set_levels("crit");
         g_test_add_func("/consensus/driver/two-peers", test_two_peers);
+        g_test_add_func("/consensus/driver/heartbeats", test_heartbeats);
         g_test_add_func("/consensus/driver/promotion-is-given-up", test_promotion_is_given_up);
         return g_test_run();
 }
