@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -11,6 +12,7 @@
 #include "daemon/base/str.h"
 #include "daemon/base/time.h"
 
+#define ACCESS_LOG_STDERR "/dev/stderr"
 #define ACCESS_LOG_MODE 0640
 #define ACCESS_LOG_LINES_MAX (1024 * 1024) /* bytes gathered in one turn; more are lost */
 #define ACCESS_LOG_LOOK_USEC (1 * USEC_PER_SEC)
@@ -21,7 +23,7 @@ struct GuardAccessLog {
         int fd;
         Str lines;
         uint64_t looked_usec; /* when it was last asked whether the file is still there */
-        bool has_failed;
+        bool is_stderr, has_failed;
 };
 
 /* ---- a line */
@@ -81,11 +83,34 @@ int guard_access_log_format(const GuardAccess *access, Str *to) {
 
 /* ---- the file */
 
+/* Opened anew, so that nobody else's writing changes with it; but for a socket, as that of the journal,
+ * which cannot be. */
+static int open_stderr(void) {
+        int fd = open(ACCESS_LOG_STDERR, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+        if (fd < 0 && errno == ENXIO)
+                fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+        return fd < 0 ? -errno : fd;
+}
+
+/* Whoever writes to anything else may have to wait, and with him everything that the daemon does. */
+static int open_regular(const char *path) {
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+
+        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, ACCESS_LOG_MODE);
+        if (fd < 0)
+                return errno == ENXIO ? -ENOTSUP : -errno; /* a FIFO that nobody reads, or a socket */
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -ENOTSUP;
+}
+
 static int open_file(GuardAccessLog *log) {
-        int fd = open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, ACCESS_LOG_MODE);
+        int fd = log->is_stderr ? open_stderr() : open_regular(log->path);
 
         if (fd < 0)
-                return -errno;
+                return fd;
         closep(&log->fd);
         log->fd = fd;
         return 0;
@@ -95,11 +120,32 @@ static int open_file(GuardAccessLog *log) {
 static bool is_gone(const GuardAccessLog *log) {
         struct stat ours, there;
 
-        return log->fd < 0 || fstat(log->fd, &ours) < 0 || stat(log->path, &there) < 0 ||
-               ours.st_ino != there.st_ino || ours.st_dev != there.st_dev;
+        if (log->fd < 0 || log->is_stderr)
+                return log->fd < 0;
+        return fstat(log->fd, &ours) < 0 || stat(log->path, &there) < 0 || ours.st_ino != there.st_ino ||
+               ours.st_dev != there.st_dev;
 }
 
+/* What is not taken at once is lost. */
+static int write_lines(int fd, const Str *lines) {
+        const char *at = lines->data, *end = lines->data + lines->len;
+
+        while (at < end) {
+                ssize_t n = send(fd, at, (size_t) (end - at), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+                if (n < 0 && errno == ENOTSOCK)
+                        return file_write_all(fd, at, (size_t) (end - at));
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                at += MAX(n, 0);
+        }
+        return 0;
+}
+
+/* Of standard error it cannot be told there, of all places: that would wait. */
 static void tell(GuardAccessLog *log, int r) {
+        if (log->is_stderr)
+                return;
         if (r < 0 && !log->has_failed)
                 log_warning_errno(r, "Requests cannot be logged to '%s', ignoring: %m", log->path);
         else if (r >= 0 && log->has_failed)
@@ -119,7 +165,7 @@ static void flush(GuardAccessLog *log) {
                         r = open_file(log);
         }
         if (r >= 0)
-                r = log->fd < 0 ? -EBADF : file_write_all(log->fd, log->lines.data, log->lines.len);
+                r = log->fd < 0 ? -EBADF : write_lines(log->fd, &log->lines);
         tell(log, r);
         str_reset(&log->lines);
 }
@@ -140,11 +186,23 @@ int guard_access_log_new(
 
         if (!log)
                 return error_set_errno(reterr, -ENOMEM, "%s: %m", setting);
-        *log = (GuardAccessLog){ .fd = -1, .path = strdup(path) };
+        *log = (GuardAccessLog){
+                .fd = -1,
+                .path = strdup(path),
+                .is_stderr = strcmp(path, ACCESS_LOG_STDERR) == 0,
+        };
         if (!log->path)
                 return error_set_errno(reterr, -ENOMEM, "%s: %m", setting);
 
         r = open_file(log);
+        if (r == -ENOTSUP)
+                return error_set(
+                                reterr,
+                                ERROR_INVALID,
+                                "%s: %s is no file that can be written without waiting: expected a regular file, or %s",
+                                setting,
+                                path,
+                                ACCESS_LOG_STDERR);
         if (r < 0)
                 return error_set(
                                 reterr,

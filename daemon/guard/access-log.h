@@ -7,7 +7,7 @@
  *
  * Lines are gathered and written once a turn of the loop, in whole lines, so that the file may be shared,
  * moved away (it is made anew within a second) or truncated. A file that cannot be written is told of once;
- * the lines are lost.
+ * the lines are lost. Nothing is waited for: it is a regular file, or /dev/stderr, which takes what it can.
  */
 
 #include <stdbool.h>
@@ -29,7 +29,7 @@ typedef struct GuardAccess {
         uint64_t at_usec;
 } GuardAccess;
 
-/* Errors: ERROR_INVALID (the file cannot be opened; SETTING is for the words), -ENOMEM. */
+/* Errors: ERROR_INVALID (the file cannot be opened, or is no file; SETTING is for the words), -ENOMEM. */
 int guard_access_log_new(
                 GuardAccessLog **ret, sd_event *event, const char *path, const char *setting, Error *reterr);
 GuardAccessLog *guard_access_log_free(GuardAccessLog *log); /* what was gathered is written */

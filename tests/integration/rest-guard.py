@@ -442,6 +442,7 @@ def wrong_settings_stop_the_start(bench):
                 ({**good, 'ssl_key_file': junk}, creating + f'ssl_key_file: {junk} is not allowed, expected a private key'),
                 ({**good, 'ssl_key_file': other['ssl_key_file']}, creating + f'ssl_key_file: {other["ssl_key_file"]} is not allowed, expected the key of the certificate'),
                 ({'ssl_cert_file': good['ssl_cert_file']}, loading + 'ssl_key_file: nothing is not allowed beside api.restapi.ssl_cert_file'),
+                ({'http_log_file': '/dev/full'}, creating + 'http_log_file: /dev/full is no file that can be written without waiting: expected a regular file'),
                 ({'http_log_file': '/nowhere/log'}, creating + 'http_log_file: cannot write /nowhere/log: No such file or directory'),
                 ({'headers': {'Content-Length': ['5']}}, loading + 'headers: {"Content-Length":["5"]} is not allowed, expected names of HTTP headers'),
                 ({'headers': {'X': ['a\r\nY: b']}}, loading + 'headers: '),

@@ -1,8 +1,11 @@
+#include <fcntl.h>
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "daemon/guard/access-log.h"
 #include "tests/lib/fault.h"
@@ -128,6 +131,64 @@ static void test_refused(void) {
         error_done(&error);
 }
 
+static void refuse(const char *what) {
+        g_autofree char *words = g_strdup_printf(
+                        "api.x.http_log_file: %s is no file that can be written without waiting: expected a regular file, or /dev/stderr",
+                        what);
+        GuardAccessLog *log = NULL;
+        Error error = {};
+
+        g_assert_cmpint(guard_access_log_new(&log, event, what, "api.x.http_log_file", &error), <, 0);
+        g_assert_cmpint(error.code, ==, ERROR_INVALID);
+        g_assert_cmpstr(error.message, ==, words);
+        error_done(&error);
+}
+
+/* A FIFO blocks until somebody reads it, and when it is full. */
+static void test_no_file(void) {
+        int reader;
+
+        g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+        refuse(path);
+        reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        refuse(path);
+        close(reader);
+        (void) g_unlink(path);
+        refuse("/dev/full");
+}
+
+static void write_to_stderr(int fd, unsigned n) {
+        int saved = dup(STDERR_FILENO);
+        GuardAccessLog *log = NULL;
+
+        g_assert_cmpint(dup2(fd, STDERR_FILENO), ==, STDERR_FILENO);
+        g_assert_cmpint(guard_access_log_new(&log, event, "/dev/stderr", "x", NULL), ==, 0);
+        for (unsigned i = 0; i < n; i++)
+                guard_access_log_write(log, &access_of_id);
+        guard_access_log_free(log);
+        g_assert_cmpint(dup2(saved, STDERR_FILENO), ==, STDERR_FILENO);
+        close(saved);
+}
+
+/* The journal's socket, or the pipe of a container; neither is waited for. */
+static void test_stderr(void) {
+        for (int is_socket = 0; is_socket < 2; is_socket++) {
+                char text[sizeof(ID_LINE)] = "";
+                int ends[2];
+
+                g_assert_cmpint(is_socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)
+                                          : pipe2(ends, O_CLOEXEC),
+                                ==,
+                                0);
+                write_to_stderr(ends[1], 1);
+                g_assert_cmpint(read(ends[0], text, sizeof(text)), ==, sizeof(ID_LINE) - 1);
+                g_assert_cmpstr(text, ==, ID_LINE);
+                write_to_stderr(ends[1], 10000); /* more than fits: it ends all the same */
+                close(ends[0]);
+                close(ends[1]);
+        }
+}
+
 static void test_out_of_memory(void) {
         FOREACH_FAULT {
                 GuardAccessLog *log = NULL;
@@ -153,6 +214,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/guard/access-log/file", test_file);
         g_test_add_func("/guard/access-log/rotation", test_rotation);
         g_test_add_func("/guard/access-log/refused", test_refused);
+        g_test_add_func("/guard/access-log/no-file", test_no_file);
+        g_test_add_func("/guard/access-log/stderr", test_stderr);
         g_test_add_func("/guard/access-log/out-of-memory", test_out_of_memory);
         r = g_test_run();
         (void) g_rmdir(folder);
