@@ -12,6 +12,7 @@
 #include "daemon/base/turn.h"
 #include "daemon/net/http-linger.h"
 #include "daemon/net/http-request.h"
+#include "daemon/net/listener.h"
 
 #define HTTP_MAX_HEADER_BYTES 4096
 #define HTTP_HEADER_SLACK 4096 /* as Go's server */
@@ -26,7 +27,6 @@
 #define HTTP_CONNECTION_MEMORY ((size_t) 32 * 1024)
 #define HTTP_MEMORY_PER_HEADER_BYTE 3
 #define HTTP_WATCH_BATCH 64
-#define HTTP_FD_RESERVE 128   /* descriptors of the process that clients cannot use up */
 #define HTTP_KEEPALIVE_SEC 60 /* of silence before a suspended connection's host is probed */
 
 struct HttpServer {
@@ -49,6 +49,7 @@ struct HttpServer {
         bool is_closing;
         bool has_stopped; /* accepting: options.fd is closed */
         bool has_moved;   /* libmicrohttpd has called since the last look */
+        bool is_short; /* and complained, without a connection: there is no descriptor for the first one */
 };
 
 static uint64_t now(const HttpServer *server) {
@@ -136,12 +137,13 @@ static int on_sweep(sd_event_source *source _unused_, uint64_t usec _unused_, vo
 
 #define RUNS_MAX 4 /* in one turn: what it has left to do is often little, and a turn costs more */
 #define PACE_USEC (20 * USEC_PER_MSEC)
+#define SHORT_USEC (100 * USEC_PER_MSEC) /* before another try to accept */
 
 /* MHD_get_timeout() knows one thing here, since no time-out of libmicrohttpd is used: that it has more to
  * do, which its epoll descriptor does not show. It says so for ever about a connection whose buffer is full
  * of what it cannot use (a line of a chunked body without an end): when nothing comes of its runs they are
  * paced, until the client is cut for stalling. */
-static void run(HttpServer *server) {
+static void go_on(HttpServer *server) {
         MHD_UNSIGNED_LONG_LONG msec;
 
         server->has_moved = false;
@@ -156,6 +158,18 @@ static void run(HttpServer *server) {
         }
         (void) sd_event_source_set_time_relative(server->paced, PACE_USEC);
         (void) sd_event_source_set_enabled(server->paced, SD_EVENT_ONESHOT);
+}
+
+/* libmicrohttpd stops accepting when there are no descriptors left, until a connection has ended; but when
+ * it has none it tries for ever. */
+static void run(HttpServer *server) {
+        server->is_short = false;
+        go_on(server);
+        if (!server->is_short || server->n_connections > 0)
+                return;
+        (void) sd_event_source_set_time_relative(server->paced, SHORT_USEC);
+        if (sd_event_source_set_enabled(server->paced, SD_EVENT_ONESHOT) >= 0)
+                (void) sd_event_source_set_enabled(server->io, SD_EVENT_OFF);
 }
 
 void http_server_kick(HttpServer *server) {
@@ -180,7 +194,10 @@ static int on_again(sd_event_source *source _unused_, void *userdata) {
 }
 
 static int on_pace(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
-        run(userdata);
+        HttpServer *server = userdata;
+
+        (void) sd_event_source_set_enabled(server->io, SD_EVENT_ON);
+        run(server);
         return 0;
 }
 
@@ -351,6 +368,7 @@ static void on_completed(
 static void on_complaint(void *userdata, const char *format _unused_, va_list ap _unused_) {
         HttpServer *server = userdata;
 
+        server->is_short = server->n_connections == 0; /* there is nothing else to complain of */
         LIST_FOREACH (connection, &server->connections, HttpConnection, link)
                 if (connection->request &&
                     MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE))
@@ -391,16 +409,6 @@ void http_server_handle(HttpServer *server, HttpRequest *request) {
 }
 
 /* ---- the object */
-
-/* The kernel gives the lowest descriptor that is free: a high one says that few are left, whoever has the
- * others (another listener, connections that linger). Files that have to be opened go first. */
-static int fd_limit(void) {
-        struct rlimit limit;
-
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
-                return INT_MAX;
-        return (int) limit.rlim_cur - (int) MIN(limit.rlim_cur / 2, (rlim_t) HTTP_FD_RESERVE);
-}
 
 static void set_defaults(HttpServerOptions *options) {
         options->max_header_bytes = options->max_header_bytes ?: HTTP_MAX_HEADER_BYTES;
@@ -524,7 +532,7 @@ int http_server_new(HttpServer **ret, sd_event *event, const HttpServerOptions *
                 .event = sd_event_ref(event),
                 .options = *options,
                 .watch_fd = -1,
-                .fd_limit = fd_limit(),
+                .fd_limit = listener_fd_limit(),
                 .sweep_usec = UINT64_MAX,
         };
         list_init(&server->connections);

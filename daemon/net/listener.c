@@ -2,20 +2,26 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 #include "daemon/base/log.h"
 #include "daemon/base/macro.h"
 #include "daemon/types/multiaddr.h"
 
 #define LISTENER_BACKLOG 4096
+#define LISTENER_REST (100 * USEC_PER_MSEC)
+#define LISTENER_FD_RESERVE 128 /* descriptors of the process that connections cannot use up */
 
 static int open_socket(int family) {
         int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -243,4 +249,57 @@ int listener_start(const ListenerPlan *plan, Error *reterr) {
                 log_info("%s at %s%s.", plan->name, address, plan->note);
         }
         return 0;
+}
+
+/* ---- in the loop ---- */
+
+static int on_rested(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
+        return sd_event_source_set_enabled(userdata, SD_EVENT_ON);
+}
+
+/* The timer is made here: when it is needed there may be no descriptor for it. */
+int listener_watch_init(
+                ListenerWatch *watch,
+                sd_event *event,
+                int fd,
+                sd_event_io_handler_t on_readable,
+                void *userdata) {
+        int r;
+
+        *watch = (ListenerWatch){};
+        r = sd_event_add_io(event, &watch->io, fd, EPOLLIN, on_readable, userdata);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(watch->io, 1);
+        if (r >= 0)
+                r = sd_event_add_time_relative(
+                                event, &watch->pause, CLOCK_MONOTONIC, 0, 0, on_rested, watch->io);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(watch->pause, SD_EVENT_OFF);
+        if (r < 0)
+                listener_watch_done(watch);
+        return r;
+}
+
+void listener_watch_done(ListenerWatch *watch) {
+        watch->pause = sd_event_source_disable_unref(watch->pause);
+        watch->io = sd_event_source_disable_unref(watch->io);
+}
+
+void listener_watch_rest(ListenerWatch *watch) {
+        if (sd_event_source_set_time_relative(watch->pause, LISTENER_REST) >= 0 &&
+            sd_event_source_set_enabled(watch->pause, SD_EVENT_ONESHOT) >= 0)
+                (void) sd_event_source_set_enabled(watch->io, SD_EVENT_OFF);
+}
+
+bool listener_is_short(int error) {
+        return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/* The kernel gives the lowest descriptor that is free. */
+int listener_fd_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
+                return INT_MAX;
+        return (int) limit.rlim_cur - (int) MIN(limit.rlim_cur / 2, (rlim_t) LISTENER_FD_RESERVE);
 }

@@ -2,7 +2,9 @@
 
 /* Listening sockets: by a canonical multiaddr, or inherited from systemd (sd_listen_fds_with_names(3)). */
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <systemd/sd-event.h>
 
 #include "daemon/base/str.h"
 #include "daemon/types/error.h"
@@ -33,6 +35,27 @@ typedef struct ListenerPlan {
 /* Errors: ERROR_INVALID for more than max addresses, those of listener_open() and of add(). What was added
  * before stays. */
 int listener_start(const ListenerPlan *plan, Error *reterr);
+
+/* A listening socket in the loop. One from which nothing can be accepted for want of descriptors or memory
+ * stays readable: its owner lets it rest for a moment. */
+typedef struct ListenerWatch {
+        sd_event_source *io, *pause;
+} ListenerWatch;
+
+/* FD is borrowed. A handler that fails ends the loop. */
+int listener_watch_init(
+                ListenerWatch *watch,
+                sd_event *event,
+                int fd,
+                sd_event_io_handler_t on_readable,
+                void *userdata);
+void listener_watch_done(ListenerWatch *watch); /* may be called again */
+void listener_watch_rest(ListenerWatch *watch);
+/* accept4(2), socket(2) and the like have failed with ERROR for want of descriptors or memory. */
+bool listener_is_short(int error);
+/* A connection with this descriptor or a higher one says that the process has few left, whoever has the
+ * others; files that have to be opened go first. */
+int listener_fd_limit(void);
 
 /* The address that FD really listens at (for addresses with port 0), canonical. Errors: -EAFNOSUPPORT,
  * -ENOMEM. */

@@ -7,7 +7,6 @@
 #include "daemon/base/log.h"
 #include "daemon/rpc/exchange.h"
 
-#define ACCEPT_PAUSE (100 * USEC_PER_MSEC)
 #define ACCEPTS_PER_TURN 16
 
 /* The host alone: its refusals are counted together. */
@@ -40,26 +39,6 @@ static bool make_room(Rpc *rpc) {
         return rpc->n_links < RPC_PEERS_MAX;
 }
 
-static int on_pause_end(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata) {
-        RpcListener *listener = userdata;
-
-        listener->is_paused = false;
-        (void) sd_event_source_set_enabled(listener->source, SD_EVENT_ON);
-        return 0;
-}
-
-/* The socket stays readable while nothing can be accepted: do not spin. The timer is there already: to make
- * one takes a file descriptor. */
-static void pause_listening(RpcListener *listener, int error) {
-        log_warning_errno(error, "Failed to accept a connection of a peer, ignoring: %m");
-        if (sd_event_source_set_time_relative(listener->pause, ACCEPT_PAUSE) < 0 ||
-            sd_event_source_set_enabled(listener->pause, SD_EVENT_ONESHOT) < 0)
-                return;
-
-        listener->is_paused = true;
-        (void) sd_event_source_set_enabled(listener->source, SD_EVENT_OFF);
-}
-
 /* Answers whether there may be more. */
 static bool accept_one(RpcListener *listener) {
         struct sockaddr_storage name = {};
@@ -69,9 +48,11 @@ static bool accept_one(RpcListener *listener) {
 
         fd = accept4(listener->fd, (struct sockaddr *) &name, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
-                if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                        pause_listening(listener, errno);
-                return errno == ECONNABORTED || errno == EINTR;
+                if (!listener_is_short(errno))
+                        return errno == ECONNABORTED || errno == EINTR;
+                log_warning_errno(errno, "Failed to accept a connection of a peer, ignoring: %m");
+                listener_watch_rest(&listener->watch);
+                return false;
         }
 
         describe_source((struct sockaddr *) &name, size, source);
@@ -100,21 +81,6 @@ static int on_readable(
         return 0;
 }
 
-static int listen_at(RpcListener *listener) {
-        sd_event *event = listener->rpc->event;
-        int r;
-
-        r = sd_event_add_io(event, &listener->source, listener->fd, EPOLLIN, on_readable, listener);
-        if (r >= 0)
-                r = sd_event_source_set_exit_on_failure(listener->source, true);
-        if (r >= 0)
-                r = sd_event_add_time_relative(
-                                event, &listener->pause, CLOCK_MONOTONIC, 0, 0, on_pause_end, listener);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(listener->pause, SD_EVENT_OFF);
-        return r;
-}
-
 int rpc_accept_new(Rpc *rpc, const int *fds, size_t n_fds) {
         int r = 0;
 
@@ -129,14 +95,18 @@ int rpc_accept_new(Rpc *rpc, const int *fds, size_t n_fds) {
                 rpc->listeners[i] = (RpcListener){ .rpc = rpc, .fd = fds[i] };
         rpc->n_listeners = n_fds;
         for (size_t i = 0; i < n_fds && r >= 0; i++)
-                r = listen_at(&rpc->listeners[i]);
+                r = listener_watch_init(
+                                &rpc->listeners[i].watch,
+                                rpc->event,
+                                fds[i],
+                                on_readable,
+                                &rpc->listeners[i]);
         return r;
 }
 
 void rpc_accept_free(Rpc *rpc) {
         for (size_t i = 0; i < rpc->n_listeners; i++) {
-                sd_event_source_disable_unref(rpc->listeners[i].source);
-                sd_event_source_disable_unref(rpc->listeners[i].pause);
+                listener_watch_done(&rpc->listeners[i].watch);
                 (void) close(rpc->listeners[i].fd);
         }
         free(rpc->listeners);

@@ -17,6 +17,7 @@
 #include "daemon/base/map.h"
 #include "daemon/base/worker.h"
 #include "daemon/net/h2.h"
+#include "daemon/net/listener.h"
 #include "daemon/net/tls-session.h"
 #include "daemon/rpc/refusal.h"
 #include "daemon/rpc/rpc.h"
@@ -41,9 +42,7 @@ typedef struct RpcLimits {
 typedef struct RpcListener {
         Rpc *rpc;
         int fd;
-        sd_event_source *source;
-        sd_event_source *pause;
-        bool is_paused; /* the system has no file descriptors left */
+        ListenerWatch watch;
 } RpcListener;
 
 typedef struct RpcService {

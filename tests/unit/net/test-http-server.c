@@ -421,6 +421,43 @@ static void test_few_descriptors(void) {
                 close(fds[i]);
 }
 
+static unsigned turns_of(sd_event *event, int n) {
+        gint64 end = g_get_monotonic_time() + 300 * 1000;
+        unsigned turns = 0;
+
+        while (g_get_monotonic_time() < end && n > 0)
+                turns += sd_event_run(event, (uint64_t) MAX(end - g_get_monotonic_time(), 0)) > 0;
+        return turns;
+}
+
+/* With none at all the first connection waits, without a spin, and is served when there are some again. */
+static void test_no_descriptors(void) {
+        g_autofree char *answer = NULL;
+        struct rlimit limit, low;
+        Serving serving;
+        int fds[1024], n = 0, client;
+
+        serving_open(&serving, &(HttpServerOptions){});
+        client = wire_connect(serving.port);
+        g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+        low = limit;
+        low.rlim_cur = (rlim_t) client + 4;
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &low), ==, 0);
+        while (n < (int) G_N_ELEMENTS(fds) && (fds[n] = dup(STDERR_FILENO)) >= 0)
+                n++;
+        g_assert_cmpuint(turns_of(serving.event, n), <, 30);
+        g_assert_cmpuint(http_server_connections(serving.server), ==, 0);
+
+        while (n > 0)
+                close(fds[--n]);
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+        g_assert_cmpint(wire_send_text(serving.event, client, HELLO_LAST), ==, true);
+        answer = wire_read(serving.event, client, NULL);
+        g_assert_nonnull(strstr(answer, "200 OK"));
+        close(client);
+        serving_close(&serving);
+}
+
 static void test_many(void) {
         enum { N = 300 };
         Serving serving;
@@ -602,6 +639,7 @@ int main(int argc, char **argv) {
                         test_endless_chunk_line);
         g_test_add_func("/net/http-server/max-connections", test_max_connections);
         g_test_add_func("/net/http-server/few-descriptors", test_few_descriptors);
+        g_test_add_func("/net/http-server/no-descriptors", test_no_descriptors);
         g_test_add_func("/net/http-server/many", test_many);
         g_test_add_func("/net/http-server/stop-accepting", test_stop_accepting);
         g_test_add_func("/net/http-server/peer-of-tcp", test_tcp_peer);

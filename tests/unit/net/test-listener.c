@@ -2,6 +2,7 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -320,6 +321,86 @@ static void test_plan(void) {
         }
 }
 
+/* ---- in the loop */
+
+typedef struct Accepting {
+        ListenerWatch watch;
+        unsigned n_calls, n_accepted;
+        bool is_short;
+} Accepting;
+
+static int on_readable(
+                sd_event_source *source G_GNUC_UNUSED,
+                int fd,
+                uint32_t events G_GNUC_UNUSED,
+                void *userdata) {
+        Accepting *accepting = userdata;
+
+        accepting->n_calls++;
+        if (accepting->is_short)
+                listener_watch_rest(&accepting->watch);
+        else {
+                close(accept(fd, NULL, NULL));
+                accepting->n_accepted++;
+        }
+        return 0;
+}
+
+/* While it rests it is not asked; afterwards what waited is accepted. */
+static void test_rest(void) {
+        _cleanup_close_ int fd = -1, client = -1;
+        Accepting accepting = { .is_short = true };
+        sd_event *event = NULL;
+        unsigned port;
+
+        fd = wire_listen(&port);
+        g_assert_cmpint(sd_event_new(&event), ==, 0);
+        g_assert_cmpint(listener_watch_init(&accepting.watch, event, fd, on_readable, &accepting), ==, 0);
+        client = wire_connect(port);
+        while (accepting.n_calls < 3) {
+                unsigned n = accepting.n_calls;
+                int enabled;
+
+                g_assert_cmpint(sd_event_run(event, 10 * G_USEC_PER_SEC), >, 0);
+                if (accepting.n_calls > n) {
+                        g_assert_cmpint(sd_event_source_get_enabled(accepting.watch.io, &enabled), >=, 0);
+                        g_assert_cmpint(enabled, ==, SD_EVENT_OFF);
+                }
+        }
+        accepting.is_short = false;
+        while (accepting.n_accepted == 0)
+                g_assert_cmpint(sd_event_run(event, 10 * G_USEC_PER_SEC), >, 0);
+        listener_watch_done(&accepting.watch);
+        listener_watch_done(&accepting.watch);
+        sd_event_unref(event);
+}
+
+static void test_shortage(void) {
+        static const int few[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM },
+                         other[] = { EAGAIN, EINTR, ECONNABORTED };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(few); i++)
+                g_assert_true(listener_is_short(few[i]));
+        for (size_t i = 0; i < G_N_ELEMENTS(other); i++)
+                g_assert_false(listener_is_short(other[i]));
+}
+
+static void test_fd_limit(void) {
+        static const struct {
+                rlim_t soft;
+                int limit;
+        } cases[] = { { 64, 32 }, { 256, 128 }, { 1024, 896 } };
+        struct rlimit saved, own;
+
+        g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &saved), ==, 0);
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                own = (struct rlimit){ cases[i].soft, saved.rlim_max };
+                g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &own), ==, 0);
+                g_assert_cmpint(listener_fd_limit(), ==, cases[i].limit);
+        }
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &saved), ==, 0);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/net/listener/tcp", test_tcp);
@@ -334,5 +415,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/net/listener/none-inherited", test_none_inherited);
         g_test_add_func("/net/listener/address", test_address);
         g_test_add_func("/net/listener/plan", test_plan);
+        g_test_add_func("/net/listener/rest", test_rest);
+        g_test_add_func("/net/listener/shortage", test_shortage);
+        g_test_add_func("/net/listener/fd-limit", test_fd_limit);
         return g_test_run();
 }

@@ -155,7 +155,7 @@ static void test_deadline_in_handshake(Nodes *nodes, const void *data G_GNUC_UNU
         Node *a = &nodes->node[0], *b = &nodes->node[1];
         Asked asked = {};
 
-        (void) sd_event_source_set_enabled(b->rpc->listeners[0].source, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(b->rpc->listeners[0].watch.io, SD_EVENT_OFF);
         ask_shortly(&asked, a, b, "hello");
         expect_end(&asked, ERROR_TIMEOUT, "has not answered within 30ms");
 }
@@ -467,7 +467,7 @@ static void test_waits_for_peer(Nodes *nodes, const void *data G_GNUC_UNUSED) {
         rpc_forget(a->rpc, &b->id);
         nodes_until(a->event, &b->n_downs, 1);
         node_know(a, b);
-        (void) sd_event_source_set_enabled(b->rpc->listeners[0].source, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(b->rpc->listeners[0].watch.io, SD_EVENT_OFF);
         asked_start_text(&asked, a, b, "echo", "at last");
         nodes_turns(a->event, 100);
         node_restart(b); /* what was connected to it is gone */

@@ -212,7 +212,7 @@ static void test_dead_peer(Nodes *nodes, const void *data G_GNUC_UNUSED) {
         Node *a = &nodes->node[0], *b = &nodes->node[1], *c = &nodes->node[2];
         Asked dead = {}, alive = {};
 
-        (void) sd_event_source_set_enabled(b->rpc->listeners[0].source, SD_EVENT_OFF);
+        (void) sd_event_source_set_enabled(b->rpc->listeners[0].watch.io, SD_EVENT_OFF);
         asked_start_text(&dead, a, b, "hello", "");
         for (int i = 0; i < 10; i++) {
                 asked_start_text(&alive, a, c, "echo", "alive");
