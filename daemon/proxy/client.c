@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/base/log.h"
 #include "daemon/proxy/call.h"
 #include "daemon/proxy/internal.h"
 #include "daemon/proxy/path.h"
@@ -103,6 +104,7 @@ static void client_wake(ProxyClient *client) {
         if (!client->is_idle)
                 return;
         client->is_idle = false;
+        client->moved_at = proxy_now(client->proxy);
         client->deadline = deadline_in(client, client->proxy->config->proxy.read_header_timeout);
         list_remove(&client->link);
         list_append(&client->proxy->clients, &client->link);
@@ -284,7 +286,7 @@ static char *address_of(int fd) {
         return *text ? strdup(text) : NULL;
 }
 
-int proxy_client_new(Proxy *proxy, int fd) {
+static int client_open(Proxy *proxy, int fd, ProxyClient **ret) {
         ProxyClient *client;
         int r;
 
@@ -299,6 +301,7 @@ int proxy_client_new(Proxy *proxy, int fd) {
                 .end.stream.watch.ready = client_on_ready,
                 .is_idle = true,
                 .read_deadline = UINT64_MAX,
+                .moved_at = proxy_now(proxy),
         };
         list_append(&proxy->idle, &client->link);
         proxy->n_clients++;
@@ -306,12 +309,43 @@ int proxy_client_new(Proxy *proxy, int fd) {
         client->address = address_of(fd);
 
         r = stream_init(&client->end.stream, proxy->poller, fd);
-        if (r < 0) {
+        if (r < 0)
                 proxy_client_free(client);
-                return r;
+        else
+                *ret = client;
+        return r;
+}
+
+int proxy_client_new(Proxy *proxy, int fd) {
+        ProxyClient *client;
+        int r;
+
+        r = client_open(proxy, fd, &client);
+        if (r >= 0)
+                proxy_client_go_on(client);
+        return r;
+}
+
+void proxy_client_refuse(Proxy *proxy, int fd) {
+        ProxyClient *client;
+
+        if (proxy_is_news(proxy))
+                log_warning("The IPFS proxy has %u clients, of which none is idle: more are refused.",
+                            proxy->n_clients);
+        if (proxy->n_clients >= PROXY_CLIENTS_MAX + PROXY_REFUSED_MAX ||
+            client_open(proxy, fd, &client) < 0) {
+                close(fd);
+                return;
         }
+        client_wake(client);
+        client->closes = true;
+        client->deadline = proxy_now(proxy) + PROXY_LINGER_USEC;
+        proxy_answer_error(
+                        client,
+                        503,
+                        NULL,
+                        "the IPFS proxy has no place for another client: try again later");
         proxy_client_go_on(client);
-        return 0;
 }
 
 ProxyClient *proxy_client_free(ProxyClient *client) {
@@ -328,6 +362,36 @@ ProxyClient *proxy_client_free(ProxyClient *client) {
         return NULL;
 }
 
+/* ---- those that nothing comes of ---- */
+
+/* It is up to the client that things go on. */
+static bool is_waited_for(const ProxyClient *client) {
+        switch (client->state) {
+        case PROXY_HEAD:
+        case PROXY_BODY:
+        case PROXY_LINGER:
+                return true;
+        case PROXY_CALL:
+                return false;
+        case PROXY_RELAY:
+                return !client->end.stream.is_writable || proxy_relay_wants(client->relay);
+        case PROXY_ANSWER:
+                return proxy_end_pending(&client->end) > 0;
+        }
+        return false;
+}
+
+/* What the kernel still holds counts: of a slow reader's it takes long to make room for more. */
+static bool has_stalled(ProxyClient *client, uint64_t now) {
+        uint64_t progress = client->end.n_moved - stream_unsent(&client->end.stream);
+
+        if (progress != client->progress || !is_waited_for(client)) {
+                client->progress = progress;
+                client->moved_at = now;
+        }
+        return now >= client->moved_at + PROXY_STALL_USEC;
+}
+
 void proxy_client_sweep(ProxyClient *client, uint64_t now) {
         ProxyLink *link = client->relay ? client->relay->link : NULL;
 
@@ -335,14 +399,41 @@ void proxy_client_sweep(ProxyClient *client, uint64_t now) {
                 link->deadline = UINT64_MAX;
                 link->failure = -ETIMEDOUT;
                 proxy_client_go_on(client);
-        } else if (now >= client->deadline ||
+        } else if (now >= client->deadline || (!client->is_idle && has_stalled(client, now)) ||
                    (now >= client->read_deadline && !(client->relay && client->relay->request_ended)))
                 proxy_client_free(client);
 }
 
-bool proxy_client_make_room(Proxy *proxy) {
+bool proxy_client_drop_idle(Proxy *proxy) {
         ProxyClient *oldest = LIST_FIRST(&proxy->idle, ProxyClient, link);
 
         proxy_client_free(oldest);
         return oldest;
+}
+
+/* All are looked at, so when nobody was found it is not tried again before the next look at them. */
+static ProxyClient *find_idlest(Proxy *proxy) {
+        uint64_t now = proxy_now(proxy), latest = now - MIN(now, PROXY_IDLEST_USEC);
+        ProxyClient *idlest = NULL;
+
+        if (now < proxy->full_until)
+                return NULL;
+        LIST_FOREACH (client, &proxy->clients, ProxyClient, link)
+                if (client->moved_at <= latest) {
+                        latest = client->moved_at;
+                        idlest = client;
+                }
+        if (!idlest)
+                proxy->full_until = now + USEC_PER_SEC;
+        return idlest;
+}
+
+bool proxy_client_make_room(Proxy *proxy) {
+        ProxyClient *idlest;
+
+        if (proxy_client_drop_idle(proxy))
+                return true;
+        idlest = find_idlest(proxy);
+        proxy_client_free(idlest);
+        return idlest;
 }

@@ -53,8 +53,10 @@ ssize_t proxy_end_read(ProxyEnd *end) {
                 return -ENOBUFS;
 
         n = stream_read(&end->stream, end->in->data + end->end, PROXY_BUFFER_SIZE - end->end);
-        if (n > 0)
+        if (n > 0) {
                 end->end += (size_t) n;
+                end->n_moved += (size_t) n;
+        }
         return n;
 }
 
@@ -99,6 +101,7 @@ int proxy_end_send(ProxyEnd *end, ProxyEnd *from, size_t *ret_sent) {
                 if (n < 0)
                         return (int) n;
                 *ret_sent += (size_t) n;
+                end->n_moved += (size_t) n;
                 if (n_out > 0)
                         out_sent(end, MIN((size_t) n, n_out));
                 if ((size_t) n > n_out)

@@ -17,13 +17,18 @@
 
 #include "daemon/base/worker.h"
 #include "daemon/net/http-client.h"
+#include "daemon/net/listener.h"
 #include "daemon/net/query.h"
 #include "daemon/proxy/proxy.h"
 #include "daemon/wire/http1-body.h"
 #include "daemon/wire/stream.h"
 
 #define PROXY_CLIENTS_MAX 4096
-#define PROXY_LINKS_IDLE_MAX 64 /* to Kubo, kept for the next request */
+#define PROXY_TELL_USEC (60 * USEC_PER_SEC)       /* without a shortage, before the next is told of */
+#define PROXY_REFUSED_MAX 64                      /* beyond these, that are told so */
+#define PROXY_STALL_USEC (10 * 60 * USEC_PER_SEC) /* of a client that is waited for, and moves nothing */
+#define PROXY_IDLEST_USEC (10 * USEC_PER_SEC)     /* the same, when another one needs its place */
+#define PROXY_LINKS_IDLE_MAX 64                   /* to Kubo, kept for the next request */
 #define PROXY_BUFFER_SIZE (64 * 1024)
 #define PROXY_BUFFERS_KEPT 32
 #define PROXY_TURN_BYTES (1024 * 1024)    /* of one flow, before others have their turn */
@@ -53,7 +58,7 @@ struct ProxyBuffer {
 typedef struct ProxyServer {
         Proxy *proxy;
         int fd;
-        sd_event_source *io;
+        ListenerWatch watch;
 } ProxyServer;
 
 struct Proxy {
@@ -68,6 +73,9 @@ struct Proxy {
         size_t n_servers;
         List clients, idle; /* ProxyClient.link: idle are those between two requests, the oldest first */
         unsigned n_clients;
+        uint64_t full_until; /* so long nobody is looked for who could go */
+        uint64_t short_at;   /* when somebody could not be let in last; 0: never */
+        int fd_limit;        /* a connection with this descriptor or a higher one has no place */
         ProxyBuffer *buffers;
         size_t n_buffers;
         size_t max_head;
@@ -84,6 +92,7 @@ typedef struct ProxyEnd {
         size_t start, cleared, end;
         Str out; /* what goes to it, before what is handed on */
         size_t out_at;
+        uint64_t n_moved; /* bytes, both ways */
 } ProxyEnd;
 
 /* Read what there is, as far as there is room. Answers what stream_read() does; -ENOBUFS: the buffer is
@@ -168,6 +177,8 @@ struct ProxyClient {
         bool is_idle;           /* nothing of the next request has come */
         uint64_t deadline;      /* of the state; UINT64_MAX: none */
         uint64_t read_deadline; /* for the whole request */
+        uint64_t progress;      /* at the last look … */
+        uint64_t moved_at;      /* … and when it changed, or was not up to this client */
         Http1Body body;         /* PROXY_BODY */
         size_t n_thrown;
         ProxyRelay *relay;
@@ -176,12 +187,17 @@ struct ProxyClient {
 };
 
 int proxy_client_new(Proxy *proxy, int fd);
+void proxy_client_refuse(
+                Proxy *proxy, int fd); /* tell the connected FD, which is taken, that there is no place */
 ProxyClient *proxy_client_free(ProxyClient *client);
 void proxy_client_go_on(ProxyClient *client);               /* something has changed. May free CLIENT */
 void proxy_client_sweep(ProxyClient *client, uint64_t now); /* the same */
-/* Close the idle one that has waited longest. Answers false when there is none. */
+/* Close the one that has waited longest for its next request. Answers false when there is none. */
+bool proxy_client_drop_idle(Proxy *proxy);
+/* The same, else the one that has stalled longest. Not from within a client's turn. */
 bool proxy_client_make_room(Proxy *proxy);
 uint64_t proxy_now(const Proxy *proxy); /* CLOCK_MONOTONIC, of this turn */
+bool proxy_is_news(Proxy *proxy);       /* that somebody cannot be let in, now */
 
 /* ---- relay.c ---- */
 
@@ -205,6 +221,7 @@ ProxyRelay *proxy_relay_free(ProxyRelay *relay);
 /* Go on. Answers 0: wait; 1: the client has its answer, or is in another state. Negative: it is to be
  * closed. */
 int proxy_relay_run(ProxyRelay *relay);
+bool proxy_relay_wants(const ProxyRelay *relay); /* more of the request: it is up to the client */
 /* The client has the answer, or will have when its out was sent. */
 int proxy_relay_end(ProxyRelay *relay);
 /* There is no answer of Kubo, or no end of it: tell the client instead, or break off what it has got of one

@@ -138,11 +138,12 @@ static void node_is_up(ProxyNode *node) {
 
 /* ---- connecting ---- */
 
-static int link_connect(ProxyLink *link) {
+static int link_try(ProxyLink *link) {
         ProxyNode *node = link->node;
+        int r;
 
         link->is_waiting = false;
-        return stream_connect(
+        r = stream_connect(
                         &link->end.stream,
                         node->proxy->poller,
                         &(StreamTarget){
@@ -151,6 +152,27 @@ static int link_connect(ProxyLink *link) {
                                         .tls_host = node->credentials ? node->endpoint.host : NULL,
                                         .credentials = node->credentials,
                         });
+        if (r >= 0 && link->end.stream.fd >= node->proxy->fd_limit) {
+                stream_deinit(&link->end.stream);
+                r = -EMFILE;
+        }
+        return r;
+}
+
+/* What waits for its next use can be closed for it. */
+static int link_connect(ProxyLink *link) {
+        ProxyNode *node = link->node;
+        int r;
+
+        for (;;) {
+                r = link_try(link);
+                if (r != -EMFILE && r != -ENFILE)
+                        return r;
+                if (!list_is_empty(&node->idle))
+                        proxy_link_free(LIST_FIRST(&node->idle, ProxyLink, list));
+                else if (!proxy_client_drop_idle(node->proxy))
+                        return r;
+        }
 }
 
 static int node_on_worker(WorkerJob *job) {

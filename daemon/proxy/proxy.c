@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "daemon/base/log.h"
-#include "daemon/net/listener.h"
 #include "daemon/proxy/call.h"
 
 #define PROXY_ACCEPTS 64      /* at once */
@@ -15,37 +14,64 @@
 
 /* ---- accepting ---- */
 
-static int server_on_readable(
-                sd_event_source *source _unused_, int fd, uint32_t revents _unused_, void *userdata) {
-        ProxyServer *server = userdata;
-        Proxy *proxy = server->proxy;
+bool proxy_is_news(Proxy *proxy) {
+        uint64_t now = proxy_now(proxy), last = proxy->short_at;
 
-        for (int i = 0; i < PROXY_ACCEPTS; i++) {
-                int r, client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        proxy->short_at = now;
+        return last == 0 || now >= last + PROXY_TELL_USEC;
+}
 
-                if (client < 0 && (errno == EMFILE || errno == ENFILE) && proxy_client_make_room(proxy))
-                        continue;
-                if (client < 0)
-                        return 0;
-                if (proxy->n_clients >= PROXY_CLIENTS_MAX && !proxy_client_make_room(proxy)) {
-                        close(client);
-                        continue;
-                }
-                r = proxy_client_new(proxy, client);
-                if (r < 0)
-                        log_debug_errno(r, "A connection to the IPFS proxy was dropped: %m");
+static void server_take(Proxy *proxy, int fd) {
+        int r;
+
+        if ((proxy->n_clients >= PROXY_CLIENTS_MAX || fd >= proxy->fd_limit) &&
+            !proxy_client_make_room(proxy)) {
+                proxy_client_refuse(proxy, fd);
+                return;
         }
+        r = proxy_client_new(proxy, fd);
+        if (r < 0)
+                log_debug_errno(r, "A connection to the IPFS proxy was dropped: %m");
+}
+
+static void server_rest(ProxyServer *server, int error) {
+        if (proxy_is_news(server->proxy))
+                log_warning_errno(error, "The IPFS proxy cannot accept connections, trying again: %m");
+        listener_watch_rest(&server->watch);
+}
+
+/* Answers whether there may be more. */
+static bool server_accept(ProxyServer *server) {
+        int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd >= 0) {
+                server_take(server->proxy, fd);
+                return true;
+        }
+        if (!listener_is_short(errno))
+                return errno == ECONNABORTED || errno == EINTR;
+        if ((errno == EMFILE || errno == ENFILE) && proxy_client_drop_idle(server->proxy))
+                return true;
+        server_rest(server, errno);
+        return false;
+}
+
+static int server_on_readable(
+                sd_event_source *source _unused_,
+                int fd _unused_,
+                uint32_t revents _unused_,
+                void *userdata) {
+        for (int i = 0; i < PROXY_ACCEPTS && server_accept(userdata); i++)
+                ;
         return 0;
 }
 
 static int proxy_add_server(int fd, const char *address _unused_, void *userdata) {
         Proxy *proxy = userdata;
         ProxyServer *server = proxy->servers + proxy->n_servers++;
-        int r;
 
         *server = (ProxyServer){ .proxy = proxy, .fd = fd };
-        r = sd_event_add_io(proxy->event, &server->io, fd, EPOLLIN, server_on_readable, server);
-        return r < 0 ? r : sd_event_source_set_exit_on_failure(server->io, 1);
+        return listener_watch_init(&server->watch, proxy->event, fd, server_on_readable, server);
 }
 
 static int proxy_listen(Proxy *proxy, const int *fds, size_t n_fds, Error *reterr) {
@@ -121,6 +147,7 @@ int proxy_new(Proxy **ret,
                         .event = sd_event_ref(event),
                         .cluster = cluster,
                         .config = config,
+                        .fd_limit = listener_fd_limit(),
                         .max_head = (size_t) config->proxy.max_header_bytes + PROXY_HEAD_SLACK,
                 };
                 list_init(&proxy->clients);
@@ -174,7 +201,7 @@ void proxy_stop_accepting(Proxy *proxy) {
         for (size_t i = 0; i < proxy->n_servers; i++) {
                 ProxyServer *server = proxy->servers + i;
 
-                server->io = sd_event_source_disable_unref(server->io);
+                listener_watch_done(&server->watch);
                 closep(&server->fd);
                 server->fd = -1;
         }

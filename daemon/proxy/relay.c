@@ -213,7 +213,7 @@ static bool may_ask_again(const ProxyRelay *relay, ssize_t n) {
 
         return relay->again && end->start == end->end &&
                (relay->is_idempotent || proxy_end_pending(end) > 0 ||
-                (n == 0 && !stream_has_arrived(&end->stream)));
+                (n == 0 && stream_unsent(&end->stream) > 0));
 }
 
 /* The link has ended before its answer began. */
@@ -318,6 +318,13 @@ int proxy_relay_run(ProxyRelay *relay) {
                 r = run_answer(relay);
         }
         return r;
+}
+
+bool proxy_relay_wants(const ProxyRelay *relay) {
+        const ProxyEnd *from = relay->request.from;
+
+        return !relay->request_ended && !relay->is_given_up && relay->link &&
+               proxy_end_pending(&relay->link->end) == 0 && from->start == from->end;
 }
 
 ProxyRelay *proxy_relay_free(ProxyRelay *relay) {

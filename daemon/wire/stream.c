@@ -248,10 +248,10 @@ bool stream_is_quiet(const Stream *stream) {
         return n < 0 && errno == EAGAIN;
 }
 
-bool stream_has_arrived(const Stream *stream) {
+size_t stream_unsent(const Stream *stream) {
         int n = 0;
 
-        return ioctl(stream->fd, SIOCOUTQ, &n) < 0 || n == 0;
+        return ioctl(stream->fd, SIOCOUTQ, &n) < 0 ? 0 : (size_t) n;
 }
 
 void stream_end(Stream *stream) {

@@ -55,9 +55,9 @@ ssize_t stream_write(Stream *stream, const struct iovec *parts, int n);
 
 /* Nothing has come, and it has not ended, whether an event told of that or not yet. */
 bool stream_is_quiet(const Stream *stream);
-/* The other side's host has said that it has all that was written. Until then nobody there can have read the
- * last byte; it is only told late when the connection was reset. */
-bool stream_has_arrived(const Stream *stream);
+/* Bytes that the other side's host has not said to have: of those that were written, the last ones. Nobody
+ * there can have read them. It may say so late, and not at all when the connection was reset. */
+size_t stream_unsent(const Stream *stream);
 
 /* Say that nothing more will be sent. */
 void stream_end(Stream *stream);

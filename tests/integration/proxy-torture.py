@@ -4,6 +4,8 @@ and lets go of everything. The order of chance is fixed; IPFS_CLUSTER_TEST_SEED 
 import contextlib
 import os
 import random
+import resource
+import select
 import selectors
 import socket
 import struct
@@ -296,6 +298,65 @@ def floods(bench):
         is_small(peer, before)
 
 
+def cpu(peer):
+        with open(f'/proc/{peer.process.popen.pid}/stat', encoding='ascii') as f:
+                return sum(map(int, f.read().rsplit(') ', 1)[1].split()[11:13])) / os.sysconf('SC_CLK_TCK')
+
+
+def no_descriptors_left(bench):
+        """Nobody can be let in: those that are there go on, nothing spins, and afterwards all is as before."""
+        peer, upstream = proxied(bench)
+        hanging = [connect(peer.proxy_port) for _ in range(8)]
+        for client in hanging:  # not idle
+                client.sendall(b'POST /api/v0/hang HTTP/1.1\r\nHost: k\r\n\r\n')
+        busy = connect(peer.proxy_port)
+        busy.sendall(b'POST /api/v0/sink HTTP/1.1\r\nHost: k\r\nContent-Length: 2\r\n\r\nx')
+        pid, limits = peer.process.popen.pid, resource.prlimit(peer.process.popen.pid, resource.RLIMIT_NOFILE)
+        eventually(lambda: len(upstream.open) >= 9, 'they are there')
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        waiting = [socket.create_connection(('127.0.0.1', port), PATIENCE) for port in (peer.proxy_port, peer.proxy_port, peer.port)]
+        for client in waiting:
+                client.sendall(b'POST /api/v0/ok HTTP/1.1\r\nHost: k\r\nConnection: close\r\n\r\n')
+        before = cpu(peer)
+        busy.sendall(b'x')
+        assert read_response(Reader(busy, PATIENCE), 'POST').body == b'2'
+        eventually(lambda: 'cannot accept connections' in peer.process.text(), 'it is told')
+        time.sleep(2)
+        assert SANITIZED or cpu(peer) - before < 0.7, f'{cpu(peer) - before} s of the CPU'
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        for client in waiting:
+                assert read_response(Reader(client, PATIENCE), 'POST').status in (200, 404, 405)
+        assert peer.process.text().count('cannot accept connections') == 1
+        for client in *hanging, busy, *waiting:
+                client.close()
+        assert peer.proxied('ok').status == 200 and peer.get('/id').status == 200
+
+
+def few_descriptors(bench):
+        """Idle clients make place for others; who hangs keeps his, new ones are told; files can still be opened."""
+        upstream = Upstream()
+        peer = bench.peer(bench.stand_in(), proxy={'node_multiaddress': upstream.multiaddr})
+        command = peer.command
+        peer.command = lambda *words: ['sh', '-c', 'ulimit -n 256; exec "$@"', 'sh', *command(*words)]  # so that 128 are for connections
+        peer.start()
+        idle = [connect(peer.proxy_port) for _ in range(150)]
+        assert peer.proxied('ok').status == 200
+        hanging = []
+        for _ in range(120):
+                client = connect(peer.proxy_port)
+                client.sendall(b'POST /api/v0/hang HTTP/1.1\r\nHost: k\r\n\r\n')
+                hanging.append(client)
+        answered = []
+        eventually(lambda: answered.extend(select.select(hanging, [], [], 0)[0]) or answered, 'somebody is refused')
+        assert read_response(Reader(answered[0], PATIENCE), 'POST').status in (502, 503)
+        assert descriptors(peer) < 256 - 32
+        assert len(upstream.open) > 20
+        for client in *idle, *hanging:
+                client.close()
+        eventually(lambda: peer.proxied('ok').status == 200, 'there is place again')
+        eventually(lambda: peer.get('/id').status == 200, 'the API answers')
+
+
 def a_slow_loris(bench):
         """Clients that never end their heads are cut, the others do not notice."""
         peer, _ = proxied(bench, read_header_timeout='1s')
@@ -339,4 +400,4 @@ def uploads_at_once(bench):
         assert {p['name'] for p in peer.get('/allocations').lines()} == {f'n{n}' for n in range(100)}
 
 
-run(bodies_of_any_size, who_does_not_read_makes_the_other_wait, many_idle_clients, rude_clients, floods, a_slow_loris, uploads_at_once)
+run(bodies_of_any_size, who_does_not_read_makes_the_other_wait, many_idle_clients, rude_clients, floods, no_descriptors_left, few_descriptors, a_slow_loris, uploads_at_once)

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "daemon/proxy/proxy.h"
+#include "daemon/proxy/internal.h"
 #include "tests/lib/fault.h"
 #include "tests/lib/peer.h"
 
@@ -58,14 +58,9 @@ static void front_close(Front *front) {
         g_free(front->path);
 }
 
-/* All that comes back until the proxy closes. */
-static char *ask(Front *front, const char *text) {
-        gint64 deadline = g_get_monotonic_time() + PEER_PATIENCE_USEC;
+static int front_connect(Front *front, const char *text) {
         struct sockaddr_un name = { .sun_family = AF_UNIX };
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        GString *all = g_string_new(NULL);
-        char block[16384];
-        ssize_t n;
 
         g_assert_cmpuint(
                         g_strlcpy(name.sun_path, front->path, sizeof(name.sun_path)),
@@ -73,6 +68,16 @@ static char *ask(Front *front, const char *text) {
                         sizeof(name.sun_path));
         g_assert_cmpint(connect(fd, (struct sockaddr *) &name, sizeof(name)), ==, 0);
         g_assert_cmpint(send(fd, text, strlen(text), MSG_NOSIGNAL), ==, (ssize_t) strlen(text));
+        return fd;
+}
+
+/* All that comes until the proxy closes FD. */
+static char *rest_of(Front *front, int fd) {
+        gint64 deadline = g_get_monotonic_time() + PEER_PATIENCE_USEC;
+        GString *all = g_string_new(NULL);
+        char block[16384];
+        ssize_t n;
+
         while ((n = recv(fd, block, sizeof(block), 0)) != 0) {
                 if (n > 0)
                         g_string_append_len(all, block, n);
@@ -83,6 +88,10 @@ static char *ask(Front *front, const char *text) {
         }
         close(fd);
         return g_string_free(all, FALSE);
+}
+
+static char *ask(Front *front, const char *text) {
+        return rest_of(front, front_connect(front, text));
 }
 
 static char *request(const char *target, const char *head, const char *body) {
@@ -173,9 +182,8 @@ static void test_free(void) {
 
         for (size_t i = 0; i < G_N_ELEMENTS(targets); i++) {
                 g_autofree char *text = request(targets[i], FORM, PART "--B--\r\n");
-                struct sockaddr_un name = { .sun_family = AF_UNIX };
-                int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
                 Front front;
+                int fd;
 
                 g_test_message("%s", targets[i]);
                 front_open(&front);
@@ -183,12 +191,7 @@ static void test_free(void) {
                 fake_kubo_plan(front.peer.kubo, "repo/stat", NULL, &silence);
                 fake_kubo_plan(front.peer.kubo, "resolve", NULL, &silence);
                 fake_kubo_plan(front.peer.kubo, "add", NULL, &silence);
-                g_assert_cmpuint(
-                                g_strlcpy(name.sun_path, front.path, sizeof(name.sun_path)),
-                                <,
-                                sizeof(name.sun_path));
-                g_assert_cmpint(connect(fd, (struct sockaddr *) &name, sizeof(name)), ==, 0);
-                g_assert_cmpint(send(fd, text, strlen(text), MSG_NOSIGNAL), >, 0);
+                fd = front_connect(&front, text);
                 PEER_UNTIL(&front.peer, !proxy_is_idle(front.proxy));
                 peer_turn(&front.peer, g_get_monotonic_time() + PEER_PATIENCE_USEC);
                 proxy_stop_accepting(front.proxy);
@@ -197,6 +200,106 @@ static void test_free(void) {
                 fake_kubo_release(front.peer.kubo);
                 front_close(&front);
         }
+}
+
+#define PART_OF_A_BODY "POST /api/v0/add HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n" FORM "\r\n--B"
+
+static ProxyClient *only_client(const Front *front) {
+        return LIST_FIRST(&front->proxy->clients, ProxyClient, link);
+}
+
+/* Until all that came was handed on, and the next is awaited. */
+static ProxyClient *wait_for_relay(Front *front) {
+        PEER_UNTIL(&front->peer, only_client(front) && only_client(front)->relay);
+        PEER_UNTIL(&front->peer,
+                   only_client(front)->relay->request_ended || proxy_relay_wants(only_client(front)->relay));
+        return only_client(front);
+}
+
+/* A body that moves no byte is given up, one that moves is not, however slowly. */
+static void test_stalled_body(void) {
+        ProxyClient *client;
+        uint64_t now, n_moved;
+        Front front;
+        int fd;
+
+        front_open(&front);
+        fd = front_connect(&front, PART_OF_A_BODY);
+        client = wait_for_relay(&front);
+        now = proxy_now(front.proxy);
+        for (int i = 0; i < 3; i++) {
+                proxy_client_sweep(client, now);
+                now += PROXY_STALL_USEC - 1;
+                proxy_client_sweep(client, now);
+                g_assert_true(only_client(&front) == client);
+                n_moved = client->end.n_moved;
+                g_assert_cmpint(send(fd, "x", 1, MSG_NOSIGNAL), ==, 1);
+                PEER_UNTIL(&front.peer, client->end.n_moved > n_moved);
+                now++;
+        }
+        proxy_client_sweep(client, now);
+        proxy_client_sweep(client, now + PROXY_STALL_USEC);
+        g_assert_null(only_client(&front));
+        g_free(rest_of(&front, fd));
+        front_close(&front);
+}
+
+/* A request that Kubo thinks about is not up to the client. */
+static void test_long_call(void) {
+        static const FakeAnswer silence = { .fault = FAKE_SILENCE };
+        g_autofree char *text = request("version", "", "");
+        ProxyClient *client;
+        Front front;
+        int fd;
+
+        front_open(&front);
+        fake_kubo_plan(front.peer.kubo, "version", NULL, &silence);
+        fd = front_connect(&front, text);
+        client = wait_for_relay(&front);
+        PEER_UNTIL(&front.peer, client->relay->link->deadline == UINT64_MAX);
+        for (uint64_t i = 0; i < 10; i++)
+                proxy_client_sweep(client, proxy_now(front.proxy) + i * PROXY_STALL_USEC);
+        g_assert_true(only_client(&front) == client);
+        close(fd);
+        fake_kubo_release(front.peer.kubo);
+        front_close(&front);
+}
+
+/* When there is no place the idlest goes; when nobody is idle the new one is told. */
+static void test_full(void) {
+        g_autofree char *text = request("version", "", "");
+        ProxyClient *client;
+        Front front;
+        int fd;
+
+        front_open(&front);
+        fd = front_connect(&front, PART_OF_A_BODY);
+        client = wait_for_relay(&front);
+        front.proxy->n_clients += PROXY_CLIENTS_MAX - 1;
+        for (int i = 0; i < 2; i++) {
+                g_autofree char *refused = ask(&front, text);
+
+                g_assert_cmpuint(status_of(refused), ==, 503);
+                g_assert_nonnull(strstr(refused, "has no place for another client"));
+        }
+        client->moved_at = proxy_now(front.proxy) - PROXY_IDLEST_USEC;
+        front.proxy->full_until = 0;
+        {
+                g_autofree char *answer = ask(&front, text), *rest = rest_of(&front, fd);
+
+                g_assert_cmpuint(status_of(answer), ==, 200);
+                g_assert_cmpstr(rest, ==, "");
+        }
+        PEER_UNTIL(&front.peer, front.proxy->n_clients == PROXY_CLIENTS_MAX - 1);
+        front.proxy->n_clients = PROXY_CLIENTS_MAX + PROXY_REFUSED_MAX;
+        front.proxy->full_until = UINT64_MAX;
+        {
+                g_autofree char *cut = ask(&front, text); /* there is not even a place to be told */
+
+                g_assert_cmpstr(cut, ==, "");
+        }
+        front.proxy->n_clients = 0;
+        front_close(&front);
 }
 
 static void test_bad_settings(void) {
@@ -235,6 +338,9 @@ int main(int argc, char **argv) {
         g_test_add_func("/proxy/proxy/requests", test_requests);
         g_test_add_func("/proxy/proxy/no-memory", test_no_memory);
         g_test_add_func("/proxy/proxy/free", test_free);
+        g_test_add_func("/proxy/proxy/stalled-body", test_stalled_body);
+        g_test_add_func("/proxy/proxy/long-call", test_long_call);
+        g_test_add_func("/proxy/proxy/full", test_full);
         g_test_add_func("/proxy/proxy/bad-settings", test_bad_settings);
         return g_test_run();
 }
