@@ -38,10 +38,6 @@ def pins_of(text):
         return {pin['cid']: pin for pin in map(json.loads, text.splitlines())}
 
 
-def without_time(pins):
-        return {cid: {k: v for k, v in pin.items() if k != 'timestamp'} for cid, pin in pins.items()}
-
-
 class Original:
         """GET /allocations as it was recorded: the same bytes but for the date. END: what comes instead of the rest."""
 
@@ -69,7 +65,7 @@ class Original:
 
         @staticmethod
         def answer(to, path, recorded, end):
-                assert path == '/allocations', path
+                assert path in ('/allocations', '/allocations?filter=all'), path
                 body = recorded['body'] if isinstance(recorded['body'], list) else [recorded['body']]
                 head = ''.join(f'{k}: {v}\r\n' for k, vs in recorded['headers'].items() for v in (vs if isinstance(vs, list) else [vs]))
                 to.write(f'HTTP/1.1 {recorded["status"]} {recorded["reason"]}\r\n{head}\r\n'.encode())
@@ -198,6 +194,24 @@ def is_sanitized(program):
                 return b'__asan_init' in f.read()
 
 
+def a_member_that_imports_is_alone_until_others_join_again(bench):
+        peers, original = bench.cluster(2), Original(LIST)
+        for peer in peers:
+                peer.launch()
+        for peer in peers:
+                peer.ready()
+        for peer in peers:
+                peer.stop()
+        peers[0].offline('state', 'import', '--force', original.url)
+        original.stop()
+        peers[0].start()
+        assert [p['id'] for p in peers[0].get('/peers').lines()] == [peers[0].peer_id]
+        peers[1].offline('state', 'cleanup', '--force')
+        peers[1].edit(lambda c: c['consensus']['raft'].update(init_peerset=[]))
+        peers[1].start('--bootstrap', peers[0].address())
+        eventually(lambda: set(pins_of(peers[1].get('/allocations').body.decode())) == set(pins_of(LIST['body'])), 'it has the pins')
+
+
 # ---- exports of older releases
 
 OLD = ('{"cid":{"/":"QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX"},"type":2,"allocations":[],"max_depth":-1,"reference":null,'
@@ -217,6 +231,49 @@ def reads_exports_of_older_releases(bench):
                 'of 0.10': ('pin', 'recursive', -1), 'of 0.13': ('pin', 'direct', 0), 'of 0.14': ('pin', 'recursive', -1)}, pins
         last = pins['QmP63DkAFEnDYNjDYBpyNDfttu1fvUw99x1brscPzpqmmq']
         assert last['expire_at'] == '0001-01-01T00:00:00Z' and last['metadata'] == {'a': 'b'} and len(last['allocations']) == 1, last
+
+
+# ---- the files of the Go program
+
+def taken(bench, peer, change=None, config=None):
+        """What `state export` says of a service.json, beside the identity of PEER: (status, words)."""
+        if config is None:
+                with open(os.path.join(GOLDEN, 'service', 'init-raft.service.json'), encoding='utf-8') as f:
+                        config = f.read()
+        config = json.loads(config.replace('<64 hex digits>', SECRET))
+        if change:
+                change(config)
+        with open(os.path.join(peer.folder, 'service.json'), 'w', encoding='utf-8') as f:
+                json.dump(config, f)
+        done = subprocess.run(peer.command('state', 'export'), env={**os.environ, **peer.environment()}, capture_output=True, text=True, timeout=PATIENCE)
+        return done.returncode, done.stderr
+
+
+def configurations_are_taken_or_refused_by_name(bench):
+        peer = bench.peer()
+        for path in sorted(glob.glob(os.path.join(GOLDEN, 'service', '*.service.json'))):
+                with open(path, encoding='utf-8') as f:
+                        text = f.read()
+                status, words = taken(bench, peer, config=text)
+                if '"crdt"' in text:
+                        assert status == 78 and 'consensus.crdt is not offered' in words, (path, words)
+                        status, words = taken(bench, peer, config=text.replace('"crdt": {', '"raft": {'))
+                if '"source"' in text:
+                        assert status == 78 and 'source: a configuration from a URL' in words, (path, words)
+                else:
+                        assert status == 0, (path, words)
+        for change, named in ((lambda c: c['api']['restapi'].update(libp2p_listen_multiaddress='/ip4/0.0.0.0/tcp/9099'), 'api.restapi.libp2p_listen_multiaddress'),
+                              (lambda c: c['observations']['tracing'].update(enable_tracing=True), 'observations.tracing.enable_tracing'),
+                              (lambda c: c['cluster'].update(replication_factor_min=3, replication_factor_max=2), 'cluster.replication_factor_min')):
+                status, words = taken(bench, peer, change)
+                assert status == 78 and named in words, (named, words)
+
+
+def settings_without_effect_are_named(bench):
+        peer = bench.peer(edit=lambda c: (c.update(frob={'a': {}}), c['cluster'].update(frobnicate=True), c.update(datastore={'pebble': {}})))
+        peer.start()
+        line = next(l for l in peer.process.text().splitlines() if 'kept, but not used by this program' in l)
+        assert all(name in line for name in ('cluster.frobnicate', 'frob', 'datastore.pebble', 'cluster.connection_manager')), line
 
 
 # ---- the chapter of the README
@@ -265,16 +322,18 @@ class Host:
                 return done.stdout + done.stderr
 
 
-def go_folder(host, kubo, consensus, identity, port=None):
+def go_folder(host, kubo, consensus, identity, ids):
         """~/.ipfs-cluster of the Go program: a recorded service.json, with ports that are free here."""
         folder = os.path.join(host.home, '.ipfs-cluster')
         os.makedirs(folder, mode=0o700)
         name = {'raft': 'init-raft', 'crdt': 'init-crdt-pebble'}[consensus]
         with open(os.path.join(GOLDEN, 'service', name + '.service.json'), encoding='utf-8') as f:
                 config = json.loads(f.read().replace('<64 hex digits>', SECRET))
-        swarm, proxy, rest = *free_ports(2), port or free_ports(1)[0]
+        swarm, proxy, rest = free_ports(3)
         config['cluster']['listen_multiaddress'] = [f'/ip4/127.0.0.1/tcp/{swarm}', f'/ip4/127.0.0.1/udp/{swarm}/quic']
         config['cluster']['mdns_interval'] = '0s'
+        if consensus == 'raft':
+                config['consensus']['raft']['init_peerset'] = ids
         config['api']['restapi']['http_listen_multiaddress'] = f'/ip4/127.0.0.1/tcp/{rest}'
         config['api']['ipfsproxy'].update(listen_multiaddress=f'/ip4/127.0.0.1/tcp/{proxy}', node_multiaddress=kubo.multiaddr)
         config['ipfs_connector']['ipfshttp']['node_multiaddress'] = kubo.multiaddr
@@ -305,59 +364,71 @@ def peers_of(port):
         return {line['id'] for line in exchange(port, 'GET', '/peers').lines() if not line['error']}
 
 
-def follow_the_chapter(bench, consensus):
+def follow_the_chapter(bench, consensus, n_hosts):
         if not CTL:
                 raise Skip('IPFS_CLUSTER_TEST_CTL does not name the client')
-        import_block, start, look, others, running = chapter()
-        kubos = [bench.stand_in() for _ in range(2)]
-        first, second = Host(bench, 'first'), Host(bench, 'second')
-        (identity, peer_id), (other_identity, other_id) = (identity_of_a_peer(bench, n) for n in ('first', 'second'))
-        body = LIST['body'].replace('12D3KooWReg3WXssJ4JYe8rHEnckW8bN45v6ixbLJLcyn2VpYgrt', peer_id)
+        import_block, aside, start, who, others, add, look = chapter()
+        hosts = [Host(bench, f'host{n}') for n in range(n_hosts)]
+        identities = [identity_of_a_peer(bench, host.name) for host in hosts]
+        ids = [peer_id for _, peer_id in identities]
+        # Of what was recorded, each host holds one pin alone.
+        body = LIST['body'].splitlines(True)
+        for n in range(2):
+                body[n] = body[n].replace('12D3KooWReg3WXssJ4JYe8rHEnckW8bN45v6ixbLJLcyn2VpYgrt', ids[n % n_hosts])
+        body = ''.join(body)
         original = Original({**LIST, 'body': body})
-        config, swarm, port = go_folder(first, kubos[0], consensus, identity)
-        _, _, other_port = go_folder(second, kubos[1], consensus, other_identity)
+        config, swarm, port = go_folder(hosts[0], bench.stand_in(), consensus, identities[0][0], ids)
 
-        first.replaced = {'127.0.0.1:9094': f'127.0.0.1:{original.port}'}
-        told = first.type(import_block)
+        hosts[0].replaced = {'127.0.0.1:9094': f'127.0.0.1:{original.port}'}
+        told = hosts[0].type(import_block)
         assert '10 pins read: 10 would be added, 0 changed, 0 removed, 0 stay as they are' in told and 'successfully imported' in told, told
         original.stop()
-        first.type(start)
-        until_it_answers(first, port)
-        first.replaced = second.replaced = {'ipfs-cluster-ctl ': f'ipfs-cluster-ctl --host /ip4/127.0.0.1/tcp/{port} ',
-                                            '/ip4/10.0.0.1/tcp/9096/p2p/12D3KooW…': f'/ip4/127.0.0.1/tcp/{swarm}/p2p/{peer_id}'}
-        told = first.type(look)
-        assert all(cid in told for cid in pins_of(body)) and f'{swarm}/p2p/{peer_id}' in told and 'ERROR' not in told, told
-        assert without_time(pins_of(exchange(port, 'GET', '/allocations').body.decode())) == without_time(pins_of(body))
+        if n_hosts > 1:
+                hosts[0].type(aside)
+        hosts[0].type(start)
+        until_it_answers(hosts[0], port)
+        hosts[0].replaced = {'ipfs-cluster-ctl ': f'ipfs-cluster-ctl --host /ip4/127.0.0.1/tcp/{port} ', '127.0.0.1:9094': f'127.0.0.1:{port}'}
+        assert f'{swarm}/p2p/{ids[0]}' in hosts[0].type(who)
+        for host, (identity, _) in list(zip(hosts, identities))[1:]:
+                *_, other_port = go_folder(host, bench.stand_in(), consensus, identity, ids)
+                host.replaced = {'/ip4/10.0.0.1/tcp/9096/p2p/12D3KooW…': f'/ip4/127.0.0.1/tcp/{swarm}/p2p/{ids[0]}'}
+                host.type(others)
+                until_it_answers(host, other_port)
+        eventually(lambda: peers_of(port) == set(ids), 'all are peers')
+        if n_hosts > 1:
+                assert '"imported":10' in hosts[0].type(add)
+
+        eventually(lambda: len(exchange(port, 'GET', '/pins?filter=pinned').lines()) == 10, 'all is pinned')
+        assert pins_of(exchange(port, 'GET', '/allocations').body.decode()) == pins_of(body)  # who holds what, too
+        told = hosts[0].type(look)
+        assert all(cid in told for cid in pins_of(body)) and 'ERROR' not in told, told
         assert exchange(port, 'GET', '/id').json()['peername'] == config['cluster']['peername']
-        assert 'service.json: kept, but not used by this program: ' in first.process.text()
-
-        second.type(others)
-        until_it_answers(second, other_port)
-        eventually(lambda: peers_of(port) == {peer_id, other_id}, 'both are peers')
-        eventually(lambda: len(exchange(other_port, 'GET', '/allocations').lines()) == 10, 'the second one has the pins')
-
-        more = Original(recording('rest-crdt/070-'))
-        first.replaced = {'127.0.0.1:9094': f'127.0.0.1:{more.port}', '10.0.0.1:9094': f'127.0.0.1:{port}'}
-        assert re.search(r'"imported":\d+', first.type(running))
-        more.stop()
-        assert set(pins_of(exchange(port, 'GET', '/allocations').body.decode())) == {*pins_of(body), *pins_of(recording('rest-crdt/070-')['body'])}
-        for host in (second, first):
+        assert 'service.json: kept, but not used by this program: ' in hosts[0].process.text()
+        for host in reversed(hosts):
                 assert host.process.stop() == 0, host.process.text()
 
 
 def as_the_readme_says_from_raft(bench):
-        follow_the_chapter(bench, 'raft')
+        follow_the_chapter(bench, 'raft', 1)
 
 
 def as_the_readme_says_from_crdt(bench):
-        follow_the_chapter(bench, 'crdt')
+        follow_the_chapter(bench, 'crdt', 1)
+
+
+def as_the_readme_says_with_peers_from_raft(bench):
+        follow_the_chapter(bench, 'raft', 3)
+
+
+def as_the_readme_says_with_peers_from_crdt(bench):
+        follow_the_chapter(bench, 'crdt', 2)
 
 
 def from_the_program_itself(bench, consensus):
         program = os.environ.get('IPFS_CLUSTER_TEST_ORIGINAL')
         if not program:
                 raise Skip('IPFS_CLUSTER_TEST_ORIGINAL does not name the Go program')
-        import_block, start, look, *_ = chapter()
+        import_block, _, start, _, _, _, look = chapter()
         kubo, host = bench.real_kubo(), Host(bench, 'first')
         contents = {f'file{n}': f'moving {n}'.encode() for n in range(20)}
         cids = kubo.add(contents, pin='false')
@@ -405,6 +476,6 @@ def from_the_program_itself_with_raft(bench):
 
 
 run(imports_what_the_api_tells, takes_an_empty_list_as_one, a_list_that_breaks_off_imports_nothing, tells_a_trailer_that_is_missing,
-    gives_credentials, checks_the_certificate, needs_little_memory_for_a_long_list, reads_exports_of_older_releases,
-    as_the_readme_says_from_raft, as_the_readme_says_from_crdt, from_the_program_itself_with_crdt,
-    from_the_program_itself_with_raft)
+    gives_credentials, checks_the_certificate, needs_little_memory_for_a_long_list, a_member_that_imports_is_alone_until_others_join_again,
+    reads_exports_of_older_releases, configurations_are_taken_or_refused_by_name, settings_without_effect_are_named, as_the_readme_says_from_raft,
+    as_the_readme_says_from_crdt, as_the_readme_says_with_peers_from_raft, as_the_readme_says_with_peers_from_crdt, from_the_program_itself_with_crdt, from_the_program_itself_with_raft)

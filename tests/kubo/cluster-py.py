@@ -12,7 +12,7 @@ from cluster_test import Skip, run  # noqa: E402
 
 # The first one does not say which release of ipfshttpclient it was made for.
 PACKAGES = {'ipfscluster': ['ipfscluster==0.2.0', 'ipfshttpclient==0.4.12', 'multiaddr<0.0.10'], 'asyncipfscluster': ['asyncipfscluster==0.1.2']}
-INSTALL_SECONDS = 180
+INSTALL_SECONDS = 90
 RUN_SECONDS = 120
 
 IPFSCLUSTER = '''
