@@ -329,12 +329,13 @@ def go_folder(host, kubo, consensus, identity, ids):
         name = {'raft': 'init-raft', 'crdt': 'init-crdt-pebble'}[consensus]
         with open(os.path.join(GOLDEN, 'service', name + '.service.json'), encoding='utf-8') as f:
                 config = json.loads(f.read().replace('<64 hex digits>', SECRET))
-        swarm, proxy, rest = free_ports(3)
+        swarm, proxy, rest, pinsvc = free_ports(4)
         config['cluster']['listen_multiaddress'] = [f'/ip4/127.0.0.1/tcp/{swarm}', f'/ip4/127.0.0.1/udp/{swarm}/quic']
         config['cluster']['mdns_interval'] = '0s'
         if consensus == 'raft':
                 config['consensus']['raft']['init_peerset'] = ids
         config['api']['restapi']['http_listen_multiaddress'] = f'/ip4/127.0.0.1/tcp/{rest}'
+        config['api']['pinsvcapi']['http_listen_multiaddress'] = f'/ip4/127.0.0.1/tcp/{pinsvc}'
         config['api']['ipfsproxy'].update(listen_multiaddress=f'/ip4/127.0.0.1/tcp/{proxy}', node_multiaddress=kubo.multiaddr)
         config['ipfs_connector']['ipfshttp']['node_multiaddress'] = kubo.multiaddr
         for file, text in ('service.json', json.dumps(config, indent=2)), ('identity.json', identity):
