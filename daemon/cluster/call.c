@@ -64,6 +64,16 @@ int cluster_call_start(ClusterCall *call, const FlowClass *class, uint64_t timeo
         return 0;
 }
 
+int cluster_call_start_checked(
+                ClusterCall *call, const FlowClass *class, uint64_t timeout_usec, int r, ClusterCall **ret) {
+        int k;
+
+        k = cluster_call_start(call, class, timeout_usec, ret);
+        if (k >= 0 && r < 0)
+                flow_next(&call->flow, r);
+        return k;
+}
+
 /* What is in the log already is not held up by anybody, and ends by itself. */
 void cluster_call_stop(ClusterCall *call) {
         if (call->submit)
@@ -98,6 +108,12 @@ void cluster_call_part_done(ClusterCall *call, int r, const Error *error) {
 }
 
 static_assert(CLUSTER_ASKING_MAX + CLUSTER_LISTS_MAX + 128 <= HTTP_CALLS_MAX, "room for the tracker");
+
+int cluster_call_may_write(ClusterCall *call) {
+        if (call->cluster->config->cluster.follower_mode)
+                return error_set(&call->error, ERROR_REFUSED, CLUSTER_IS_FOLLOWER);
+        return 0;
+}
 
 int cluster_call_may_ask(ClusterCall *call) {
         if (call->cluster->n_asking >= CLUSTER_ASKING_MAX)

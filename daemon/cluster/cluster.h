@@ -22,7 +22,6 @@
 #include "daemon/types/metric.h"
 #include "daemon/types/peer-info.h"
 #include "daemon/types/pin-info.h"
-#include "daemon/types/pin-request.h"
 #include "daemon/types/pin.h"
 #include "daemon/types/repo-gc.h"
 
@@ -212,6 +211,8 @@ typedef struct ClusterStatusQuery {
         PinStatus filter; /* 0: all */
         const Cid *cids;  /* copied; when there are any, the filter does not count */
         size_t n_cids;
+        bool (*wants)(const Pin *pin, void *userdata); /* of the pinset alone; NULL: each, and what is not */
+        void *userdata;
 } ClusterStatusQuery;
 
 int cluster_list_peers(Cluster *cluster, ClusterList **ret, Error *reterr);                /* PeerInfo */

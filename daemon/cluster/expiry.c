@@ -6,8 +6,6 @@
  * earliest time.
  */
 
-#include <string.h>
-
 #include "daemon/base/log.h"
 #include "daemon/base/random.h"
 #include "daemon/base/time.h"
@@ -35,19 +33,34 @@ static void expiry_postpone(ClusterExpiry *expiry) {
         expiry->again = true;
 }
 
+/* What has expired lives on by its requests alone, if it has any. */
+static int expiry_body(Pin *pin, const void *value, size_t size, Str *to) {
+        uint8_t condition[CONSENSUS_CONDITION_SIZE];
+
+        consensus_condition(value, size, condition);
+        (void) str_append_bytes(to, condition, sizeof(condition));
+        if (pin->requests.n == 0)
+                return str_append_bytes(to, pin->cid.bytes, pin->cid.size);
+        pin->expire_at = 0;
+        pin->requests_only = true;
+        return pin_write(pin, to);
+}
+
 /* A pin of the same CID that is in the log and not applied yet may give it a new life, so only what was
  * looked at is unpinned. 1 when it is on its way, 0 when the log has no room. */
-static int expiry_unpin(Cluster *cluster, const Cid *cid, const void *value, size_t size) {
-        uint8_t body[CONSENSUS_CONDITION_SIZE + CID_BYTES_MAX];
-        ConsensusOp op = { .kind = CONSENSUS_UNPIN_IF,
-                           .body = body,
-                           .size = CONSENSUS_CONDITION_SIZE + cid->size };
+static int expiry_unpin(Cluster *cluster, Pin *pin, const void *value, size_t size) {
+        ConsensusOp op = { .kind = pin->requests.n > 0 ? CONSENSUS_PIN_IF : CONSENSUS_UNPIN_IF };
         _cleanup_(error_done) Error error = {};
+        _cleanup_(str_done) Str body = {};
+        const Cid *cid = &pin->cid;
         char text[CID_TEXT_MAX];
         int r;
 
-        consensus_condition(value, size, body);
-        memcpy(body + CONSENSUS_CONDITION_SIZE, cid->bytes, cid->size);
+        r = expiry_body(pin, value, size, &body);
+        if (r < 0)
+                return r;
+        op.body = body.data;
+        op.size = body.len;
         r = peers_submit(cluster->peers, NULL, &op, 1, NULL, NULL, &error);
         if (r < 0) {
                 log_warning("Failed to unpin expired %s, trying again: %s",
@@ -56,7 +69,9 @@ static int expiry_unpin(Cluster *cluster, const Cid *cid, const void *value, siz
                 expiry_postpone(&cluster->expiry);
                 return 0;
         }
-        log_info("Pin %s has expired and is unpinned.", cid_format(cid, text));
+        log_info("Pin %s has expired and is %s.",
+                 cid_format(cid, text),
+                 op.kind == CONSENSUS_UNPIN_IF ? "unpinned" : "kept by pinning requests");
         return 1;
 }
 
@@ -78,7 +93,7 @@ static int expiry_look(Cluster *cluster, uint64_t now) {
         if (pin.expire_at > now)
                 expiry->next = MIN(expiry->next, pin.expire_at);
         else if (pin.expire_at > 0)
-                r = expiry_unpin(cluster, &pin.cid, value, value_size);
+                r = expiry_unpin(cluster, &pin, value, value_size);
         pin_done(&pin);
         return r;
 }

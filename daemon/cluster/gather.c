@@ -67,15 +67,20 @@ static void gathered_drop(ClusterList *list) {
 
 /* ---- sources ---- */
 
+/* PIN as of cluster_chunk_add(). Answers 0, or CLUSTER_LIST_SKIP when it is not wanted. */
+static int chunk_add(ClusterGathering *g, const Cid *cid, Pin *pin) {
+        return cluster_list_wants(g->list, pin) ? cluster_chunk_add(g, cid, pin) : CLUSTER_LIST_SKIP;
+}
+
 static int chunk_add_cid(ClusterGathering *g, const Cid *cid) {
         Pin pin = {};
         int r;
 
         r = cluster_pin_get(g->cluster, cid, &pin);
         if (r == 0)
-                r = cluster_chunk_add(g, cid, NULL);
-        else if (r > 0 && !g->skips_pinset)
-                r = cluster_chunk_add(g, cid, &pin);
+                r = chunk_add(g, cid, NULL);
+        else if (r > 0)
+                r = g->skips_pinset ? 0 : chunk_add(g, cid, &pin);
         pin_done(&pin);
         return r;
 }
@@ -89,9 +94,16 @@ static int chunk_add_bytes(ClusterGathering *g, const void *value, size_t size) 
         if (r < 0)
                 return r;
         cid = pin.cid;
-        r = cluster_chunk_add(g, &cid, &pin);
+        r = chunk_add(g, &cid, &pin);
         pin_done(&pin);
         return r;
+}
+
+/* R is of the last one that came to the chunk. What is not wanted ends the step, so that the loop goes on
+ * when that is so for many. */
+static int chunk_end(ClusterGathering *g, int r) {
+        g->is_filling = r == CLUSTER_LIST_SKIP;
+        return r == 0 ? cluster_chunk_ask(g) : r;
 }
 
 static int scan_step(ClusterGathering *g) {
@@ -99,7 +111,7 @@ static int scan_step(ClusterGathering *g) {
         size_t key_size, value_size;
         int r = 0;
 
-        while (!cluster_chunk_is_full(g) && r >= 0) {
+        while (!cluster_chunk_is_full(g) && r == 0) {
                 r = state_scan_next(g->list->scan, &key, &key_size, &value, &value_size);
                 if (r == 0) {
                         g->stage = g->wanted ? STAGE_RECORDS : STAGE_END;
@@ -108,18 +120,18 @@ static int scan_step(ClusterGathering *g) {
                 if (r > 0)
                         r = chunk_add_bytes(g, value, value_size);
         }
-        return r < 0 ? r : cluster_chunk_ask(g);
+        return chunk_end(g, r);
 }
 
 static int cids_step(ClusterGathering *g) {
         ClusterList *list = g->list;
         int r = 0;
 
-        while (!cluster_chunk_is_full(g) && list->at < list->n_cids && r >= 0)
+        while (!cluster_chunk_is_full(g) && list->at < list->n_cids && r == 0)
                 r = chunk_add_cid(g, &list->cids[list->at++]);
-        if (r >= 0 && g->n == 0)
+        if (r == 0 && g->n == 0)
                 g->stage = list->kind == CLUSTER_LIST_SYNC ? STAGE_RECORDS : STAGE_END;
-        return r < 0 ? r : cluster_chunk_ask(g);
+        return chunk_end(g, r);
 }
 
 /* ---- the records of each member, page by page ---- */
@@ -442,9 +454,10 @@ static int gathered_next(ClusterList *list, Error *reterr) {
 
         if (g->n_pending > 0)
                 return CLUSTER_LIST_WAIT;
-        if (g->at < g->n)
+        if (g->at < g->n && !g->is_filling)
                 return chunk_tell(g);
-        cluster_chunk_clear(g);
+        if (!g->is_filling)
+                cluster_chunk_clear(g);
         switch (g->stage) {
         case STAGE_PROBE:
                 return probe_end(g);

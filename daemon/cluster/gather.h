@@ -38,7 +38,8 @@ struct ClusterGathering {
         PinInfo *infos;
         size_t n, at, max;
         size_t n_bytes;
-        PinInfo known; /* this peer's status of an item */
+        bool is_filling; /* more may come to it: nobody was asked yet */
+        PinInfo known;   /* this peer's status of an item */
 
         /* the records of one member after the other */
         PinStatus wanted;

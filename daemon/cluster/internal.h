@@ -8,6 +8,7 @@
 #include "daemon/cluster/cluster.h"
 #include "daemon/cluster/parties.h"
 #include "daemon/cluster/repo.h"
+#include "daemon/cluster/request.h"
 #include "daemon/consensus/consensus.h"
 #include "daemon/ipfs/ipfs.h"
 #include "daemon/metrics/informer.h"
@@ -57,7 +58,8 @@ struct Cluster {
         ClusterRepin *repin;
 
         bool consensus_ready, is_ready, is_closing;
-        uint64_t n_changes; /* since the informers were triggered */
+        uint64_t n_changes;    /* since the informers were triggered */
+        uint64_t last_request; /* made here: when */
 
         List calls;
         FlowQueue flows; /* of the calls */
@@ -84,6 +86,7 @@ struct ClusterCall {
         Cid cid;
         char *path; /* to resolve, or NULL */
         Pin pin;
+        PinRequestId request, replaces;
         bool local;
         bool is_gc, is_asking;
 
@@ -105,6 +108,7 @@ struct ClusterCall {
 
         union {
                 ClusterPinDone pin;
+                ClusterRequestDone request;
                 ClusterStatusDone status;
                 ClusterPeerDone peer;
                 ClusterGraphDone graph;
@@ -127,6 +131,12 @@ void cluster_call_settle_error(ClusterCall *call, int result);
 void cluster_call_next(ClusterCall *call, int r, const Error *error, int next);
 /* One part of the answer is there, or R is negative: the last one ends the flow. */
 void cluster_call_part_done(ClusterCall *call, int r, const Error *error);
+/* Before the pinset is changed. Errors: ERROR_REFUSED (follower mode), with words in the call. */
+int cluster_call_may_write(ClusterCall *call);
+/* As cluster_call_start(), but R, negative, of what is wrong from the start is told from the loop, like all
+ * else. */
+int cluster_call_start_checked(
+                ClusterCall *call, const FlowClass *class, uint64_t timeout_usec, int r, ClusterCall **ret);
 /* Before Kubo is asked. Errors: ERROR_BUSY, with words in the call. */
 int cluster_call_may_ask(ClusterCall *call);
 /* Resolve call->path into call->cid by Kubo, then go to NEXT. */
@@ -156,8 +166,10 @@ int cluster_peer_info(Cluster *cluster, const IpfsId *ipfs, const char *ipfs_err
 /* list.c: CID's status has changed. */
 void cluster_list_note(Cluster *cluster, const Cid *cid);
 void cluster_list_stop_all(Cluster *cluster);
-/* pin-op.c: fill in the factors of PIN and check it; find out its allocations. */
+/* pin-op.c: fill in the factors of PIN and check it; whether it may take the place of EXISTING; find out its
+ * allocations. */
 int cluster_pin_complete(const Cluster *cluster, Pin *pin, Error *reterr);
+int cluster_pin_check_existing(const Pin *pin, const Pin *existing, Error *reterr);
 /* Of WHAT the lists and the factors; by all metrics that there are. */
 int cluster_allocate(Cluster *cluster, const AllocatorInput *what, PeerIdList *ret, Error *reterr);
 int cluster_pin_allocate(Cluster *cluster, Pin *pin, const Pin *existing, Error *reterr);

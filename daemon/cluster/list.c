@@ -419,6 +419,8 @@ int cluster_list_statuses(
         if (r < 0)
                 return r;
         list->filter = query->filter;
+        list->wants = query->wants;
+        list->wants_userdata = query->userdata;
         r = list_copy_cids(list, query, reterr);
         if (r < 0) {
                 cluster_list_free(list);

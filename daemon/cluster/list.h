@@ -72,9 +72,16 @@ struct ClusterList {
         PinType type;
         bool local;
         PinStatus filter;
+        bool (*wants)(const Pin *pin, void *userdata); /* as in ClusterStatusQuery */
+        void *wants_userdata;
         Cid *cids; /* asked for, or (sync) changed */
         size_t n_cids, at;
 };
+
+/* Whether the list is about PIN; NULL: of a CID that is not in the pinset. */
+static inline bool cluster_list_wants(const ClusterList *list, const Pin *pin) {
+        return !list->wants || (pin && list->wants(pin, list->wants_userdata));
+}
 
 /* What was waited for has come. May free the list. */
 void cluster_list_go_on(ClusterList *list, int r, const Error *error);

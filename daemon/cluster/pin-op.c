@@ -81,7 +81,7 @@ static int pin_check_expiry(const Pin *pin, Error *reterr) {
 }
 
 /* What a new PIN may change of the one that is there. */
-static int pin_check_existing(const Pin *pin, const Pin *existing, Error *reterr) {
+int cluster_pin_check_existing(const Pin *pin, const Pin *existing, Error *reterr) {
         if (pin->type != existing->type)
                 return error_set(
                                 reterr,
@@ -184,7 +184,7 @@ static int pin_prepare_new(ClusterCall *call) {
         if (found < 0)
                 return found;
         if (found > 0)
-                r = pin_check_existing(pin, &existing, &call->error);
+                r = cluster_pin_check_existing(pin, &existing, &call->error);
         if (r >= 0)
                 r = cluster_pin_allocate(call->cluster, pin, found > 0 ? &existing : NULL, &call->error);
         pin_done(&existing);
@@ -212,6 +212,8 @@ static int pin_prepare_update(ClusterCall *call) {
                                 "pin-update: cannot update from a pin of this type, expected type 'pin'");
         }
 
+        pin_request_list_done(&from.requests); /* they hold the old one */
+        from.requests_only = false;
         from.pin_update = from.cid;
         from.cid = asked->cid;
         if (!str_is_empty(asked->name)) {
@@ -297,22 +299,6 @@ static int pin_set_path(ClusterCall *call, const char *path, Cid *cid) {
         return str_copy(&call->path, path);
 }
 
-static int pin_check_writable(ClusterCall *call) {
-        if (call->cluster->config->cluster.follower_mode)
-                return error_set(&call->error, ERROR_REFUSED, CLUSTER_IS_FOLLOWER);
-        return 0;
-}
-
-/* What is wrong from the start is told from the loop, like all else. */
-static int pin_start(ClusterCall *call, const FlowClass *class, int r, ClusterCall **ret) {
-        int k;
-
-        k = cluster_call_start(call, class, CLUSTER_COMMIT_TIMEOUT, ret);
-        if (k >= 0 && r < 0)
-                flow_next(&call->flow, r);
-        return k;
-}
-
 int cluster_pin(Cluster *cluster,
                 ClusterCall **ret,
                 const Pin *pin,
@@ -332,10 +318,10 @@ int cluster_pin(Cluster *cluster,
                 cluster_call_unref(call);
                 return r;
         }
-        r = pin_check_writable(call);
+        r = cluster_call_may_write(call);
         if (r >= 0)
                 r = pin_set_path(call, path, &call->pin.cid);
-        return pin_start(call, &pin_class, r, ret);
+        return cluster_call_start_checked(call, &pin_class, CLUSTER_COMMIT_TIMEOUT, r, ret);
 }
 
 /* ---- unpin: resolve ──► find ──► commit ──► done ---- */
@@ -408,10 +394,10 @@ int cluster_unpin(
         call->done.pin = done;
         call->cid = *cid;
 
-        r = pin_check_writable(call);
+        r = cluster_call_may_write(call);
         if (r >= 0)
                 r = pin_set_path(call, path, &call->cid);
-        return pin_start(call, &unpin_class, r, ret);
+        return cluster_call_start_checked(call, &unpin_class, CLUSTER_COMMIT_TIMEOUT, r, ret);
 }
 
 int cluster_pin_get(Cluster *cluster, const Cid *cid, Pin *ret) {

@@ -18,6 +18,8 @@ static int list_fill(ClusterList *list, const Cid *cid, Pin *pin, PinStatus filt
         GlobalPinInfo *info = &list->item.status;
         int r;
 
+        if (!cluster_list_wants(list, pin))
+                return CLUSTER_LIST_SKIP;
         r = list_update_self(list, cid, pin);
         if (r < 0)
                 return r;
@@ -199,12 +201,34 @@ static int cids_start(ClusterList *list, Error *reterr _unused_) {
         return 0;
 }
 
+/* Answers 1, or 0 when Kubo need not be asked. */
+static int cids_are_wanted(ClusterList *list) {
+        Pin pin = {};
+        int r;
+
+        if (!list->wants)
+                return 1;
+        r = cluster_pin_get(list->cluster, &list->cids[list->at], &pin);
+        if (r >= 0)
+                r = cluster_list_wants(list, r > 0 ? &pin : NULL);
+        pin_done(&pin);
+        return r;
+}
+
 static int cids_next(ClusterList *list, Error *reterr _unused_) {
+        int r;
+
         if (list->tracker)
                 return CLUSTER_LIST_WAIT;
         if (list->stage == CIDS_KNOWN)
                 return cids_tell(list);
-        return list->at == list->n_cids ? 0 : cids_ask(list);
+        if (list->at == list->n_cids)
+                return 0;
+        r = cids_are_wanted(list);
+        if (r > 0)
+                return cids_ask(list);
+        list->at++;
+        return r < 0 ? r : CLUSTER_LIST_SKIP;
 }
 
 const ClusterListClass cluster_list_cids_class = {

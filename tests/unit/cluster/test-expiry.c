@@ -56,6 +56,38 @@ static void test_what_is_due_goes(void) {
         tear_down();
 }
 
+/* What has pinning requests lives on by them, and does not expire again. */
+static void test_requests_stay(void) {
+        Pin pin = asked_pin_of(1);
+        PinRequest request = { .created = 7 };
+        _cleanup_(str_done) Str body = {};
+        Cid cid = peer_cid(1);
+        ConsensusOp op;
+
+        set_up();
+        pin.expire_at = time_now() - USEC_PER_SEC;
+        g_assert_cmpint(pin_request_list_take(&pin.requests, &request), ==, 0);
+        g_assert_cmpint(pin_write(&pin, &body), ==, 0);
+        op = (ConsensusOp){ .kind = CONSENSUS_PIN, .body = body.data, .size = body.len };
+        g_assert_cmpint(consensus_submit(peer.cluster->consensus, NULL, &op, 1, NULL, NULL, NULL), ==, 0);
+        PEER_UNTIL(&peer, is_there(1) == 1);
+        put(2, time_now() - USEC_PER_SEC);
+        for (bool only = false; !only;) {
+                _cleanup_(pin_done) Pin now = {};
+
+                peer_turn(&peer, G_MAXINT64);
+                g_assert_cmpint(cluster_pin_get(peer.cluster, &cid, &now), ==, 1);
+                g_assert_cmpuint(now.requests.n, ==, 1);
+                g_assert_cmpint(now.requests_only, ==, now.expire_at == 0);
+                only = now.requests_only;
+        }
+        PEER_UNTIL(&peer, is_there(2) == 0);
+        PEER_UNTIL(&peer, peer.cluster->expiry.earliest == UINT64_MAX);
+        g_assert_cmpint(is_there(1), ==, 1);
+        pin_done(&pin);
+        tear_down();
+}
+
 static void test_no_scan_before_its_time(void) {
         ClusterExpiry *expiry;
         uint64_t due = (time_now() / USEC_PER_SEC + 3600) * USEC_PER_SEC;
@@ -90,6 +122,7 @@ static void test_followers_do_not_unpin(void) {
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/cluster/expiry/what-is-due-goes", test_what_is_due_goes);
+        g_test_add_func("/cluster/expiry/requests-stay", test_requests_stay);
         g_test_add_func("/cluster/expiry/no-scan-before-its-time", test_no_scan_before_its_time);
         g_test_add_func("/cluster/expiry/followers-do-not-unpin", test_followers_do_not_unpin);
         return g_test_run();

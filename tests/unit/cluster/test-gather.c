@@ -219,11 +219,50 @@ static void test_memory(Set *set, gconstpointer data G_GNUC_UNUSED) {
         set_assert_told(set_statuses(set, 0, PIN_STATUS_REMOTE), "2 1=remote\n3 0=remote 2=remote");
 }
 
+/* ---- those that are wanted: nobody is asked about others */
+
+static bool is_named(const Pin *pin, void *userdata) {
+        return !g_strcmp0(pin->name, userdata);
+}
+
+static unsigned n_told(Set *set, const ClusterStatusQuery *query) {
+        g_autofree char *text = NULL;
+        ClusterList *list;
+
+        g_assert_cmpint(cluster_list_statuses(set->peers[1].cluster, &list, query, NULL), ==, 0);
+        text = set_told(set, list);
+        return set_count(text, " 0=pinned 1=pinned 2=pinned");
+}
+
+static void test_wanted(Set *set, gconstpointer data G_GNUC_UNUSED) {
+        const Cid cids[] = { peer_cid(1000), peer_cid(5), peer_cid(9), peer_cid(1001) };
+        ClusterStatusQuery query = { .wants = is_named, .userdata = (char *) "few" };
+
+        peer_fill(&set->peers[0], 1, 3, "few");
+        peer_fill(&set->peers[0], 1000, 3 * CLUSTER_LIST_STEPS, "many");
+        peer_fill(&set->peers[0], 5, 3, "few");
+        set_until_applied(set, 7);
+        for (unsigned i = 0; i < SET_N; i++)
+                set_until_status(set, 7, i, PIN_STATUS_PINNED);
+        g_assert_cmpuint(n_told(set, &query), ==, 6);
+        query.userdata = (char *) "nobody";
+        g_assert_cmpuint(n_told(set, &query), ==, 0);
+        query.userdata = (char *) "few";
+        query.cids = cids;
+        query.n_cids = G_N_ELEMENTS(cids);
+        g_assert_cmpuint(n_told(set, &query), ==, 1);
+        query = (ClusterStatusQuery){ .wants = is_named,
+                                      .userdata = (char *) "few",
+                                      .filter = PIN_STATUS_PIN_ERROR };
+        g_assert_cmpuint(n_told(set, &query), ==, 0);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         SET_TEST("/cluster/gather/errors-once-an-item", test_errors);
         SET_TEST("/cluster/gather/failed-unpin-is-not-hidden", test_unpins);
         SET_TEST("/cluster/gather/pages", test_pages);
+        SET_TEST("/cluster/gather/wanted", test_wanted);
         SET_TEST("/cluster/gather/recover", test_recover);
         SET_TEST("/cluster/gather/recover-without-kubo", test_recover_without_kubo);
         SET_TEST("/cluster/gather/sync", test_sync);

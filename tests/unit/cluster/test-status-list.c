@@ -36,6 +36,29 @@ static char *statuses(PinStatus filter, const Cid *cids, size_t n_cids) {
         return asked_list(&peer, list);
 }
 
+/* ---- those that are wanted */
+
+static bool is_even(const Pin *pin, void *userdata) {
+        char text[CID_TEXT_MAX], other[CID_TEXT_MAX];
+        unsigned *n_asked = userdata;
+
+        (*n_asked)++;
+        for (unsigned i = 2; i <= 8; i += 2)
+                if (!strcmp(cid_format(&pin->cid, text), peer_cid_text(i, other)))
+                        return true;
+        return false;
+}
+
+static char *wanted(ClusterStatusQuery query, unsigned *n_asked) {
+        ClusterList *list = NULL;
+
+        *n_asked = 0;
+        query.wants = is_even;
+        query.userdata = n_asked;
+        g_assert_cmpint(cluster_list_statuses(peer.cluster, &list, &query, NULL), ==, 0);
+        return asked_list(&peer, list);
+}
+
 static void until_listed(PinStatus filter, size_t n) {
         for (;;) {
                 _cleanup_free_ char *text = statuses(filter, NULL, 0);
@@ -74,6 +97,28 @@ static void test_by_filter(void) {
         g_assert_cmpuint(count(all, "\"name\":\"name\""), ==, 1);
         none = statuses(PIN_STATUS_REMOTE, NULL, 0);
         g_assert_cmpstr(none, ==, "");
+        tear_down();
+}
+
+static void test_wanted(void) {
+        const Cid cids[] = { peer_cid(4), peer_cid(3), peer_cid(9) };
+        _cleanup_free_ char *all = NULL, *filtered = NULL, *given = NULL;
+        unsigned n_asked;
+
+        set_up();
+        peer_fill(&peer, 1, 5, "x");
+        until_listed(PIN_STATUS_PINNED, 5);
+        all = wanted((ClusterStatusQuery){}, &n_asked);
+        g_assert_cmpuint(count(all, "\n"), ==, 2);
+        g_assert_cmpuint(n_asked, ==, 5);
+        filtered = wanted((ClusterStatusQuery){ .filter = PIN_STATUS_PIN_ERROR }, &n_asked);
+        g_assert_cmpstr(filtered, ==, "");
+        g_assert_cmpuint(n_asked, ==, 0); /* nothing has a record */
+
+        fake_kubo_forget_requests(peer.kubo);
+        given = wanted((ClusterStatusQuery){ .cids = cids, .n_cids = 3 }, &n_asked);
+        g_assert_cmpuint(count(given, "\n"), ==, 1);
+        g_assert_cmpuint(fake_kubo_count(peer.kubo, "pin/ls"), ==, 1); /* of no other one */
         tear_down();
 }
 
@@ -238,6 +283,7 @@ static void test_drop_while_kubo_is_asked(void) {
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/cluster/status-list/by-filter", test_by_filter);
+        g_test_add_func("/cluster/status-list/wanted", test_wanted);
         g_test_add_func("/cluster/status-list/a-failed-unpin-is-listed", test_a_failed_unpin_is_listed);
         g_test_add_func("/cluster/status-list/cids", test_cids);
         g_test_add_func("/cluster/status-list/too-many-cids", test_too_many_cids);
