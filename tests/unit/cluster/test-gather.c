@@ -239,7 +239,7 @@ static void test_wanted(Set *set, gconstpointer data G_GNUC_UNUSED) {
         ClusterStatusQuery query = { .wants = is_named, .userdata = (char *) "few" };
 
         peer_fill(&set->peers[0], 1, 3, "few");
-        peer_fill(&set->peers[0], 1000, 3 * CLUSTER_LIST_STEPS, "many");
+        peer_fill(&set->peers[0], 1000, CLUSTER_LIST_STEPS + 100, "many");
         peer_fill(&set->peers[0], 5, 3, "few");
         set_until_applied(set, 7);
         for (unsigned i = 0; i < SET_N; i++)
