@@ -21,6 +21,7 @@ BusCall *bus_call_free(BusCall *call) {
         sd_bus_message_unref(call->reply);
         sd_bus_message_unref(call->message);
         pin_done(&call->pin);
+        free(call->cids);
         free(call);
         return NULL;
 }

@@ -124,6 +124,8 @@ struct BusCall {
 
         /* the arguments; texts lie in the message */
         Pin pin;
+        Cid *cids;
+        size_t n_cids;
         const char *text; /* a path, a name, a filter, an address, a level */
         PeerId peer;
         bool flag;
@@ -207,6 +209,7 @@ void bus_signals_unsubscribe(BusCall *call);
 /* pins-object.c and peers-object.c: the methods of the manager. */
 int bus_parse_cid(BusCall *call, Error *reterr);
 int bus_parse_cid_flag(BusCall *call, Error *reterr);
+int bus_parse_cids_flag(BusCall *call, Error *reterr);
 int bus_parse_flag(BusCall *call, Error *reterr);
 int bus_parse_text(BusCall *call, Error *reterr);
 int bus_parse_text_flag(BusCall *call, Error *reterr);
@@ -220,6 +223,7 @@ void bus_get_pin(BusCall *call);
 void bus_stream_pins(BusCall *call);
 void bus_get_status(BusCall *call);
 void bus_stream_status(BusCall *call);
+void bus_stream_status_of(BusCall *call);
 void bus_sync(BusCall *call);
 void bus_sync_all(BusCall *call);
 void bus_recover(BusCall *call);

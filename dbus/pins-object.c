@@ -71,6 +71,48 @@ int bus_parse_cid_flag(BusCall *call, Error *reterr) {
         return r < 0 ? r : bus_parse_flag(call, reterr);
 }
 
+static int append_cid(BusCall *call, const char *text, Error *reterr) {
+        int r;
+
+        if (call->n_cids >= CLUSTER_CIDS_MAX)
+                return error_set(
+                                reterr,
+                                ERROR_TOO_BIG,
+                                "cids: at most %d CIDs are allowed",
+                                CLUSTER_CIDS_MAX);
+        if ((call->n_cids & (call->n_cids - 1)) == 0) { /* there is room for powers of two */
+                size_t n = MAX(2 * call->n_cids, (size_t) 1);
+                Cid *cids = reallocarray(call->cids, n, sizeof(Cid));
+
+                if (!cids)
+                        return error_set_errno(reterr, -ENOMEM, "cids: %m");
+                call->cids = cids;
+        }
+        r = read_cid(text, "cids", &call->cids[call->n_cids], reterr);
+        if (r >= 0)
+                call->n_cids++;
+        return r;
+}
+
+int bus_parse_cids_flag(BusCall *call, Error *reterr) {
+        const char *text;
+        int r;
+
+        r = sd_bus_message_enter_container(call->message, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read(call->message, "s", &text)) > 0) {
+                r = append_cid(call, text, reterr);
+                if (r < 0)
+                        return r;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(call->message);
+        if (r < 0)
+                return lost_message(r, reterr);
+        if (call->n_cids == 0)
+                return error_set(reterr, ERROR_INVALID, "cids: there is none, expected at least one");
+        return bus_parse_flag(call, reterr);
+}
+
 int bus_parse_page(BusCall *call, Error *reterr) {
         int r;
 
@@ -301,6 +343,16 @@ void bus_stream_status(BusCall *call) {
                               call->text);
         else
                 r = cluster_list_statuses(call->bus->cluster, &list, &query, &error);
+        listed(call, r, list, &error);
+}
+
+void bus_stream_status_of(BusCall *call) {
+        ClusterStatusQuery query = { .local = call->flag, .cids = call->cids, .n_cids = call->n_cids };
+        _cleanup_(error_done) Error error = {};
+        ClusterList *list = NULL;
+        int r;
+
+        r = cluster_list_statuses(call->bus->cluster, &list, &query, &error);
         listed(call, r, list, &error);
 }
 

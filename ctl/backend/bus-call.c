@@ -14,6 +14,7 @@ enum { /* arguments, in this order */
        TAKES_OPTIONS = 1 << 2,
        TAKES_LOCAL = 1 << 3,
        TAKES_PROPERTY = 1 << 4,
+       TAKES_SUBJECTS = 1 << 5,
 };
 
 /* ---- replies */
@@ -191,10 +192,32 @@ static const Member members[_CTL_CALL_N] = {
 /* A pin that takes over what another has is a member of its own, which has the other one first. */
 static const Member update = { BUS_INTERFACE, "UpdatePin", TAKES_SUBJECT | TAKES_OPTIONS, true, take_dict };
 
+/* So are the statuses of some, whatever they are. */
+static const Member status_of = {
+        BUS_INTERFACE, "StreamStatusOf", TAKES_SUBJECTS | TAKES_LOCAL, false, ctl_bus_pipe_read
+};
+
 /* ---- questions */
 
 static bool is_update(const CtlRequest *request) {
         return request->call == CTL_CALL_PIN && cid_is_defined(&request->pin->pin_update);
+}
+
+static const Member *member_of(const CtlRequest *request) {
+        if (is_update(request))
+                return &update;
+        if (request->call == CTL_CALL_STATUS_LIST && !str_is_empty(request->subject))
+                return &status_of;
+        return &members[request->call];
+}
+
+/* A comma list is an array there. */
+static int append_subjects(sd_bus_message *message, const char *text) {
+        _cleanup_(str_list_done) StrList subjects = {};
+        int r;
+
+        r = str_list_split(&subjects, text, ',');
+        return r < 0 ? r : sd_bus_message_append_strv(message, subjects.items);
 }
 
 static int append_options(sd_bus_message *message, const CtlRequest *request) {
@@ -213,6 +236,8 @@ static int append_arguments(sd_bus_message *message, const CtlRequest *request, 
                 r = sd_bus_message_append(message, "s", cid_format(&request->pin->pin_update, cid));
         if (r >= 0 && (member->takes & TAKES_SUBJECT))
                 r = sd_bus_message_append(message, "s", subject);
+        if (r >= 0 && (member->takes & TAKES_SUBJECTS))
+                r = append_subjects(message, subject);
         if (r >= 0 && (member->takes & TAKES_FILTER))
                 r = sd_bus_message_append(message, "s", request->filter ? request->filter : "");
         if (r >= 0 && (member->takes & TAKES_OPTIONS))
@@ -240,22 +265,6 @@ static int run_member(CtlBusCall *call, const CtlRequest *request, const Member 
         return r < 0 || !member->take ? r : member->take(call);
 }
 
-/* Statuses of CIDs that are named: the bus tells of one at a time. */
-static int run_statuses(CtlBusCall *call) {
-        _cleanup_(str_list_done) StrList cids = {};
-        int r;
-
-        r = str_list_split(&cids, call->request->subject, ',');
-        if (r < 0)
-                return ctl_bus_fail(call, r);
-        for (size_t i = 0; i < cids.n && r >= 0; i++) {
-                const CtlRequest one = { .subject = cids.items[i], .local = call->request->local };
-
-                r = run_member(call, &one, &members[CTL_CALL_STATUS]);
-        }
-        return r;
-}
-
 int ctl_bus_call_run(CtlBusCall *call) {
         const CtlRequest *request = call->request;
 
@@ -263,7 +272,5 @@ int ctl_bus_call_run(CtlBusCall *call) {
                 return ctl_bus_events_run(call);
         if (request->call == CTL_CALL_ADD) /* an upload has no place in a message */
                 return ctl_failure_set(call->reterr, -ENOSYS, 0, "content is added over HTTP alone");
-        if (request->call == CTL_CALL_STATUS_LIST && !str_is_empty(request->subject))
-                return run_statuses(call);
-        return run_member(call, request, is_update(request) ? &update : &members[request->call]);
+        return run_member(call, request, member_of(request));
 }

@@ -36,7 +36,7 @@ class Bus:
         def is_owned(self, name=NAME):
                 return self.busctl('status', name).returncode == 0
 
-        def stream(self, method, signature='', *arguments):
+        def stream(self, method, signature='', *arguments, name=NAME):
                 """The lines that come out of the pipe a method answers with."""
                 lib = ctypes.CDLL('libsystemd.so.0')
                 bus, reply, fd = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_int(-1)
@@ -46,7 +46,7 @@ class Bus:
                 check(lib.sd_bus_set_bus_client(bus, 1))
                 check(lib.sd_bus_negotiate_fds(bus, 1))
                 check(lib.sd_bus_start(bus))
-                check(lib.sd_bus_call_method(bus, NAME.encode(), PATH.encode(), NAME.encode(), method.encode(), None, ctypes.byref(reply),
+                check(lib.sd_bus_call_method(bus, name.encode(), PATH.encode(), NAME.encode(), method.encode(), None, ctypes.byref(reply),
                                              signature.encode(), *values))
                 check(lib.sd_bus_message_read(reply, b'h', ctypes.byref(fd)))
                 with os.fdopen(os.dup(fd.value), encoding='utf-8') as pipe:
@@ -129,6 +129,10 @@ def compare_all(bus, peer):
                 lines = bus.stream(method, signature, *arguments)
                 assert lines.pop() == {'end': 1}
                 assert lines == peer.request('GET', path).lines(), method
+        some = [OTHER, HELLO]
+        lines = bus.stream('StreamStatusOf', 'asb', len(some), *some, 0)
+        assert lines.pop() == {'end': len(some)}
+        same(without_null(lines), peer.request('GET', f'/pins?cids={",".join(some)}').lines(), 'created', 'timestamp')
         for method, signature, arguments, path in (('SyncAll', '', [], '/pins/sync'), ('RecoverAll', 'b', [1], '/pins/recover?local=true')):
                 lines = bus.stream(method, signature, *arguments)
                 assert lines.pop() == {'end': len(lines)}

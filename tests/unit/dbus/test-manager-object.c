@@ -85,7 +85,7 @@ static void test_rows(void) {
                         g_error("%s has no row", member);
                 n++;
         }
-        g_assert_cmpuint(n, ==, 26);
+        g_assert_cmpuint(n, ==, 27);
         g_assert_nonnull(bus_method_find(BUS_PEER_INTERFACE, "Remove"));
         g_assert_null(bus_method_find(BUS_INTERFACE, "Remove"));
         g_assert_null(bus_method_find(BUS_INTERFACE, NULL));

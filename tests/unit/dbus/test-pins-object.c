@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "tests/lib/fault.h"
 #include "tests/unit/dbus/harness.h"
 
 static Harness harness;
@@ -72,6 +73,11 @@ static void test_bad_pins(void) {
         assert_call(CALL("Recover", "sb", "xx", 0), "InvalidArgument: cid: ");
         assert_call(CALL("StreamPins", "s", "wild"), "InvalidArgument: filter: 'wild' is not allowed");
         assert_call(CALL("StreamStatus", "sb", "wild", 0), "InvalidArgument: filter: 'wild' is not allowed");
+        assert_call(CALL("StreamStatusOf", "asb", 0, 0), "InvalidArgument: cids: there is none");
+        assert_call(CALL("StreamStatusOf", "asb", 2, cid_of(1), "xx", 0),
+                    "InvalidArgument: cids: 'xx' is no CID");
+        assert_call(CALL("StreamStatusOf", "sb", cid_of(1), 0),
+                    "InvalidArgs: Invalid arguments 'sb' to call");
         g_assert_cmpuint(harness.bus->n[BUS_KIND_CALL], ==, 0);
         harness_close(&harness);
 }
@@ -163,6 +169,84 @@ static void test_lists(void) {
         harness_close(&harness);
 }
 
+/* ---- the statuses of some */
+
+static sd_bus_message *ask_many(size_t n, uint64_t first) {
+        sd_bus_message *message = harness_message(&harness, BUS_PATH, BUS_INTERFACE, "StreamStatusOf");
+
+        g_assert_cmpint(sd_bus_message_open_container(message, 'a', "s"), >=, 0);
+        for (size_t i = 0; i < n; i++)
+                g_assert_cmpint(sd_bus_message_append(message, "s", cid_of(first + i)), >=, 0);
+        g_assert_cmpint(sd_bus_message_close_container(message), >=, 0);
+        g_assert_cmpint(sd_bus_message_append(message, "b", 0), >=, 0);
+        return message;
+}
+
+/* In the order of the question, whether they are items or not. */
+static void test_status_of(void) {
+        _cleanup_free_ char *text = NULL;
+        HarnessCall call;
+
+        harness_open(&harness);
+        peer_fill(&harness.peer, 1, 3, "x");
+        harness_send(&harness, &call, ALICE, "StreamStatusOf", "asb", 3, cid_of(7), cid_of(2), cid_of(1), 1);
+        harness_wait(&harness, &call);
+        text = harness_read_pipe(&harness, call.reply);
+        g_assert_true(g_str_has_suffix(text, "{\"end\":3}\n"));
+        g_assert_cmpint(strstr(text, cid_of(7)) - text, <, strstr(text, cid_of(2)) - text);
+        g_assert_cmpint(strstr(text, cid_of(2)) - text, <, strstr(text, cid_of(1)) - text);
+        g_assert_null(strstr(text, cid_of(3)));
+        harness_call_done(&call);
+        harness_close(&harness);
+}
+
+static void test_status_of_many(void) {
+        static const struct {
+                size_t n;
+                const char *end;
+        } cases[] = {
+                { CLUSTER_CIDS_MAX, "{\"end\":4096}\n" },
+                { CLUSTER_CIDS_MAX + 1, "TooBig: cids: at most 4096 CIDs are allowed" },
+        };
+
+        harness_open(&harness);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *text = NULL;
+                HarnessCall call;
+
+                harness_send_message(&harness, &call, ALICE, ask_many(cases[i].n, 1));
+                harness_wait(&harness, &call);
+                text = sd_bus_message_is_method_error(call.reply, NULL)
+                                       ? harness_text(call.reply)
+                                       : harness_read_pipe(&harness, call.reply);
+                g_assert_cmpstr(strlen(text) > strlen(cases[i].end)
+                                                ? text + strlen(text) - strlen(cases[i].end)
+                                                : text,
+                                ==,
+                                cases[i].end);
+                harness_call_done(&call);
+        }
+        harness_close(&harness);
+}
+
+static void test_status_of_out_of_memory(void) {
+        harness_open(&harness);
+        FOREACH_FAULT {
+                HarnessCall call;
+
+                harness_send(&harness, &call, ALICE, "StreamStatusOf", "asb", 2, cid_of(1), cid_of(2), 1);
+                harness_wait(&harness, &call);
+                if (sd_bus_message_is_method_error(call.reply, NULL) > 0)
+                        g_assert_cmpint(sd_bus_message_is_method_error(
+                                                        call.reply, BUS_ERROR_PREFIX "NoMemory"),
+                                        >,
+                                        0);
+                harness_call_done(&call);
+        }
+        PEER_UNTIL(&harness.peer, map_size(harness.bus->senders) == 0);
+        harness_close(&harness);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/dbus/pins-object/bad-pins", test_bad_pins);
@@ -170,5 +254,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/dbus/pins-object/pin-and-unpin", test_pin_and_unpin);
         g_test_add_func("/dbus/pins-object/paths", test_paths);
         g_test_add_func("/dbus/pins-object/lists", test_lists);
+        g_test_add_func("/dbus/pins-object/status-of", test_status_of);
+        g_test_add_func("/dbus/pins-object/status-of-many", test_status_of_many);
+        g_test_add_func("/dbus/pins-object/status-of-out-of-memory", test_status_of_out_of_memory);
         return g_test_run();
 }

@@ -68,9 +68,9 @@ static const FakeBusCase cases[] = {
           "StreamStatus 'pinned' false\n",
           STATUS_JSON(CID) },
         { { CTL_CALL_STATUS_LIST, .subject = CID "," CID_2, .local = true },
-          { "(" STATUS(CID) ",)" },
-          "GetStatus '" CID "' true\nGetStatus '" CID_2 "' true\n",
-          STATUS_JSON(CID) STATUS_JSON(CID) },
+          { .pipe = STATUS_JSON(CID) STATUS_JSON(CID_2) "{\"end\":2}\n" },
+          "StreamStatusOf ['" CID "', '" CID_2 "'] true\n",
+          STATUS_JSON(CID) STATUS_JSON(CID_2) },
         { { CTL_CALL_SYNC, .subject = CID },
           { "(" STATUS(CID) ",)" },
           "Sync '" CID "'\n",
@@ -185,31 +185,6 @@ static void test_answers_that_cannot_be_read(void) {
                 fake_bus_check(&bad[i]);
 }
 
-/* As over HTTP: an error in the middle of what has begun has no status of its own. */
-static void test_statuses_end_with_the_first_error(void) {
-        static const FakeReply replies[] = {
-                { "(" STATUS(CID) ",)" },
-                { .error = BUS_ERROR_PREFIX "NotFound", .words = "gone" },
-        };
-        const CtlRequest request = { CTL_CALL_STATUS_LIST, .subject = CID "," CID_2 "," CID };
-        g_autoptr(GString) items = g_string_new(NULL);
-        FakeBusGot got = { CTL_CALL_STATUS_LIST, items };
-        CtlBackend *backend = NULL;
-        CtlFailure failure = {};
-        FakeBus fake;
-
-        fake_bus_start(&fake, replies, ELEMENTSOF(replies));
-        g_assert_cmpint(ctl_backend_bus_new(&backend, &(CtlBusOptions){}, NULL), ==, 0);
-        g_assert_cmpint(ctl_backend_call(backend, &request, fake_bus_take, &got, &failure), ==, -EREMOTEIO);
-        g_assert_cmpstr(items->str, ==, STATUS_JSON(CID));
-        g_assert_cmpuint(fake.n_calls, ==, 2);
-        g_assert_cmpuint(failure.code, ==, 500);
-        g_assert_cmpstr(failure.message, ==, "gone");
-        ctl_failure_done(&failure);
-        ctl_backend_free(backend);
-        fake_bus_stop(&fake);
-}
-
 static int refuse_item(void *item G_GNUC_UNUSED, void *userdata G_GNUC_UNUSED) {
         return -EIO;
 }
@@ -275,7 +250,7 @@ static void test_memory_short(void) {
                 { { CTL_CALL_VERSION }, { "(<'1.1.6'>,)" } },
                 { { CTL_CALL_PEERS }, { "([" PEER "],)" } },
                 { { CTL_CALL_PIN, .subject = "/ipfs/" CID, .pin = &plain_pin }, { "(" PIN ",)" } },
-                { { CTL_CALL_STATUS_LIST, .subject = CID }, { "(" STATUS(CID) ",)" } },
+                { { CTL_CALL_STATUS_LIST, .subject = CID }, { .pipe = STATUS_JSON(CID) "{\"end\":1}\n" } },
                 { { CTL_CALL_ALLOCATIONS }, { .pipe = PIN_JSON "{\"end\":1}\n" } },
         };
 
@@ -290,8 +265,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/ctl/backend/bus-call/update-names-the-old-pin", test_update_names_the_old_pin);
         g_test_add_func("/ctl/backend/bus-call/answers-that-cannot-be-read",
                         test_answers_that_cannot_be_read);
-        g_test_add_func("/ctl/backend/bus-call/statuses-end-with-the-first-error",
-                        test_statuses_end_with_the_first_error);
         g_test_add_func("/ctl/backend/bus-call/who-takes-no-item-ends-the-call",
                         test_who_takes_no_item_ends_the_call);
         g_test_add_func("/ctl/backend/bus-call/memory-short", test_memory_short);
