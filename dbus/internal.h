@@ -95,7 +95,8 @@ typedef struct BusMember {
         PeerId ipfs;
         StrList addresses;
         bool is_reachable;
-        bool is_seen, has_answered; /* in the list that was read last */
+        bool has_answered; /* in the list that was read last */
+        bool has_told;     /* name and addresses are of its own answer */
 } BusMember;
 
 struct BusSender {
@@ -193,7 +194,8 @@ const BusMethod *bus_method_find(const char *interface, const char *member); /* 
 int bus_members_new(Bus *bus);
 void bus_members_disconnect(Bus *bus);
 void bus_members_free(Bus *bus);
-void bus_members_refresh(Bus *bus); /* ask for them, and tell what is new */
+void bus_members_learn(Bus *bus);   /* who they are, as it is known here, and tell what is new */
+void bus_members_refresh(Bus *bus); /* that, and ask them */
 void bus_members_tell_roles(Bus *bus);
 BusMember *bus_member_find(Bus *bus, const char *path); /* NULL: there is none */
 /* manager-object.c: "starting", "leader", "follower", "no-leader". */

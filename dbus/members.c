@@ -1,13 +1,15 @@
 /*
- * The members of the cluster, as their objects and signals tell of them: asked when something has changed,
- * and now and then, since nobody tells that a peer is silent.
+ * The members of the cluster, as their objects and signals tell of them. Who they are is known here; what
+ * they say is asked when something has changed, and now and then, since nobody tells that a peer is silent.
  *
- *   refresh ──► a list of peers ──► each: new, changed ──► its end: up, down, gone
+ *   learn ────► the members: new, gone, what is known of those that never answered
+ *   refresh ──► learn ──► a list of peers ──► each: changed ──► its end: up, down
  */
 
 #include <string.h>
 
 #include "daemon/base/log.h"
+#include "daemon/cluster/member.h"
 #include "dbus/internal.h"
 
 static BusMember *member_free(BusMember *member) {
@@ -98,33 +100,119 @@ void bus_members_tell_roles(Bus *bus) {
                 member_tell_changes(bus, member, (char *[]){ (char *) "Role", NULL });
 }
 
-/* ---- what the list says */
+/* ---- what is told of a peer */
 
-/* Who does not answer keeps what it has said. Answers how many of NAMES have changed. */
-static int member_update(BusMember *member, const PeerInfo *info, const char *names[]) {
+/* Answers 1 when NAME is another one. */
+static int member_set_name(BusMember *member, const char *name) {
+        int r;
+
+        if (str_equal(member->name ? member->name : "", name))
+                return 0;
+        r = str_copy(&member->name, name);
+        return r < 0 ? r : 1;
+}
+
+static int member_set_addresses(BusMember *member, const StrList *addresses) {
+        StrList copy = {};
+        int r;
+
+        if (str_list_equal(&member->addresses, addresses))
+                return 0;
+        r = str_list_copy(&copy, addresses);
+        if (r < 0)
+                return r;
+        str_list_done(&member->addresses);
+        member->addresses = copy;
+        return 1;
+}
+
+/* NULL for what nothing is known of. Tells what has changed. */
+static void member_update(
+                Bus *bus,
+                BusMember *member,
+                const char *name,
+                const StrList *addresses,
+                const PeerId *ipfs) {
+        const char *names[BUS_MEMBER_NAMES_MAX] = {};
         size_t n = 0;
         int r = 0;
 
-        if (!str_equal(member->name ? member->name : "", info->peername ? info->peername : "")) {
-                r = str_copy(&member->name, info->peername ? info->peername : "");
+        if (name && (r = member_set_name(member, name)) > 0)
                 names[n++] = "Name";
-        }
-        if (r >= 0 && !peer_id_equal(&member->ipfs, &info->ipfs.id)) {
-                member->ipfs = info->ipfs.id;
+        if (r >= 0 && addresses && (r = member_set_addresses(member, addresses)) > 0)
+                names[n++] = "Addresses";
+        if (ipfs && !peer_id_equal(&member->ipfs, ipfs)) {
+                member->ipfs = *ipfs;
                 names[n++] = "IpfsId";
         }
-        if (r >= 0 && !str_list_equal(&member->addresses, &info->addresses)) {
-                StrList addresses = {};
-
-                r = str_list_copy(&addresses, &info->addresses);
-                if (r >= 0) {
-                        str_list_done(&member->addresses);
-                        member->addresses = addresses;
-                        names[n++] = "Addresses";
-                }
-        }
-        return r < 0 ? r : (int) n;
+        if (r < 0)
+                log_debug_errno(r, "Failed to keep what is told of a peer: %m");
+        member_tell_changes(bus, member, (char **) names);
 }
+
+/* ---- who is known */
+
+/* A peer's own answer is not replaced. */
+static void member_learn(Bus *bus, BusMember *member) {
+        const char *name = cluster_member_name(bus->cluster, &member->id);
+
+        if (!member->has_told)
+                member_update(bus,
+                              member,
+                              *name ? name : NULL,
+                              cluster_member_addresses(bus->cluster, &member->id),
+                              NULL);
+}
+
+static void members_add(Bus *bus, const PeerId *id) {
+        BusMember *member;
+        int r;
+
+        r = member_new(bus, id, &member);
+        if (r < 0) {
+                log_debug_errno(r, "Failed to make an object for a peer: %m");
+                return;
+        }
+        member_learn(bus, member);
+        member_tell_object(bus, member, sd_bus_emit_object_added);
+        member_tell(bus, member, "PeerAdded");
+}
+
+static void members_drop(Bus *bus, BusMember *member) {
+        member_tell_object(bus, member, sd_bus_emit_object_removed);
+        member_tell(bus, member, "PeerRemoved");
+        member_free(member);
+}
+
+static bool is_among(const PeerIdList *ids, const PeerId *id) {
+        for (size_t i = 0; i < ids->n; i++)
+                if (peer_id_equal(&ids->items[i], id))
+                        return true;
+        return false;
+}
+
+void bus_members_learn(Bus *bus) {
+        PeerIdList ids = {};
+        int r;
+
+        r = cluster_members(bus->cluster, &ids);
+        if (r < 0) {
+                log_debug_errno(r, "Failed to look who the members are: %m");
+                return;
+        }
+        LIST_FOREACH (member, &bus->members, BusMember, link) {
+                if (is_among(&ids, &member->id))
+                        member_learn(bus, member);
+                else if (!peer_id_equal(&member->id, cluster_self(bus->cluster)))
+                        members_drop(bus, member);
+        }
+        for (size_t i = 0; i < ids.n; i++)
+                if (!member_of(bus, &ids.items[i]))
+                        members_add(bus, &ids.items[i]);
+        peer_id_list_done(&ids);
+}
+
+/* ---- what the list says */
 
 static void member_set_reachable(Bus *bus, BusMember *member, bool is_reachable) {
         if (member->is_reachable == is_reachable)
@@ -134,49 +222,14 @@ static void member_set_reachable(Bus *bus, BusMember *member, bool is_reachable)
         member_tell_changes(bus, member, (char *[]){ (char *) "Reachable", NULL });
 }
 
-static void member_take(Bus *bus, BusMember *member, const PeerInfo *info) {
-        const char *names[BUS_MEMBER_NAMES_MAX] = {};
-        int r;
-
-        if (!str_is_empty(info->error))
-                return;
-        member->has_answered = true;
-        r = member_update(member, info, names);
-        if (r < 0)
-                log_debug_errno(r, "Failed to keep what a peer says of itself: %m");
-        member_tell_changes(bus, member, (char **) names);
-}
-
-/* NULL: there is not enough memory. */
-static BusMember *members_see(Bus *bus, const PeerId *id) {
-        BusMember *member = member_of(bus, id);
-        int r;
-
-        if (!member) {
-                r = member_new(bus, id, &member);
-                if (r < 0) {
-                        log_debug_errno(r, "Failed to make an object for a peer: %m");
-                        return NULL;
-                }
-                member_tell_object(bus, member, sd_bus_emit_object_added);
-                member_tell(bus, member, "PeerAdded");
-        }
-        member->is_seen = true;
-        return member;
-}
-
-/* Each peer says who the others are, also those that do not answer. */
+/* Who does not answer keeps what is known of it. */
 static void members_take(Bus *bus, const PeerInfo *info) {
-        BusMember *member;
+        BusMember *member = member_of(bus, &info->id);
 
-        if (!peer_id_is_set(&info->id))
+        if (!member || !str_is_empty(info->error))
                 return;
-        member = members_see(bus, &info->id);
-        if (member)
-                member_take(bus, member, info);
-        if (peer_id_equal(&info->id, cluster_self(bus->cluster)))
-                for (size_t i = 0; i < info->cluster_peers.n; i++)
-                        (void) members_see(bus, &info->cluster_peers.items[i]);
+        member->has_answered = member->has_told = true;
+        member_update(bus, member, info->peername ? info->peername : "", &info->addresses, &info->ipfs.id);
 }
 
 /* Its metric has come, and has not expired. */
@@ -193,20 +246,12 @@ static bool member_pings(Bus *bus, const BusMember *member) {
 }
 
 static void members_end(Bus *bus) {
-        LIST_FOREACH (member, &bus->members, BusMember, link) {
-                bool is_self = peer_id_equal(&member->id, cluster_self(bus->cluster));
-
-                if (member->is_seen || is_self) {
-                        member_set_reachable(
-                                        bus,
-                                        member,
-                                        is_self || member->has_answered || member_pings(bus, member));
-                        continue;
-                }
-                member_tell_object(bus, member, sd_bus_emit_object_removed);
-                member_tell(bus, member, "PeerRemoved");
-                member_free(member);
-        }
+        LIST_FOREACH (member, &bus->members, BusMember, link)
+                member_set_reachable(
+                                bus,
+                                member,
+                                peer_id_equal(&member->id, cluster_self(bus->cluster)) ||
+                                                member->has_answered || member_pings(bus, member));
 }
 
 /* ---- asking */
@@ -244,8 +289,9 @@ void bus_members_refresh(Bus *bus) {
                 bus->peers_again = true;
                 return;
         }
+        bus_members_learn(bus);
         LIST_FOREACH (member, &bus->members, BusMember, link)
-                member->is_seen = member->has_answered = false;
+                member->has_answered = false;
         r = cluster_list_peers(bus->cluster, &bus->peers, NULL);
         if (r < 0) {
                 log_debug_errno(r, "Failed to ask for the members of the cluster, trying again: %m");

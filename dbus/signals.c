@@ -85,6 +85,13 @@ static void signals_on_link(void *userdata) {
                 bus_members_refresh(bus);
 }
 
+static void signals_on_peers(void *userdata) {
+        Bus *bus = userdata;
+
+        if (bus->has_name)
+                bus_members_learn(bus);
+}
+
 static void signals_on_alert(const Alert *alert, void *userdata) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *signal = NULL;
         Bus *bus = userdata;
@@ -310,6 +317,7 @@ static const ClusterEvents signals_events = {
         .changed = signals_on_changed,
         .leader_changed = signals_on_leader,
         .link_changed = signals_on_link,
+        .peers_changed = signals_on_peers,
         .alert_raised = signals_on_alert,
         .pin_added = signals_on_pin_added,
         .pin_removed = signals_on_pin_removed,

@@ -275,6 +275,7 @@ static int cluster_open_ipfs(Cluster *cluster, Error *reterr) {
 }
 
 static void cluster_on_peers_changed(void *userdata) {
+        cluster_tell_peers(userdata);
         cluster_changed(userdata);
 }
 

@@ -96,7 +96,8 @@ typedef struct ClusterEvents {
         void (*pin_added)(const Pin *pin, void *userdata);
         void (*pin_removed)(const Cid *cid, void *userdata);
         void (*status_changed)(const Cid *cid, const PinInfo *info, void *userdata);
-        void (*link_changed)(void *userdata); /* another peer is reached, or no longer */
+        void (*link_changed)(void *userdata);  /* another peer is reached, or no longer */
+        void (*peers_changed)(void *userdata); /* the members, or what is known of them (member.h) */
 } ClusterEvents;
 
 typedef struct ClusterWatch {

@@ -183,6 +183,7 @@ void cluster_import_stop_all(Cluster *cluster);
 void cluster_tell_changed(Cluster *cluster);
 void cluster_tell_leader(Cluster *cluster, const PeerId *leader);
 void cluster_tell_link(Cluster *cluster);
+void cluster_tell_peers(Cluster *cluster);
 void cluster_tell_alert(Cluster *cluster, const Alert *alert);
 void cluster_tell_pin_added(Cluster *cluster, const Pin *pin);
 void cluster_tell_pin_removed(Cluster *cluster, const Cid *cid);

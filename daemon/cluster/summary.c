@@ -2,6 +2,7 @@
 
 #include "daemon/cluster/counters.h"
 #include "daemon/cluster/internal.h"
+#include "daemon/cluster/member.h"
 #include "daemon/consensus/engine.h"
 
 static size_t count_peers(const Cluster *cluster) {
@@ -38,6 +39,20 @@ void cluster_summary(const Cluster *cluster, ClusterSummary *ret) {
                 .n_queued = counts.queued + counts.pinning + counts.unpin_queued + counts.unpinning,
                 .n_errors = counts.pin_error + counts.unpin_error,
         };
+}
+
+/* ---- member.h */
+
+int cluster_members(const Cluster *cluster, PeerIdList *ret) {
+        return consensus_members(cluster->consensus, ret);
+}
+
+const char *cluster_member_name(const Cluster *cluster, const PeerId *peer) {
+        return peers_name(cluster->peers, peer);
+}
+
+const StrList *cluster_member_addresses(const Cluster *cluster, const PeerId *peer) {
+        return peers_addresses(cluster->peers, peer);
 }
 
 /* ---- counters.h */

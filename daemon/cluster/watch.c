@@ -17,6 +17,12 @@ void cluster_tell_link(Cluster *cluster) {
                         watch->events->link_changed(watch->userdata);
 }
 
+void cluster_tell_peers(Cluster *cluster) {
+        LIST_FOREACH (watch, &cluster->watches, ClusterWatch, link)
+                if (watch->events->peers_changed)
+                        watch->events->peers_changed(watch->userdata);
+}
+
 void cluster_tell_changed(Cluster *cluster) {
         LIST_FOREACH (watch, &cluster->watches, ClusterWatch, link)
                 if (watch->events->changed)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from busctl import NAME, PATH, PrivateBus, plain  # noqa: E402
+from busctl import HELLO, NAME, OTHER, PATH, PrivateBus, plain, same, without_null  # noqa: E402
 from cluster_test import eventually, run  # noqa: E402
 
 INSTANCES = ('one', 'two', 'three')
@@ -52,8 +52,9 @@ class Members:
         def watch(self, *signals):
                 """Lines of busctl monitor about these signals, as they come."""
                 match = [f"--match=type='signal',sender='{name_of('one')}',interface='{NAME}',member='{s}'" for s in signals]
-                process = subprocess.Popen(['stdbuf', '-oL', 'busctl', 'monitor', '--json=short', *match], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                process = subprocess.Popen(['stdbuf', '-oL', 'busctl', 'monitor', '--json=short', *match], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                            env={**os.environ, **self.bus.env})
+                assert 'Monitoring' in process.stderr.readline()
                 return process
 
 
@@ -83,7 +84,73 @@ def who_is_removed_is_told(bench):
                         signals.kill()
                         signals.wait()
                         signals.stdout.close()
+                        signals.stderr.close()
                 victim.process.kill()
 
 
-run(every_member_is_an_object, who_is_removed_is_told)
+def who_cannot_be_asked_is_known(bench):
+        """By what was written down when it was there."""
+        with Members(bench) as m:
+                one, two, three = m.peers
+                m.until('one', lambda objects: three.peer_id in objects and objects[three.peer_id]['Reachable'], 'all are there')
+                three.stop()
+                one.stop()
+                one.start('--instance', 'one', env=m.bus.env)
+                m.until('one', lambda objects: two.peer_id in objects and objects[two.peer_id]['Reachable'], 'it has asked the others')
+                away = m.objects('one')[three.peer_id]
+                assert away['Addresses'] == [three.address()] and not away['Reachable'], away
+
+
+def who_does_not_answer_is_known_by_its_greeting(bench):
+        with Members(bench) as m:
+                one, _, three = m.peers
+                one.stop()
+                three.kubo.fault('id', 'hang')  # so does the answer to who it is
+                one.start('--instance', 'one', env=m.bus.env)
+                m.until('one', lambda objects: three.peer_id in objects and objects[three.peer_id]['Name'] == three.name, 'its name is known')
+                known = m.objects('one')[three.peer_id]
+                assert known['Addresses'] == [three.address()] and known['IpfsId'] == '', known
+                three.kubo.fault('id')
+
+
+def compare_of_all(m, instance, peer, cids):
+        """What asks all peers, over the bus and over HTTP."""
+        name = name_of(instance)
+        same(m.bus.call('ListPeers', name=name), peer.request('GET', '/peers').lines())
+        same(m.bus.call('GetConnectGraph', name=name), peer.ok('GET', '/health/graph'))
+        peer.ok('POST', '/ipfs/gc')  # what there is goes once
+        same(m.bus.call('CollectGarbage', 'b', 'false', name=name), peer.ok('POST', '/ipfs/gc'))
+        for cid in cids:
+                same(m.bus.call('GetStatus', 'sb', cid, 'false', name=name), peer.ok('GET', f'/pins/{cid}'), 'timestamp', 'created')
+        for filter in '', 'pinned', 'pin_error', 'cluster_error,remote':
+                lines = m.bus.stream('StreamStatus', 'sb', filter, 0, name=name)
+                assert lines.pop() == {'end': len(lines)}
+                same(without_null(lines), peer.request('GET', f'/pins?filter={filter}').lines(), 'timestamp')
+        lines = m.bus.stream('StreamStatusOf', 'asb', len(cids), *cids, 0, name=name)
+        assert lines.pop() == {'end': len(cids)}
+        same(without_null(lines), peer.request('GET', f'/pins?cids={",".join(cids)}').lines(), 'timestamp', 'created')
+
+
+def answers_of_all_peers_are_those_of_http(bench):
+        """Each peer is asked; then one is lost, whose answers are missing on both roads in the same words."""
+        with Members(bench) as m:
+                one, two, three = m.peers
+                failing, nowhere = f'f01551220{"ab" * 32}', f'f01551220{"cd" * 32}'
+                two.kubo.fault('pin/add', 'status', status=500, message='no such luck', cid=failing)
+                one.pin(HELLO)
+                one.pin(OTHER, f'replication=1&user-allocations={one.peer_id}')
+                cids = [HELLO, OTHER, one.ok('POST', f'/pins/{failing}')['cid'], nowhere]
+                two.until(HELLO, 'pinned')
+                three.until(HELLO, 'pinned')
+                for peer in m.peers:
+                        peer.until(cids[2], 'pinned', 'pin_error')
+                for instance, peer in zip(INSTANCES, m.peers):
+                        compare_of_all(m, instance, peer, cids)
+                three.kill()
+                for instance, peer in zip(INSTANCES[:2], m.peers):
+                        eventually(lambda: peer.ok('GET', f'/pins/{HELLO}')['peer_map'][three.peer_id]['status'] == 'cluster_error', 'its loss is known')
+                        compare_of_all(m, instance, peer, cids)
+
+
+run(every_member_is_an_object, who_is_removed_is_told, who_cannot_be_asked_is_known, who_does_not_answer_is_known_by_its_greeting,
+    answers_of_all_peers_are_those_of_http)

@@ -1,8 +1,9 @@
 #include <string.h>
 
 #include "daemon/cluster/counters.h"
+#include "daemon/cluster/member.h"
 #include "tests/lib/fault.h"
-#include "tests/unit/cluster/asked.h"
+#include "tests/unit/cluster/set.h"
 
 static void test_counts(void) {
         ClusterSummary summary;
@@ -85,9 +86,50 @@ static void test_counters(void) {
         peer_close(&peer);
 }
 
+/* ---- the members */
+
+static const char *name_of(const Set *set, unsigned asked, unsigned of) {
+        return cluster_member_name(set->peers[asked].cluster, &set->peers[of].identity.id);
+}
+
+/* Each greets the others: nobody has to ask. What was known stays known. */
+static void test_members(Set *set, const void *data G_GNUC_UNUSED) {
+        PeerIdList members = {};
+
+        for (unsigned i = 0; i < SET_N; i++)
+                for (unsigned k = 0; k < SET_N; k++) {
+                        g_autofree char *name = g_strdup_printf("peer%u", k);
+
+                        PEER_UNTIL(&set->peers[i], str_equal(name_of(set, i, k), name));
+                }
+        g_assert_cmpint(cluster_members(set->peers[0].cluster, &members), ==, 0);
+        g_assert_cmpuint(members.n, ==, SET_N);
+        peer_id_list_done(&members);
+
+        set_stop_third(set);
+        g_assert_cmpstr(name_of(set, 0, 2), ==, "peer2");
+        g_assert_cmpuint(
+                        cluster_member_addresses(set->peers[0].cluster, &set->peers[2].identity.id)->n,
+                        >,
+                        0);
+}
+
+static void test_stranger(void) {
+        Peer peer;
+        PeerId id;
+
+        peer_open(&peer);
+        g_assert_cmpint(peer_id_parse("12D3KooWM2WYcBTEbzc6TZhTMNCTDGdE1qN6AKskWYpbG4uVBJTc", &id), ==, 0);
+        g_assert_cmpstr(cluster_member_name(peer.cluster, &id), ==, "");
+        g_assert_null(cluster_member_addresses(peer.cluster, &id));
+        peer_close(&peer);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/cluster/summary/counts", test_counts);
         g_test_add_func("/cluster/summary/counters", test_counters);
+        SET_TEST("/cluster/summary/members", test_members);
+        g_test_add_func("/cluster/summary/stranger", test_stranger);
         return g_test_run();
 }

@@ -2,7 +2,7 @@
 #include "tests/unit/cluster/asked.h"
 
 typedef struct Heard {
-        unsigned n_changed, n_added, n_removed, n_status, n_leaders, n_alerts, n_links;
+        unsigned n_changed, n_added, n_removed, n_status, n_leaders, n_alerts, n_links, n_peers;
         int status;
         char *name;
         ClusterWatch *ends; /* by the first pin */
@@ -49,9 +49,12 @@ static void on_link(void *userdata) {
         ((Heard *) userdata)->n_links++;
 }
 
-static const ClusterEvents all = {
-        on_changed, on_leader, on_alert, on_added, on_removed, on_status, on_link
-};
+static void on_peers(void *userdata) {
+        ((Heard *) userdata)->n_peers++;
+}
+
+static const ClusterEvents all = { on_changed, on_leader, on_alert, on_added,
+                                   on_removed, on_status, on_link,  on_peers };
 static const ClusterEvents none = {};
 
 static void unpin(uint64_t n) {
@@ -91,6 +94,8 @@ static void test_news(void) {
         cluster_tell_leader(peer.cluster, cluster_self(peer.cluster));
         cluster_tell_alert(peer.cluster, &alert);
         cluster_tell_link(peer.cluster);
+        cluster_tell_peers(peer.cluster);
+        g_assert_cmpuint(heard.n_peers, ==, 1);
         g_assert_cmpuint(heard.n_links, ==, 1);
         g_assert_cmpuint(heard.n_leaders, ==, 1);
         g_assert_cmpuint(heard.n_alerts, ==, 1);
