@@ -219,9 +219,19 @@ int service_join_leave(ServiceJoin *join, const ClusterSummary *last) {
         return join->leave_status;
 }
 
-/* Sockets of systemd are gone with the surfaces that had them: it has to hand them out again. */
+/* Sockets of systemd go with the surfaces that have them: it has to hand them out again. A negative answer
+ * is that they are closed by now. */
+static bool has_sockets(void) {
+        return sd_listen_fds(/* unset_environment= */ 0) != 0;
+}
+
+bool service_join_goes_on(const ServiceJoin *join) {
+        return join->is_leaving && join->leave_status == EX_TEMPFAIL && !join->is_cancelled &&
+               !has_sockets();
+}
+
 int service_join_restart(const Arguments *arguments) {
-        if (sd_listen_fds(/* unset_environment= */ 0) > 0 || !arguments->argv)
+        if (has_sockets() || !arguments->argv)
                 return EX_TEMPFAIL;
 
         (void) execv("/proc/self/exe", arguments->argv);

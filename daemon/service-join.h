@@ -67,6 +67,8 @@ void service_join_opened(ServiceJoin *join);
  */
 int service_join_leave(ServiceJoin *join, const ClusterSummary *last);
 
+/* It ends, and service_join_restart() will run the program again: to the service manager it never stops. */
+bool service_join_goes_on(const ServiceJoin *join);
 /* The process runs its program again, with the same arguments. Answers the exit status when that does not
  * work, or is for systemd to do. */
 int service_join_restart(const Arguments *arguments);

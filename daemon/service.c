@@ -236,7 +236,11 @@ static int service_drain(Service *service) {
 static int service_stop(Service *service) {
         service->stopping = true;
         service_status_deinit(&service->status);
-        notify_send(&service->notify, "STOPPING=1\nSTATUS=Stopping: requests under way are answered");
+        if (service_join_goes_on(&service->join))
+                notify_send(&service->notify, "STATUS=Starting again, to join another cluster");
+        else
+                notify_send(&service->notify,
+                            "STOPPING=1\nSTATUS=Stopping: requests under way are answered");
         return service_drain(service);
 }
 

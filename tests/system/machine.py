@@ -8,11 +8,14 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from cluster_test import PATIENCE, exchange  # noqa: E402
+from busctl import NAME, Bus  # noqa: E402
+from cluster_test import PATIENCE, Skip, exchange  # noqa: E402
 
 HELLO = 'QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX'
 UNIT, SOCKET = 'ipfs-cluster.service', 'ipfs-cluster-api.socket'
 API, KUBO = 9094, 5001
+ADDRESS = 'unix:path=/run/dbus/system_bus_socket'
+POLICY = '/usr/share/dbus-1/system.d/org.ipfs.Cluster.conf'
 ETC, STATE = '/etc/ipfs-cluster', '/var/lib/ipfs-cluster'
 DROP_INS = [f'/run/systemd/system/{u}.d/test.conf' for u in (UNIT, SOCKET)]
 
@@ -42,8 +45,8 @@ def journal(*matches, unit=UNIT):
         return [json.loads(l) for l in lines.splitlines() if l.startswith('{')]
 
 
-def main_pid():
-        return int(show('MainPID'))
+def main_pid(unit=UNIT):
+        return int(show('MainPID', unit))
 
 
 def drop_in(path=DROP_INS[0], section='[Service]', **settings):
@@ -72,11 +75,11 @@ def cleanup():
         told('runuser', '-u', 'ipfs-cluster', '--', 'ipfs-cluster-service', '--config', ETC, 'state', 'cleanup', '-f')
 
 
-def edit(change):
-        with open(f'{ETC}/service.json', encoding='utf-8') as f:
+def edit(change, folder=ETC):
+        with open(f'{folder}/service.json', encoding='utf-8') as f:
                 config = json.load(f)
         change(config)
-        with open(f'{ETC}/service.json', 'w', encoding='utf-8') as f:
+        with open(f'{folder}/service.json', 'w', encoding='utf-8') as f:
                 json.dump(config, f)
 
 
@@ -95,6 +98,15 @@ def ok(method, path, where=API, **options):
 def owner(path):
         st = os.stat(path)
         return pwd.getpwuid(st.st_uid).pw_name, oct(st.st_mode & 0o777)
+
+
+# ---- bus
+
+class SystemBus(Bus):
+        def __init__(self):
+                if not os.path.exists(POLICY):
+                        raise Skip(f'this build has another prefix than /usr: there is no {POLICY}')
+                super().__init__(ADDRESS, {})
 
 
 # ---- journal
