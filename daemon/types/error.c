@@ -33,6 +33,7 @@ static const struct {
         [ERROR_IO] = { EIO, 500, EXIT_SERVER, "Io", "a disk failed" },
         [ERROR_NO_MEMORY] = { ENOMEM, 500, EXIT_SERVER, "NoMemory", "out of memory" },
         [ERROR_INTERNAL] = { EPROTO, 500, EXIT_SERVER, "Internal", "internal error" },
+        [ERROR_IN_DOUBT] = { ENOTRECOVERABLE, 500, EXIT_SERVER, "InDoubt", "the outcome is not known" },
 };
 
 /* What the system and our own layers answer for the same things. */

@@ -32,6 +32,7 @@ typedef enum ErrorCode {
         ERROR_IO,               /* a disk failed; 500 */
         ERROR_NO_MEMORY,        /* 500 */
         ERROR_INTERNAL,         /* 500 */
+        ERROR_IN_DOUBT,         /* whether the change was carried out is not known; 500 */
         _ERROR_N,
 } ErrorCode;
 

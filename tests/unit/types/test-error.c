@@ -26,6 +26,7 @@ static void test_table(void) {
                 { ERROR_CANCELED, ECANCELED, 500, 125, "Canceled" },
                 { ERROR_NO_MEMORY, ENOMEM, 500, 2, "NoMemory" },
                 { ERROR_INTERNAL, EPROTO, 500, 2, "Internal" },
+                { ERROR_IN_DOUBT, ENOTRECOVERABLE, 500, 2, "InDoubt" },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
