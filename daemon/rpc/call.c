@@ -92,6 +92,7 @@ void rpc_call_wait(RpcCall *call, RpcPeer *peer, bool first) {
         }
 
         call->state = RPC_CALL_WAITING;
+        call->was_sent = false; /* or was not taken */
         call->peer = peer;
         call->peer_id = peer->id;
         peer->n_waiting++;
@@ -185,6 +186,7 @@ void rpc_call_send(RpcCall *call, RpcLink *link) {
         }
         if (r >= 0) {
                 call->state = RPC_CALL_SENT;
+                call->was_sent = true;
                 call->link = link;
                 list_append(&link->calls, &call->link_of);
                 link->n_calls++;
@@ -494,6 +496,10 @@ void rpc_call_resume(RpcCall *call) {
                 list_append(&call->rpc->ended, &call->link_of);
                 rpc_schedule(call->rpc);
         }
+}
+
+bool rpc_call_may_have_arrived(const RpcCall *call) {
+        return call->was_sent;
 }
 
 const PeerId *rpc_call_peer(const RpcCall *call) {

@@ -28,7 +28,7 @@ struct RpcCall {
         Str request;
         Str body;       /* gathered, or what came while paused, or words */
         ErrorCode code; /* of an answer that is an error */
-        bool is_paused;
+        bool is_paused, was_sent;
         int result;
         Error error;
         uint64_t timeout_usec;

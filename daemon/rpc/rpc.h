@@ -150,6 +150,8 @@ RpcCall *rpc_call_unref(RpcCall *call);
 DEFINE_CLEANUP(RpcCall *, rpc_call_unref);
 
 void rpc_call_resume(RpcCall *call);
+/* False: the peer cannot have got it. */
+bool rpc_call_may_have_arrived(const RpcCall *call);
 const PeerId *rpc_call_peer(const RpcCall *call); /* NULL before an ADDRESS has answered */
 /* As rpc_request_exporter(), of the link that the next call to PEER will use: what is made of it goes into
  * the body. Errors: -ENOTCONN. */

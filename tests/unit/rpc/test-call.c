@@ -403,6 +403,7 @@ static void test_lost_while_sent(Nodes *nodes, const void *data G_GNUC_UNUSED) {
 
         asked_start_text(&asked, a, b, "keep", "");
         nodes_until(a->event, &b->n_requests, 1);
+        g_assert_true(rpc_call_may_have_arrived(asked.call));
         node_free_rpc(b);
         expect_end(&asked, ERROR_CANCELED, "the link to the peer was lost: ");
         g_assert_cmpint(rpc_is_linked(a->rpc, &b->id), ==, false);
@@ -470,6 +471,7 @@ static void test_waits_for_peer(Nodes *nodes, const void *data G_GNUC_UNUSED) {
         (void) sd_event_source_set_enabled(b->rpc->listeners[0].watch.io, SD_EVENT_OFF);
         asked_start_text(&asked, a, b, "echo", "at last");
         nodes_turns(a->event, 100);
+        g_assert_false(rpc_call_may_have_arrived(asked.call));
         node_restart(b); /* what was connected to it is gone */
         asked_wait(&asked);
         g_assert_cmpstr(asked.body->str, ==, "at last");
