@@ -235,7 +235,7 @@ static int encode_ops(Consensus *c, const ConsensusOp *ops, size_t n, Error *ret
 }
 
 static int check_submit(const Consensus *c, const ConsensusOp *ops, size_t n, Error *reterr) {
-        size_t bytes = 0;
+        size_t tags = n > 0 && ops[0].kind == CONSENSUS_TAG, bytes = 0;
 
         if (c->failed || c->closing)
                 return error_set(
@@ -245,20 +245,20 @@ static int check_submit(const Consensus *c, const ConsensusOp *ops, size_t n, Er
         if (c->state != CONSENSUS_LEADER)
                 return error_set(reterr, ERROR_NO_LEADER, "this peer is not the leader and knows none");
 
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = tags; i < n; i++)
                 bytes += ops[i].size;
-        if (n == 0)
+        if (n == tags)
                 return error_set(
                                 reterr,
                                 ERROR_INVALID,
                                 "submit: no operation, expected 1 to %d",
                                 CONSENSUS_OPS_MAX);
-        if (n > CONSENSUS_OPS_MAX || bytes > CONSENSUS_SUBMIT_BYTES_MAX)
+        if (n - tags > CONSENSUS_OPS_MAX || bytes > CONSENSUS_SUBMIT_BYTES_MAX)
                 return error_set(
                                 reterr,
                                 ERROR_TOO_BIG,
                                 "submit: %zu operations of %zu bytes, at most %d of %d bytes go in one",
-                                n,
+                                n - tags,
                                 bytes,
                                 CONSENSUS_OPS_MAX,
                                 CONSENSUS_SUBMIT_BYTES_MAX);
@@ -433,6 +433,8 @@ void consensus_status(const Consensus *c, ConsensusStatus *ret) {
                 .commit_index = c->commit,
                 .applied_index = MAX(c->applied, state_pinset_index(c->disk_state.pinset)),
                 .snapshot_index = c->disk_state.has_snapshot ? c->disk_state.snapshot.index : 0,
+                .applied_term = consensus_log_term(c->disk_state.log, c->applied),
+                .skipped_index = c->skipped,
                 .n_pending = c->n_pending,
         };
         if (leader)

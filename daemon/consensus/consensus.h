@@ -59,8 +59,12 @@ typedef enum ConsensusOpKind {                      /* stored: never renumbered 
                                 * and only when it was carried out. */
                                CONSENSUS_PIN_IF = 7,
                                CONSENSUS_UNPIN_IF = 8,
+                               /* Says which entry this is, for whoever has sent it; changes nothing. The
+                                * first of its entry. */
+                               CONSENSUS_TAG = 9,
 } ConsensusOpKind;
 
+#define CONSENSUS_TAG_SIZE 16
 #define CONSENSUS_CONDITION_SIZE 16
 /* Of the bytes of a pin, as state_pinset_get_bytes() has them. */
 void consensus_condition(const void *value, size_t size, uint8_t condition[static CONSENSUS_CONDITION_SIZE]);
@@ -134,9 +138,10 @@ int consensus_close(Consensus *consensus);
 Consensus *consensus_free(Consensus *consensus); /* NULL-safe; as after a crash */
 DEFINE_CLEANUP(Consensus *, consensus_free);
 
-/* Append N operations as one entry: applied all at once or not at all. They are copied. DONE comes once,
- * from the loop: R is 0 after the entry was applied, else negative with words. *RET (may be NULL) is the
- * slot: dropping it silences DONE, the entry stays. Errors: ERROR_BUSY (a pending bound), ERROR_TOO_BIG,
+/* Append N operations as one entry, in this term or not at all: applied all at once or not at all. They are
+ * copied; a tag before them counts for nothing. DONE comes once, from the loop: R is 0 after the entry was
+ * applied, else negative with words. *RET (may be NULL) is the slot: dropping it silences DONE, the entry
+ * stays. Errors: ERROR_BUSY (a pending bound), ERROR_TOO_BIG,
  * ERROR_INVALID (a pin that cannot be decoded), ERROR_NO_LEADER. */
 typedef void (*ConsensusDone)(ConsensusCall *call, int r, const Error *error, void *userdata);
 int consensus_submit(
@@ -148,7 +153,9 @@ int consensus_submit(
                 void *userdata,
                 Error *reterr);
 ConsensusCall *consensus_call_unref(ConsensusCall *call);
-uint64_t consensus_call_index(const ConsensusCall *call); /* of its entry; once DONE came with 0 */
+/* Of its entry, once DONE came. 0: it was never appended; else, and DONE came with an error: others may
+ * commit it. */
+uint64_t consensus_call_index(const ConsensusCall *call);
 DEFINE_CLEANUP(ConsensusCall *, consensus_call_unref);
 
 /* A message came from the member MESSAGE->peer. What follows from it happens in the loop, but for SEND. One
@@ -180,6 +187,9 @@ typedef struct ConsensusStatus {
         PeerId leader;    /* not set: none */
         uint64_t raft_id; /* of this peer */
         uint64_t term, last_index, commit_index, applied_index, snapshot_index;
+        uint64_t applied_term;  /* of the entry applied last */
+        uint64_t skipped_index; /* a snapshot has taken the place of what led to here; 0: none since the
+                                   start */
         size_t n_pending;
         uint8_t cluster_id[STATE_CLUSTER_ID_SIZE];
 } ConsensusStatus;

@@ -450,7 +450,7 @@ static void installed(Consensus *c) {
 
         consensus_snapshot_head_done(&c->install);
         c->install = (ConsensusSnapshotHead){};
-        c->applied = c->commit = index;
+        c->applied = c->commit = c->skipped = index;
         c->snapshot_bytes = consensus_snapshot_bytes(&c->store, index);
         log_debug("snapshot %" PRIu64 " of another peer installed", index);
         if (consensus_driver_feed(c, &input) != 0)

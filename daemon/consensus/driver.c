@@ -103,12 +103,18 @@ static int send_messages(Consensus *c, const ConsensusUpdate *update) {
         return r;
 }
 
-/* Whoever follows may still commit what this leader has appended, or replace it. */
-static void lose_calls(Consensus *c) {
-        LIST_FOREACH (call, &c->appended, ConsensusCall, link) {
+static void move_calls(List *to, List *from) {
+        LIST_FOREACH (call, from, ConsensusCall, link) {
                 list_remove(&call->link);
-                list_append(&c->lost, &call->link);
+                list_append(to, &call->link);
         }
+}
+
+/* Whoever follows may still commit what this leader has appended, or replace it. What it has not must not
+ * get into the log when it leads again: who asked goes elsewhere. */
+static void lose_calls(Consensus *c) {
+        move_calls(&c->lost, &c->appended);
+        move_calls(&c->lost, &c->submitted);
 }
 
 /* H15: until it is loaded the log is none, and nothing is applied. */
@@ -409,7 +415,7 @@ static void tell_ready(Consensus *c) {
 }
 
 static void end_lost(Consensus *c) {
-        _cleanup_(error_done) Error error = {};
+        _cleanup_(error_done) Error error = {}, refused = {};
         int r;
 
         if (list_is_empty(&c->lost))
@@ -417,8 +423,9 @@ static void end_lost(Consensus *c) {
         r = error_set(&error,
                       ERROR_NO_LEADER,
                       "the leader has changed; whether this was committed is not known, try again");
+        (void) error_set(&refused, ERROR_NO_LEADER, "this peer is not the leader any more");
         LIST_FOREACH (call, &c->lost, ConsensusCall, link)
-                consensus_driver_end_call(c, call, r, &error);
+                consensus_driver_end_call(c, call, r, call->index > 0 ? &error : &refused);
 }
 
 void consensus_driver_wake(Consensus *c) {

@@ -51,9 +51,9 @@ struct Consensus {
         void (*snapshot_done)(int r, void *userdata);
         void *snapshot_userdata;
         sd_event_source *submit, *advance, *timer, *interval;
-        List submitted;                /* ConsensusCall: not handed to the engine */
-        List appended;                 /* ConsensusCall: in the order of their indexes */
-        List lost;                     /* ConsensusCall: appended by a leader that is none any more */
+        List submitted; /* ConsensusCall: not handed to the engine */
+        List appended;  /* ConsensusCall: in the order of their indexes */
+        List lost;      /* ConsensusCall: of a leader that is none any more; index 0: not appended */
         ConsensusSnapshotHead install; /* of a snapshot to be loaded; index 0: none */
         ConsensusInstall *loading;
         ConsensusNews *news; /* what such a snapshot has changed, and nobody was told of yet */
@@ -61,7 +61,7 @@ struct Consensus {
         Str scratch, canonical; /* of submits */
         ConsensusState state;
         uint64_t term, leader, leader_told;
-        uint64_t commit, applied, hold;
+        uint64_t commit, applied, skipped, hold;
         bool has_moved; /* an input has made something possible since this was last cleared */
         bool ready, failed, closing, want_barrier, want_snapshot, want_repair;
 };

@@ -76,7 +76,7 @@ int consensus_entry_next(ConsensusEntryReader *reader, ConsensusOp *ret) {
         kind = *reader->at;
         if (kind == 0)
                 return -EBADMSG;
-        if (kind > CONSENSUS_UNPIN_IF)
+        if (kind > CONSENSUS_TAG)
                 return CONSENSUS_ENTRY_NEWER;
 
         n = varint_read(reader->at + 1, (size_t) (reader->end - reader->at - 1), &size);
@@ -185,6 +185,7 @@ int consensus_entry_key(const ConsensusOp *conditional, Cid *ret) {
         case CONSENSUS_PEER_REMOVE:
         case CONSENSUS_PIN_IF:
         case CONSENSUS_UNPIN_IF:
+        case CONSENSUS_TAG:
                 break;
         }
         return -EBADMSG;

@@ -6,7 +6,7 @@
  * The payload of a command is a version byte and then operations, each {kind, varint length, body}: all of
  * them are applied or none. Kinds are those of ConsensusOpKind; 1 and 2 are changes of the pinset (a
  * protobuf Pin; the bytes of a CID), as are 5 and 6 (pinning requests); 3 and 4 carry a body of their own, 7
- * and 8 are 1 and 2 on a condition.
+ * and 8 are 1 and 2 on a condition, 9 is the tag of the entry.
  * An unknown version or kind was written by a newer release: a peer that skipped it would diverge from the
  * others, so it must stop.
  *

@@ -91,6 +91,16 @@ int consensus_fsm_check(ConsensusOp *op, Str *canonical, Error *reterr) {
         case CONSENSUS_PEER_REMOVE:
                 return 0;
 
+        case CONSENSUS_TAG:
+                if (op->size != CONSENSUS_TAG_SIZE)
+                        return error_set(
+                                        reterr,
+                                        ERROR_INVALID,
+                                        "operation: a tag of %zu bytes, expected %d",
+                                        op->size,
+                                        CONSENSUS_TAG_SIZE);
+                return 0;
+
         case CONSENSUS_PIN_IF:
         case CONSENSUS_UNPIN_IF:
                 break; /* stripped */

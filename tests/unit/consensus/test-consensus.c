@@ -244,9 +244,10 @@ static void test_bad_submits(Fixture *f, gconstpointer data _unused_) {
                 { { CONSENSUS_PEER_PUT, large, CONSENSUS_ENTRY_BODY_MAX + 1 },
                   ERROR_TOO_BIG,
                   "bytes, expected 1 to 131229" },
-                { { (ConsensusOpKind) 9, garbage, 4 }, ERROR_INVALID, "kind 9" },
+                { { (ConsensusOpKind) 10, garbage, 4 }, ERROR_INVALID, "kind 10" },
                 { { (ConsensusOpKind) 0, garbage, 4 }, ERROR_INVALID, "kind 0" },
         };
+        static const ConsensusOp tag = { CONSENSUS_TAG, "0123456789abcdef", CONSENSUS_TAG_SIZE };
         g_autofree ConsensusOp *many = g_new0(ConsensusOp, CONSENSUS_OPS_MAX + 1);
         Node *node = &f->node;
         Error error = {};
@@ -276,9 +277,31 @@ static void test_bad_submits(Fixture *f, gconstpointer data _unused_) {
         g_assert_cmpint(consensus_submit(node->consensus, NULL, many, 0, NULL, NULL, &error), <, 0);
         g_assert_cmpint(error.code, ==, ERROR_INVALID);
         error_done(&error);
+        g_assert_cmpint(consensus_submit(node->consensus, NULL, &tag, 1, NULL, NULL, &error), <, 0);
+        g_assert_cmpint(error.code, ==, ERROR_INVALID); /* nothing but a tag */
+        error_done(&error);
 
         node_pin_wait(node, 1, 1); /* lives on */
         g_assert_cmpuint(node_status(node).last_index, ==, 3);
+        node_close(node);
+}
+
+/* A tag is told of before its operations, and there may be as many of them as without. */
+static void test_tag(Fixture *f, gconstpointer data _unused_) {
+        g_autofree ConsensusOp *ops = g_new0(ConsensusOp, CONSENSUS_OPS_MAX + 1);
+        Node *node = &f->node;
+
+        ops[0] = (ConsensusOp){ CONSENSUS_TAG, "0123456789abcdef", CONSENSUS_TAG_SIZE };
+        for (size_t i = 1; i <= CONSENSUS_OPS_MAX; i++)
+                ops[i] = (ConsensusOp){ CONSENSUS_PEER_PUT, "peer", 4 };
+        node_start(node);
+        g_assert_cmpint(consensus_submit(
+                                        node->consensus, NULL, ops, CONSENSUS_OPS_MAX + 1, NULL, NULL, NULL),
+                        ==,
+                        0);
+        NODE_WAIT(node, node->n_applied == CONSENSUS_OPS_MAX + 1);
+        g_assert_cmpuint(node_status(node).applied_term, ==, node_status(node).term);
+        g_assert_cmpuint(node_status(node).skipped_index, ==, 0);
         node_close(node);
 }
 
@@ -634,6 +657,7 @@ int main(int argc, char **argv) {
         TEST("submit-without-memory", test_submit_without_memory);
         TEST("writes-during-a-snapshot", test_writes_during_a_snapshot);
         TEST("bad-submits", test_bad_submits);
+        TEST("tag", test_tag);
         TEST("other-kinds", test_other_kinds);
         TEST("pending-is-bounded", test_pending_is_bounded);
         TEST("dropped-call-is-silent", test_dropped_call_is_silent);

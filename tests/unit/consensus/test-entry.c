@@ -101,7 +101,7 @@ static void test_bad_and_newer(void) {
         } cases[] = {
                 { "\x02\x01\x01x", 4, CONSENSUS_ENTRY_NEWER }, /* version */
                 { "\x00\x01\x01x", 4, CONSENSUS_ENTRY_NEWER },
-                { "\x01\x09\x01x", 4, CONSENSUS_ENTRY_NEWER }, /* kind */
+                { "\x01\x0a\x01x", 4, CONSENSUS_ENTRY_NEWER }, /* kind */
                 { "\x01\xff", 2, CONSENSUS_ENTRY_NEWER },
                 { "\x01\x00\x01x", 4, -EBADMSG },     /* no kind */
                 { "\x01\x01\x00", 3, -EBADMSG },      /* no body */

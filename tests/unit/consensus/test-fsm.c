@@ -141,6 +141,8 @@ static void test_conditions_are_checked(Fixture *f _unused_, gconstpointer data 
                 { CONSENSUS_UNPIN_IF, "0123456789abcde", 15 },
                 { CONSENSUS_UNPIN_IF, "0123456789abcdefx", 17 },
                 { CONSENSUS_PIN_IF, "0123456789abcdefx", 17 },
+                { CONSENSUS_TAG, "0123456789abcde", 15 },
+                { CONSENSUS_TAG, "0123456789abcdefx", 17 },
         };
         _cleanup_(str_done) Str canonical = {};
 
@@ -330,11 +332,11 @@ static void test_newer_and_broken_entries(Fixture *f, gconstpointer data _unused
                   4,
                   ERROR_UNSUPPORTED,
                   "entry 9 of the log needs a newer version of this program: version 2" },
-                { "\x01\x03\x01x\x09\x01x",
+                { "\x01\x03\x01x\x0a\x01x",
                   7,
                   ERROR_UNSUPPORTED,
-                  "needs a newer version of this program: operation 9 at offset 4" },
-                { "\x01\x09\x01x", 4, ERROR_UNSUPPORTED, "operation 9 at offset 1" },
+                  "needs a newer version of this program: operation 10 at offset 4" },
+                { "\x01\x0a\x01x", 4, ERROR_UNSUPPORTED, "operation 10 at offset 1" },
                 { "\x01\x01", 2, ERROR_INVALID, "entry 9 of the log cannot be applied" },
                 { "\x01\x05\x01\x00", 4, ERROR_INVALID, "entry 9 of the log cannot be applied" },
                 { "\x01\x06\x01\x00", 4, ERROR_INVALID, "entry 9 of the log cannot be applied" },
