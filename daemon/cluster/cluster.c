@@ -89,6 +89,10 @@ static void cluster_on_applied(uint64_t index, const ConsensusOp *op, const Cid 
         Cluster *cluster = userdata;
         int r;
 
+        if (op->kind == CONSENSUS_TAG) {
+                peers_on_applied(cluster->peers, index, op);
+                return;
+        }
         r = cluster_apply(cluster, op, cid);
         if (r < 0) {
                 log_error_errno(r, "Failed to track the operation at index %" PRIu64 ": %m", index);

@@ -7,6 +7,7 @@
  *   transport.c       Raft's messages on the links
  *   book.c            who is known, by which name, at which addresses; the peerstore; hello
  *   submit.c          changes of the pinset, forwarded to the leader
+ *   forwarded.c       those that others forward to this one
  *   snapshot.c        a snapshot for one who lacks too much of the log (daemon/transfer)
  *   digest.c          do we have the same pinset?
  *   metrics.c         metrics on their way
@@ -30,12 +31,14 @@
 #include "daemon/transfer/transfer.h"
 
 typedef struct PeersDigests PeersDigests;
+typedef struct PeersForwarded PeersForwarded;
 typedef struct PeersManager PeersManager;
 typedef struct PeersManaged PeersManaged;
 typedef struct PeersInvitation PeersInvitation;
 typedef struct PeersMembership PeersMembership;
 typedef struct PeersTaking PeersTaking;
 
+#define PEERS_ORIGIN_SIZE 8
 #define PEERS_IS_STOPPING "the peer is being stopped"
 
 typedef enum PeersVerdict {
@@ -71,9 +74,16 @@ struct Peers {
         sd_event_source *watch; /* each watch_usec: links, whether this peer was removed */
         sd_event_source *check; /* the links of who is no member any more are closed, a moment later */
 
-        List submits;  /* PeersSubmit: on their way */
-        List applying; /* PeersSubmit: committed, and not shown here yet */
+        List submits;                      /* PeersSubmit: on their way */
+        List applying;                     /* PeersSubmit: committed, and not shown here yet */
+        Map *tagged;                       /* number of the tag → PeersSubmit, of both */
+        uint8_t origin[PEERS_ORIGIN_SIZE]; /* of the tags of this process */
+        uint64_t last_number;
+        uint64_t awaited_term; /* some wait until an entry of it is applied; 0: none does */
         size_t n_submits, submit_bytes;
+        uint64_t submit_timeout_usec; /* PEERS_SUBMIT_TIMEOUT */
+        PeersForwarded *forwarded;    /* NULL: this peer has not led lately */
+        size_t forwarded_max;         /* PEERS_FORWARDED_MAX */
         PeersCounters counters;
         sd_event_source *retry;
         sd_event_source *suspicion; /* a moment after the leader's link was lost */
@@ -109,13 +119,28 @@ void peers_hello_receive(Peers *peers, const PeerId *from, const void *bytes, si
 /* transport.c */
 void peers_transport_receive(Peers *peers, const PeerId *from, const void *bytes, size_t size);
 
-/* submit.c */
-void peers_submit_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
-void peers_submits_go_on(Peers *peers);      /* there is a leader, or a moment has passed */
-void peers_submits_on_applied(Peers *peers); /* peers->applied_index has changed */
+/* submit.c. The body of a "submit" is the term in which it is to be appended, the index up to which its
+ * sender has seen every entry and not this one, and the entry, which begins with a tag. */
+#define PEERS_SUBMIT_METHOD "submit"
+#define PEERS_SUBMIT_HEAD 16  /* term, index */
+#define PEERS_SUBMIT_ANSWER 8 /* the index */
+int peers_submits_new(Peers *peers);
+void peers_submits_go_on(Peers *peers);       /* there is a leader, or a moment has passed */
+void peers_submits_on_progress(Peers *peers); /* peers->applied_index has changed */
+void peers_submits_on_tag(Peers *peers, uint64_t index, const ConsensusOp *op);
+void peers_submits_on_watch(Peers *peers);
 void peers_submits_stop(Peers *peers);
+void peers_submits_free(Peers *peers);
+/* The operations of an entry, in an array of CONSENSUS_OPS_MAX + 1. Answers their number. Errors: -EBADMSG.
+ */
+int peers_submit_read(const void *entry, size_t size, ConsensusOp *ops);
 /* What another leader, or the same one a moment later, may answer otherwise. */
 bool peers_is_passing(ErrorCode code);
+
+/* forwarded.c */
+void peers_forwarded_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
+void peers_forwarded_on_leader(Peers *peers);
+void peers_forwarded_forget(Peers *peers); /* who waits is told */
 
 /* metrics.c */
 void peers_metrics_receive(Peers *peers, const PeerId *from, const void *bytes, size_t size);

@@ -190,6 +190,7 @@ void peers_on_leader(Peers *peers) {
         if (!peers->consensus || peers->is_stopping)
                 return;
         note_leader(peers);
+        peers_forwarded_on_leader(peers);
         peers_submits_go_on(peers);
         peers_manager_go_on(peers);
 }
@@ -198,10 +199,15 @@ void peers_on_progress(Peers *peers, uint64_t applied_index) {
         peers->applied_index = applied_index;
         if (!peers->consensus || peers->is_stopping)
                 return;
-        peers_submits_on_applied(peers);
+        peers_submits_on_progress(peers);
         peers_fetch_on_progress(peers, applied_index);
         peers_digests_on_progress(peers, applied_index);
         peers_membership_on_progress(peers);
+}
+
+void peers_on_applied(Peers *peers, uint64_t index, const ConsensusOp *op) {
+        if (peers->consensus && !peers->is_stopping && op->kind == CONSENSUS_TAG)
+                peers_submits_on_tag(peers, index, op);
 }
 
 void peers_on_members(Peers *peers) {
@@ -240,6 +246,7 @@ static int on_watch(sd_event_source *source, uint64_t usec _unused_, void *userd
 
         if (peers->consensus && !peers->is_stopping) {
                 watch_links(peers);
+                peers_submits_on_watch(peers);
                 peers_manager_go_on(peers);
                 peers_membership_on_watch(peers);
                 peers_invitation_on_watch(peers);
@@ -251,7 +258,7 @@ static int on_watch(sd_event_source *source, uint64_t usec _unused_, void *userd
 /* ---- life */
 
 static const RpcMethod methods[] = {
-        { "submit", RPC_MEMBER, peers_submit_on_request },
+        { PEERS_SUBMIT_METHOD, RPC_MEMBER, peers_forwarded_on_request },
         { "change", RPC_MEMBER, peers_manager_on_request },
         { TRANSFER_METHOD, RPC_MEMBER, peers_snapshot_on_request },
         { "join", RPC_OPEN, peers_join_on_request },
@@ -340,6 +347,8 @@ int peers_new(Peers **ret, sd_event *event, const PeersOptions *options, Error *
                 return r;
         r = peers_manager_new(peers);
         if (r >= 0)
+                r = peers_submits_new(peers);
+        if (r >= 0)
                 r = peers_digests_new(peers);
         if (r < 0)
                 return error_set_errno(reterr, r, "peers: %m");
@@ -366,6 +375,7 @@ void peers_detach(Peers *peers) {
         peers_takings_stop(peers);
         peers_changes_stop(peers);
         peers_submits_stop(peers);
+        peers_forwarded_forget(peers);
         peers_manager_stop(peers);
         peers_fetch_stop(peers);
         peers_book_save(peers);
@@ -382,6 +392,7 @@ Peers *peers_free(Peers *peers) {
         peers->suspicion = sd_event_source_disable_unref(peers->suspicion);
         peers->check = sd_event_source_disable_unref(peers->check);
         peers_manager_free(peers);
+        peers_submits_free(peers);
         peers_digests_free(peers);
         peers_membership_free(peers);
         peers_invitation_free(peers);

@@ -25,6 +25,8 @@
 #define PEERS_SUBMITS_MAX 8192 /* of this peer's callers, under way; ERROR_BUSY beyond */
 #define PEERS_SUBMIT_BYTES_MAX (64 * 1024 * 1024)
 #define PEERS_RETRY_USEC (100 * USEC_PER_MSEC)       /* a leader that refused or was lost is asked again */
+#define PEERS_SUBMIT_TIMEOUT (60 * USEC_PER_SEC)     /* of a submit that has to go through another peer */
+#define PEERS_FORWARDED_MAX 16384                    /* entries of others that a leader knows again */
 #define PEERS_ADDRESSES_MAX 32                       /* of one peer */
 #define PEERS_MEMBERSHIP_TIMEOUT (30 * USEC_PER_SEC) /* to add or to remove a peer */
 
@@ -93,6 +95,7 @@ void peers_send(Peers *peers, const ConsensusMessage *message);
 void peers_on_leader(Peers *peers);
 void peers_on_progress(Peers *peers, uint64_t applied_index);
 void peers_on_members(Peers *peers);
+void peers_on_applied(Peers *peers, uint64_t index, const ConsensusOp *op); /* of tags, at least */
 
 /* ---- what is known of the others */
 
@@ -108,10 +111,13 @@ void peers_publish(Peers *peers, const Metric *metric, const PeerId *to);
 
 /* ---- changes of the pinset */
 
-/* As consensus_submit(), on any peer: what this one cannot append goes to the leader, and is sent again to
- * the next one when that is lost (all operations may be repeated). DONE with 0 comes after the entry was
- * applied here. Fails with ERROR_NO_LEADER when there was none for wait_for_leader_usec. Dropping the slot
- * silences DONE; what was sent may still be committed. */
+/* As consensus_submit(), on any peer: what this one cannot append goes to the leader, and to the next one
+ * when that is lost, but gets into the log once at most (architecture.md). DONE with 0 comes after the entry
+ * was applied here. What is not done after PEERS_SUBMIT_TIMEOUT, or when there was no leader for
+ * wait_for_leader_usec, fails: ERROR_TIMEOUT, ERROR_NO_LEADER when no leader has taken it; ERROR_IN_DOUBT
+ * when one may have. The latter also when this peer has lagged so much that it was sent a snapshot in the
+ * place of the entries that would have told. Dropping the slot silences DONE; what was sent may still be
+ * committed. */
 typedef void (*PeersDone)(int r, const Error *error, void *userdata);
 int peers_submit(
                 Peers *peers,

@@ -38,8 +38,10 @@ static void member_init(Member *member, sd_event *event, unsigned i) {
 void members_prepare(Members *members, size_t n) {
         *members = (Members){ .n = n };
         g_assert_cmpint(sd_event_new(&members->event), ==, 0);
-        for (unsigned i = 0; i < n; i++)
+        for (unsigned i = 0; i < n; i++) {
                 member_init(&members->member[i], members->event, i);
+                members->member[i].members = members;
+        }
         for (size_t i = 0; i < n; i++)
                 for (size_t k = 0; k < n; k++) {
                         Member *member = &members->member[i], *other = &members->member[k];
@@ -51,12 +53,12 @@ void members_prepare(Members *members, size_t n) {
 
 /* ---- events */
 
-static void on_applied(
-                uint64_t index G_GNUC_UNUSED,
-                const ConsensusOp *op G_GNUC_UNUSED,
-                const Cid *cid G_GNUC_UNUSED,
-                void *userdata) {
-        ((Member *) userdata)->n_applied++;
+static void on_applied(uint64_t index, const ConsensusOp *op, const Cid *cid G_GNUC_UNUSED, void *userdata) {
+        Member *member = userdata;
+
+        member->n_applied += op->kind != CONSENSUS_TAG;
+        member->n_unpins += op->kind == CONSENSUS_UNPIN;
+        peers_on_applied(member->peers, index, op);
 }
 
 static void on_ready(void *userdata) {
@@ -75,8 +77,30 @@ static void on_members(void *userdata) {
         peers_on_members(((Member *) userdata)->peers);
 }
 
+static const Member *receiver_of(const Members *members, const ConsensusMessage *message) {
+        for (size_t i = 0; i < members->n; i++) {
+                const Member *member = &members->member[i];
+
+                if (member->consensus && member_status(member).raft_id == message->peer)
+                        return member;
+        }
+        return NULL;
+}
+
 static void on_send(const ConsensusMessage *message, void *userdata) {
-        peers_send(((Member *) userdata)->peers, message);
+        Member *member = userdata;
+        const Member *receiver = receiver_of(member->members, message);
+        ConsensusMessage shortened = *message;
+
+        if (receiver && receiver->is_deaf)
+                return;
+        if (receiver && receiver->is_starved) {
+                if (message->type == CONSENSUS_MESSAGE_INSTALL)
+                        return;
+                if (message->type == CONSENSUS_MESSAGE_APPEND)
+                        shortened.append.n = shortened.append.commit = 0;
+        }
+        peers_send(member->peers, &shortened);
 }
 
 static void on_failed(int status, void *userdata) {
@@ -330,6 +354,13 @@ void members_close(Members *members) {
         sd_event_unref(members->event);
 }
 
+ConsensusStatus member_status(const Member *member) {
+        ConsensusStatus status;
+
+        consensus_status(member->consensus, &status);
+        return status;
+}
+
 bool member_leads(const Member *member) {
         ConsensusStatus status;
 
@@ -393,24 +424,38 @@ static void on_submitted(int r, const Error *error, void *userdata) {
         }
 }
 
+static int submit(Member *member, Submitted *submitted, const ConsensusOp *op) {
+        _cleanup_(error_done) Error error = {};
+        int r;
+
+        *submitted = (Submitted){};
+        r = peers_submit(member->peers, &submitted->submit, op, 1, on_submitted, submitted, &error);
+        submitted->code = error.code;
+        return r;
+}
+
+int member_unpin(Member *member, Submitted *submitted, uint64_t n) {
+        Cid cid;
+
+        member_cid(n, &cid);
+        return submit(member,
+                      submitted,
+                      &(ConsensusOp){ .kind = CONSENSUS_UNPIN, .body = cid.bytes, .size = cid.size });
+}
+
 int member_pin(Member *member, Submitted *submitted, uint64_t n) {
         Pin pin = { .type = PIN_TYPE_DATA,
                     .max_depth = PIN_DEPTH_RECURSIVE,
                     .replication_factor_min = -1,
                     .replication_factor_max = -1 };
-        _cleanup_(error_done) Error error = {};
         _cleanup_(str_done) Str body = {};
         ConsensusOp op = { .kind = CONSENSUS_PIN };
-        int r;
 
-        *submitted = (Submitted){};
         member_cid(n, &pin.cid);
         g_assert_cmpint(pin_write(&pin, &body), ==, 0);
         op.body = body.data;
         op.size = body.len;
-        r = peers_submit(member->peers, &submitted->submit, &op, 1, on_submitted, submitted, &error);
-        submitted->code = error.code;
-        return r;
+        return submit(member, submitted, &op);
 }
 
 void member_pin_wait(Member *member, uint64_t n) {

@@ -11,8 +11,13 @@
 #define MEMBERS_MAX 3
 #define MEMBERS_PATIENCE_USEC (30 * G_USEC_PER_SEC)
 
+typedef struct Members Members;
+
 typedef struct Member {
         sd_event *event;
+        Members *members;
+        bool is_starved; /* no entries, commits and snapshots reach it; heartbeats do */
+        bool is_deaf;    /* nothing of Raft reaches it */
         char *key, *folder, *peerstore, *name;
         PeerId id;
         unsigned port;
@@ -25,7 +30,7 @@ typedef struct Member {
         Peers *peers;
         Consensus *consensus;
         ConsensusEvents consensus_events;
-        unsigned n_ready, n_failed, n_changed, n_ups, n_downs, n_metrics, n_applied, n_diverged;
+        unsigned n_ready, n_failed, n_changed, n_ups, n_downs, n_metrics, n_applied, n_unpins, n_diverged;
         Metric metric; /* the last that came */
         int failed_status;
         PeerId diverged;   /* the last that was told of */
@@ -34,11 +39,11 @@ typedef struct Member {
         char *leave_words;
 } Member;
 
-typedef struct Members {
+struct Members {
         sd_event *event;
         Member member[MEMBERS_MAX];
         size_t n;
-} Members;
+};
 
 void members_prepare(Members *members, size_t n); /* folders, keys, ports */
 void members_open(Members *members, size_t n);    /* all of one cluster, and ready */
@@ -73,6 +78,8 @@ typedef struct Submitted {
 
 void member_cid(uint64_t n, Cid *ret);
 int member_pin(Member *member, Submitted *submitted, uint64_t n); /* pin number N */
-void member_pin_wait(Member *member, uint64_t n);                 /* with success */
+int member_unpin(Member *member, Submitted *submitted, uint64_t n);
+void member_pin_wait(Member *member, uint64_t n); /* with success */
+ConsensusStatus member_status(const Member *member);
 bool member_has(Member *member, uint64_t n);
 void submitted_done(Submitted *submitted);

@@ -1,7 +1,5 @@
 #include <string.h>
 
-#include "daemon/base/le.h"
-#include "daemon/consensus/entry.h"
 #include "tests/unit/peers/members.h"
 
 static void test_follower(void) {
@@ -56,6 +54,8 @@ static void test_no_leader(void) {
         members_open(&members, 3);
         member_stop(&members.member[0]);
         member_stop(&members.member[1]);
+        for (size_t i = 0; i < 2; i++) /* nothing can be on its way to them */
+                MEMBERS_UNTIL(members.event, !peers_is_up(members.member[2].peers, &members.member[i].id));
         g_assert_cmpint(member_pin(&members.member[2], &submitted, 1), ==, 0);
         MEMBERS_UNTIL(members.event, submitted.n_done > 0);
         g_assert_cmpint(submitted.code, ==, ERROR_NO_LEADER);
@@ -111,76 +111,44 @@ static void test_stop(void) {
         members_close(&members);
 }
 
-/* ---- from another peer */
+/* ---- its end */
 
-typedef struct Answer {
-        unsigned n_done;
-        ErrorCode code;
-        size_t size;
-} Answer;
-
-static void on_answer(
-                RpcCall *call G_GNUC_UNUSED,
-                int r,
-                const Error *error,
-                const void *body G_GNUC_UNUSED,
-                size_t size,
-                void *userdata) {
-        Answer *answer = userdata;
-
-        answer->n_done++;
-        answer->code = r < 0 ? error->code : ERROR_NONE;
-        answer->size = size;
-}
-
-static void ask(Members *members, const void *body, size_t size, Answer *ret) {
-        static const RpcCallHandler handler = { .on_done = on_answer };
-        Member *leader = members_leader(members), *follower = members_follower(members);
-        RpcCall *call;
-
-        *ret = (Answer){};
-        g_assert_cmpint(rpc_call(peers_rpc(follower->peers),
-                                 &call,
-                                 &(RpcCallOptions){ .peer = &leader->id,
-                                                    .method = "submit",
-                                                    .body = body,
-                                                    .size = size,
-                                                    .timeout_usec = 10 * USEC_PER_SEC,
-                                                    .handler = &handler,
-                                                    .userdata = ret }),
-                        ==,
-                        0);
-        MEMBERS_UNTIL(members->event, ret->n_done > 0);
-        rpc_call_unref(call);
-}
-
-/* Cut anywhere, and with more than there may be, it is refused; whole it is taken. */
-static void test_bad_entries(void) {
-        _cleanup_(str_done) Str entry = {}, many = {};
+static void test_refused_for_long(void) {
+        Submitted submitted;
         Members members;
-        ConsensusOp op = { .kind = CONSENSUS_UNPIN };
-        Answer answer;
-        Cid cid;
+        Member *follower;
 
-        member_cid(7, &cid);
-        op.body = cid.bytes;
-        op.size = cid.size;
-        g_assert_cmpint(consensus_entry_begin(&entry), ==, 0);
-        g_assert_cmpint(consensus_entry_add(&entry, &op), ==, 0);
-        g_assert_cmpint(consensus_entry_begin(&many), ==, 0);
-        for (size_t i = 0; i <= CONSENSUS_OPS_MAX; i++)
-                g_assert_cmpint(consensus_entry_add(&many, &op), ==, 0);
+        members_open(&members, 3);
+        follower = members_follower(&members);
+        members_leader(&members)->peers->is_leaving = true;
+        follower->peers->submit_timeout_usec = 300 * USEC_PER_MSEC;
+        g_assert_cmpint(member_pin(follower, &submitted, 1), ==, 0);
+        MEMBERS_UNTIL(members.event, submitted.n_done > 0);
+        g_assert_cmpint(submitted.code, ==, ERROR_TIMEOUT);
+        g_assert_cmpstr(submitted.words,
+                        ==,
+                        "the leader has not taken it within 300ms: the peer is shutting down");
+        submitted_done(&submitted);
+        members_close(&members);
+}
 
-        members_open(&members, 2);
-        for (size_t n = 0; n < entry.len; n++) {
-                ask(&members, entry.data, n, &answer);
-                g_assert_cmpint(answer.code, ==, ERROR_INVALID);
-        }
-        ask(&members, many.data, many.len, &answer);
-        g_assert_cmpint(answer.code, ==, ERROR_INVALID);
-        ask(&members, entry.data, entry.len, &answer);
-        g_assert_cmpint(answer.code, ==, ERROR_NONE);
-        g_assert_cmpuint(answer.size, ==, 8);
+/* It was committed, and is not shown here. */
+static void test_lagging_for_long(void) {
+        Submitted submitted;
+        Members members;
+        Member *follower;
+
+        members_open(&members, 3);
+        follower = members_follower(&members);
+        follower->is_starved = true;
+        follower->peers->submit_timeout_usec = 300 * USEC_PER_MSEC;
+        g_assert_cmpint(member_pin(follower, &submitted, 1), ==, 0);
+        MEMBERS_UNTIL(members.event, submitted.n_done > 0);
+        g_assert_cmpint(submitted.code, ==, ERROR_TIMEOUT);
+        g_assert_cmpstr(submitted.words,
+                        ==,
+                        "the change was carried out, but has not reached this peer within 300ms");
+        submitted_done(&submitted);
         members_close(&members);
 }
 
@@ -193,6 +161,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/peers/submit/invalid", test_invalid);
         g_test_add_func("/peers/submit/dropped", test_dropped);
         g_test_add_func("/peers/submit/stop", test_stop);
-        g_test_add_func("/peers/submit/bad-entries", test_bad_entries);
+        g_test_add_func("/peers/submit/refused-for-long", test_refused_for_long);
+        g_test_add_func("/peers/submit/lagging-for-long", test_lagging_for_long);
         return g_test_run();
 }
