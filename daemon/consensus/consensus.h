@@ -81,8 +81,8 @@ typedef struct ConsensusEvents {
          * for whatever it has changed, in slices. CID is that of a pin, unpin or pinning
          * request, else undefined. */
         void (*applied)(uint64_t index, const ConsensusOp *op, const Cid *cid, void *userdata);
-        /* There is a leader and this peer has applied everything that was committed when it started. Once.
-         */
+        /* There is a leader and this peer has applied everything that it had when it was started, unless
+         * that was not committed. Once. */
         void (*ready)(void *userdata);
         void (*leader_changed)(const PeerId *leader, void *userdata); /* not set: none */
         /* Everything up to APPLIED is in the pinset: after each turn, and after a snapshot was loaded. */

@@ -404,9 +404,17 @@ static void tell_leader(Consensus *c) {
                 c->events.leader_changed(member ? &member->peer : &none, c->options.userdata);
 }
 
-/* An entry of its own term that is applied has everything before it committed and applied. */
+/* An entry of its own term that is applied has everything before it committed and applied. There may be more
+ * of that term which this peer has shown before it was started again. */
+static bool is_ready(const Consensus *c) {
+        const ConsensusLog *log = c->disk_state.log;
+
+        return c->leader > 0 && consensus_log_term(log, c->applied) == c->term &&
+               c->applied >= MIN(c->recovered, consensus_log_last(log));
+}
+
 static void tell_ready(Consensus *c) {
-        if (c->ready || c->leader == 0 || consensus_log_term(c->disk_state.log, c->applied) != c->term)
+        if (c->ready || !is_ready(c))
                 return;
 
         c->ready = true;
@@ -631,6 +639,7 @@ int consensus_driver_start(Consensus *c, Error *reterr) {
                 return r;
 
         c->applied = state->has_snapshot ? state->snapshot.index : 0;
+        c->recovered = consensus_log_last(state->log);
         r = carry_out(c, &update);
         if (r < 0)
                 return error_set_errno(reterr, r, "raft: start: %m");

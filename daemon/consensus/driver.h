@@ -62,7 +62,8 @@ struct Consensus {
         ConsensusState state;
         uint64_t term, leader, leader_told;
         uint64_t commit, applied, skipped, hold;
-        bool has_moved; /* an input has made something possible since this was last cleared */
+        uint64_t recovered; /* the last entry that the log had at the start */
+        bool has_moved;     /* an input has made something possible since this was last cleared */
         bool ready, failed, closing, want_barrier, want_snapshot, want_repair;
 };
 

@@ -194,6 +194,38 @@ static void test_heartbeats(void) {
         tear_down(2);
 }
 
+static void until_pinned(Node *node, size_t n) {
+        while (node_count(node) < n)
+                pair_turn();
+}
+
+/* A follower that was killed goes on from what it has shown before. */
+static void test_ready_follower(void) {
+        PeerId ids[2] = { help_peer(1), help_peer(2) };
+        const PeerIdList members = { .items = ids, .n = 2, .is_set = true };
+        const unsigned n = 3 * CONSENSUS_BOUNDARY;
+        Node *first, *other;
+
+        pair = (Pair){};
+        for (unsigned i = 0; i < 2; i++)
+                set_up_node(i, &members);
+        for (unsigned i = 0; i < 2; i++)
+                g_assert_cmpint(node_open(&pair.nodes[i], NULL), ==, 0);
+        while (!(first = leader()))
+                pair_turn();
+        other = first == &pair.nodes[0] ? &pair.nodes[1] : &pair.nodes[0];
+        for (unsigned i = 0; i < n; i++)
+                g_assert_cmpint(node_pin(first, i, 1), ==, 0);
+        until_pinned(other, n);
+
+        node_crash(other);
+        g_assert_cmpint(node_open(other, NULL), ==, 0);
+        while (!other->ready)
+                pair_turn();
+        g_assert_cmpuint(node_count(other), ==, n);
+        tear_down(2);
+}
+
 /* H23: a promotion that the new voter does not acknowledge ends the process, and is as if it had never been.
  */
 static void test_promotion_is_given_up(void) {
@@ -234,6 +266,7 @@ int main(int argc, char **argv) {
         (void) log_set_levels("crit");
         g_test_add_func("/consensus/driver/two-peers", test_two_peers);
         g_test_add_func("/consensus/driver/heartbeats", test_heartbeats);
+        g_test_add_func("/consensus/driver/ready-follower", test_ready_follower);
         g_test_add_func("/consensus/driver/promotion-is-given-up", test_promotion_is_given_up);
         return g_test_run();
 }
