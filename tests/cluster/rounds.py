@@ -2,7 +2,7 @@
 """rounds.py [--minutes N] [--seed N] [--peers N] [TEST…]: several clients change the pinset through all peers of a cluster, each on
 a host of its own, while peers are killed, stopped, paused, cut off both ways and one way, lose packets, are removed and come back. After each round all
 peers are read: they have the same pins, what was acknowledged is there, what was removed has stayed away, what was under way is
-either; their digests and Kubos agree. A minute by default.
+either; their digests and Kubos agree. Some clients change the same CIDs, and no change takes effect twice. A minute by default.
 """
 import argparse
 import contextlib
@@ -22,6 +22,8 @@ from ipfs_content import numbered  # noqa: E402
 
 CIDS_PER_CLIENT = 40
 CLIENTS = 6
+RIVALS = 3  # that change the same CIDs
+CONTESTED = 3
 ROUND_SECONDS = 6
 CALM_SECONDS = 90  # by then a cluster without faults has settled
 COPIES = 2, 3  # where pins move
@@ -104,30 +106,39 @@ class Client(threading.Thread):
                                 return
                         self.change(self.random.choice(free))
 
-        def change(self, cid):
-                name = f'{self.number}-{self.random.getrandbits(40)}' if self.random.random() < 0.65 else ABSENT
+        def some_name(self):
+                return f'{self.number}-{self.random.getrandbits(40)}' if self.random.random() < 0.65 else ABSENT
+
+        def ask(self, peer, cid, name):
+                """Through a peer that was entered. The answer; None: there was none."""
                 request = (f'POST /pins/{cid}?name={name}' if name else f'DELETE /pins/{cid}') + ' HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'
-                peer = self.random.choice(self.peers)
-                if not peer.enter():
-                        return
-                self.doubt[cid] = name
                 try:
                         with connect(peer.port, 10) as connection:
                                 connection.sendall(request.encode())
                                 response = read_response(Reader(connection, 10), request.split()[0])
                 except (OSError, EOFError):
                         time.sleep(0.05)
-                        return
+                        return None
                 finally:
                         peer.leave()
+                if response.status not in (200, 404, 500, 503, 504) or (response.status == 404 and name):
+                        self.wrong.append((request, response))
+                return response
+
+        def change(self, cid):
+                name, peer = self.some_name(), self.random.choice(self.peers)
+                if not peer.enter():
+                        return
+                self.doubt[cid] = name
+                response = self.ask(peer, cid, name)
+                if response is None:
+                        return
                 if response.status == 200 or (response.status == 404 and name is ABSENT and self.expected.get(cid) is ABSENT):
                         self.expected[cid] = name
                         self.acknowledged += 1
                         del self.doubt[cid]
                 elif response.status == 404 and name is ABSENT:
                         del self.doubt[cid]  # this peer is behind, and says what it knows
-                elif response.status not in (500, 503, 504):
-                        self.wrong.append((request, response))
 
         def check(self, found):
                 for cid in self.cids:
@@ -135,6 +146,91 @@ class Client(threading.Thread):
                         allowed = {self.expected.get(cid)} | ({self.doubt[cid]} if cid in self.doubt else set())
                         assert name in allowed, f'{cid} of client {self.number} is {name!r}, expected {allowed}'
                         self.expected[cid] = name
+
+
+class Contest:
+        """CIDs that several change. Each name is given once, so each process sees it come and go once, in the order of the log; and
+        what is there in the end was not replaced by anything that began after it was acknowledged."""
+
+        def __init__(self):
+                self.cids = [str(numbered(950000 + n)) for n in range(CONTESTED)]
+                self.lock, self.found, self.changes, self.seen, self.wrong = threading.Lock(), {}, [], {}, []
+
+        def began(self, cid, name):
+                with self.lock:
+                        self.changes.append({'cid': cid, 'name': name, 'began': time.monotonic(), 'ended': None})
+                        return self.changes[-1]
+
+        def see(self, peer, process, cid, name):
+                names = self.seen.setdefault((process, cid), [])
+                if names and names[-1] == name:
+                        return
+                if name is not ABSENT and name in names:
+                        self.wrong.append(f'{peer.name} has pinned {cid} twice as {name}: {names[names.index(name):]}')
+                names.append(name)
+
+        def check(self, found):
+                assert not self.wrong, self.wrong[0]
+                for cid in self.cids:
+                        name = found.pop(cid)['name'] if cid in found else ABSENT
+                        changes = [c for c in self.changes if c['cid'] == cid]
+                        changes.append({'name': self.found.get(cid), 'began': 0, 'ended': 0})
+                        last = max(c['began'] for c in changes if c['ended'] is not None)
+                        allowed = {c['name'] for c in changes if c['ended'] is None or c['ended'] >= last}
+                        assert name in allowed, f'{cid} is {name!r}, expected one of {allowed}'
+                        self.found[cid] = name
+                self.changes = []
+
+
+class Rival(Client):
+        """Changes CIDs that others change, too."""
+
+        def __init__(self, peers, number, seed, contest):
+                super().__init__(peers, number, seed, {})
+                self.cids, self.contest = contest.cids, contest
+
+        def change(self, cid):
+                name, peer = self.some_name(), self.random.choice(self.peers)
+                if not peer.enter():
+                        return
+                change = self.contest.began(cid, name)
+                response = self.ask(peer, cid, name)
+                if response is not None and response.status == 200:
+                        change['ended'] = time.monotonic()
+                        self.acknowledged += 1
+                time.sleep(self.random.random() * 0.05)
+
+        def check(self, found):
+                pass
+
+
+class Watcher(threading.Thread):
+        """Looks at one peer what the contested CIDs are."""
+
+        def __init__(self, peer, contest):
+                super().__init__(daemon=True)
+                self.peer, self.contest, self.ends = peer, contest, False
+
+        def run(self):
+                while not self.ends:
+                        for cid in self.contest.cids:
+                                self.look(cid)
+                        time.sleep(0.03)
+
+        def look(self, cid):
+                process = self.peer.process  # one that was started again shows older states until it has caught up
+                if not self.peer.enter():
+                        return
+                try:
+                        with connect(self.peer.port, 10) as connection:
+                                connection.sendall(f'GET /allocations/{cid} HTTP/1.1\r\nHost: x\r\n\r\n'.encode())
+                                response = read_response(Reader(connection, 10), 'GET')
+                except (OSError, EOFError):
+                        return
+                finally:
+                        self.peer.leave()
+                if response.status in (200, 404) and process is self.peer.process:
+                        self.contest.see(self.peer, process, cid, response.json()['name'] if response.status == 200 else ABSENT)
 
 
 def pinset(peer):
@@ -259,9 +355,12 @@ def agree(peers):
 
 
 def one_round(peers, hosts, chance, states, faults):
+        contest = states.setdefault('contest', Contest())
         clients = [Client(peers, n, chance.random(), states.setdefault(n, {})) for n in range(CLIENTS)]
-        for client in clients:
-                client.start()
+        clients += [Rival(peers, CLIENTS + n, chance.random(), contest) for n in range(RIVALS)]
+        watchers = [Watcher(p, contest) for p in peers]
+        for thread in clients + watchers:
+                thread.start()
         disturb(peers, hosts, chance, time.monotonic() + ROUND_SECONDS, faults)
         for client in clients:
                 client.ends = True
@@ -277,11 +376,15 @@ def one_round(peers, hosts, chance, states, faults):
                 eventually(lambda: peer.post(f'/pins/{numbered(900000 + peer.number)}?name=x', timeout=PATIENCE).status == 200,
                            f'{peer.name} takes changes', CALM_SECONDS, pause=0.2)
         time.sleep(1)
+        for watcher in watchers:
+                watcher.ends = True
+                watcher.join(PATIENCE)
         found = agree(peers)
         for peer in peers:
                 found.pop(str(numbered(900000 + peer.number)))
         for client in clients:
                 client.check(found)
+        contest.check(found)
         assert not found, f'nobody pinned {found}'
         return sum(c.acknowledged for c in clients)
 
