@@ -248,12 +248,13 @@ void proxy_client_go_on(ProxyClient *client) {
                 [PROXY_CALL] = client_step_call,     [PROXY_RELAY] = client_step_relay,
                 [PROXY_ANSWER] = client_step_answer, [PROXY_LINGER] = client_step_linger,
         };
-        int r;
+        int r = 1;
 
-        do
+        for (int i = 0; i < PROXY_TURN_STEPS && r > 0; i++)
                 r = steps[client->state](client);
-        while (r > 0);
-        if (r < 0)
+        if (r > 0)
+                poller_again(&client->end.stream.watch);
+        else if (r < 0)
                 proxy_client_free(client);
 }
 

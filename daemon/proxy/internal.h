@@ -31,7 +31,10 @@
 #define PROXY_LINKS_IDLE_MAX 64                   /* to Kubo, kept for the next request */
 #define PROXY_BUFFER_SIZE (64 * 1024)
 #define PROXY_BUFFERS_KEPT 32
-#define PROXY_TURN_BYTES (1024 * 1024)    /* of one flow, before others have their turn */
+#define PROXY_TURN_BYTES (1024 * 1024) /* of one flow, before others have their turn */
+#define PROXY_TURN_STEPS                                                                                    \
+        64 /* the same, of one client's states: some twenty requests that are answered at once */
+#define PROXY_HINTS_MAX 32                /* 1xx answers to one request */
 #define PROXY_ANSWER_HEAD_MAX (64 * 1024) /* bytes of the head of an answer of Kubo */
 #define PROXY_BODY_MAX (64 * 1024)        /* of a request that the cluster answers: it needs none */
 #define PROXY_TAIL 192                    /* bytes: a boundary has 70 at most */
@@ -209,6 +212,7 @@ struct ProxyRelay {
         bool request_ended, is_given_up; /* the request was sent; Kubo does not take the rest of it */
         bool was_mirrored;               /* that the client has ended its sending */
         bool has_head, has_begun;        /* the answer's head has come; the client has got it */
+        unsigned n_hints;                /* 1xx answers so far */
         bool link_closes;                /* the link is for this request only */
         char *again;                     /* the head, while it may have to be sent once more … */
         bool is_idempotent;              /* … whether Kubo has got it or not */

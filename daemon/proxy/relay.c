@@ -145,9 +145,13 @@ static int relay_again(ProxyRelay *relay) {
         return proxy_relay_run(relay);
 }
 
-/* The client has ended its sending: Kubo is told the same, and decides what that means. */
+/* The client has ended its sending, and this was its last request: Kubo is told the same, and decides what
+ * that means. */
 static void mirror_end(ProxyRelay *relay) {
-        if (relay->was_mirrored || !relay->request_ended || !relay->client->end.stream.is_hung_up)
+        const ProxyEnd *end = &relay->client->end;
+
+        if (relay->was_mirrored || !relay->request_ended || !end->stream.is_hung_up ||
+            end->start < end->end || !stream_is_over(&end->stream))
                 return;
         relay->was_mirrored = relay->client->closes = true;
         stream_end(&relay->link->end.stream);
@@ -187,6 +191,8 @@ static int take_answer_head(ProxyRelay *relay, const Http1Head *head) {
         if (head->status == 101) /* nothing was asked for that could be switched to */
                 return proxy_relay_refuse(relay, 502, "IPFS switches protocols");
         relay->has_head = head->status >= 200;
+        if (!relay->has_head && ++relay->n_hints > PROXY_HINTS_MAX)
+                return proxy_relay_refuse(relay, 502, "IPFS answers 1xx without an end");
         if (relay->has_head) {
                 relay->link_closes = relay->link_closes || head->closes;
                 client->closes = client->closes || head->body == HTTP1_BODY_CLOSE ||

@@ -467,13 +467,13 @@ static int watch_on_cut(ProxyWatch *watch, ProxyRelay *relay, ssize_t n) {
 
 int proxy_watch_run(ProxyWatch *watch, ProxyRelay *relay) {
         ProxyEnd *from = relay->answer.from;
-        size_t sent;
+        size_t sent, taken = 0;
         ssize_t n;
         int r;
 
         if (watch->is_pinning)
                 return watch_pin(watch, relay);
-        for (;;) {
+        while (taken < PROXY_TURN_BYTES) {
                 r = watch_take(watch, relay);
                 if (r > 0)
                         return watch_on_end(watch, relay);
@@ -492,5 +492,8 @@ int proxy_watch_run(ProxyWatch *watch, ProxyRelay *relay) {
                 }
                 if (n <= 0)
                         return watch_on_cut(watch, relay, n);
+                taken += (size_t) n;
         }
+        poller_again(&watch->client->end.stream.watch);
+        return 0;
 }

@@ -239,13 +239,21 @@ ssize_t stream_write(Stream *stream, const struct iovec *parts, int n) {
         return stream->tls ? write_tls(stream, parts) : write_socket(stream, parts, n);
 }
 
-bool stream_is_quiet(const Stream *stream) {
+static ssize_t peek(const Stream *stream) {
         ssize_t n;
 
         do
                 n = recv(stream->fd, &(char){ 0 }, 1, MSG_PEEK | MSG_DONTWAIT);
         while (n < 0 && errno == EINTR);
-        return n < 0 && errno == EAGAIN;
+        return n < 0 ? -errno : n;
+}
+
+bool stream_is_quiet(const Stream *stream) {
+        return peek(stream) == -EAGAIN;
+}
+
+bool stream_is_over(const Stream *stream) {
+        return peek(stream) == 0;
 }
 
 size_t stream_unsent(const Stream *stream) {

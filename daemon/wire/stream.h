@@ -55,6 +55,7 @@ ssize_t stream_write(Stream *stream, const struct iovec *parts, int n);
 
 /* Nothing has come, and it has not ended, whether an event told of that or not yet. */
 bool stream_is_quiet(const Stream *stream);
+bool stream_is_over(const Stream *stream); /* the other side has ended its sending, and all of it was read */
 /* Bytes that the other side's host has not said to have: of those that were written, the last ones. Nobody
  * there can have read them. It may say so late, and not at all when the connection was reset. */
 size_t stream_unsent(const Stream *stream);

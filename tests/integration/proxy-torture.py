@@ -298,6 +298,112 @@ def floods(bench):
         is_small(peer, before)
 
 
+def hints_without_end(bench):
+        """A Kubo that answers 1xx for ever, to a client that does not even read."""
+        other, kubo = lying(bench)
+        before = resident(other, 'VmHWM')
+        with connect(other.proxy_port) as client:
+                client.sendall(b'POST /api/v0/ok HTTP/1.1\r\nHost: k\r\n\r\n')
+                server, _ = kubo.accept()
+                server.settimeout(PATIENCE)
+                with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+                        for _ in range(2000):
+                                server.sendall(b'HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n' * 1000)
+                        raise AssertionError('it is listened to without an end')
+                got = client.recv(1 << 16)
+                while b'HTTP/1.1 502' not in got:
+                        more = client.recv(1 << 16)
+                        assert more, got[-200:]
+                        got += more
+        is_small(other, before)
+
+
+def lying(bench, **section):
+        kubo = socket.create_server(('127.0.0.1', 0))
+        kubo.settimeout(PATIENCE)
+        peer = bench.peer(bench.stand_in(), name='lied-to', proxy={'node_multiaddress': f'/ip4/127.0.0.1/tcp/{kubo.getsockname()[1]}', **section}).start()
+        return peer, kubo
+
+
+def one_client_is_not_all(bench):
+        """Requests without a pause, each answered at once: others have their turn, and so has the rest of the daemon."""
+        peer, _ = proxied(bench)
+        stop = threading.Event()
+        client = connect(peer.proxy_port)
+        block = b'GET /api/v0/pin/ls HTTP/1.1\r\nHost: k\r\n\r\n' * 5000
+
+        def send():
+                with contextlib.suppress(OSError):
+                        while not stop.is_set():
+                                client.sendall(block)
+
+        def read():
+                with contextlib.suppress(OSError):
+                        while client.recv(MIB):
+                                pass
+
+        threads = [threading.Thread(target=f, daemon=True) for f in (send, read)]
+        for thread in threads:
+                thread.start()
+        for _ in range(20):
+                assert peer.get('/version').status == 200
+                assert peer.proxied('ok').status == 200
+        stop.set()
+        client.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+                thread.join()
+
+
+def a_client_that_ends_its_sending_early(bench):
+        """What it has asked for is answered, all of it, though it will say nothing more."""
+        peer, _ = proxied(bench)
+        for n in 2, 20, 3000:
+                with connect(peer.proxy_port) as client:
+                        client.sendall(b'POST /api/v0/ok HTTP/1.1\r\nHost: k\r\n\r\n' * n)
+                        client.shutdown(socket.SHUT_WR)
+                        reader = Reader(client, PATIENCE)
+                        for at in range(n):
+                                assert read_response(reader, 'POST').body == b'0', (n, at)
+
+
+def answers_that_lie(bench):
+        """What Kubo says is no HTTP, or more than one thing: 502, or the end; never the next client's answer."""
+        peer, kubo = lying(bench)
+        for raw in (b'\x00' * 100, b'HTTP/1.1 200 OK\n\n', b'HTTP/2 200\r\n\r\n', b'HTTP/1.1 99 x\r\n\r\n', b'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+                    b'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', b'HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n', b'HTTP/1.1 200 OK\r\nA : b\r\n\r\n',
+                    b'HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n', b'\r\nHTTP/1.1 200 OK\r\n\r\n', b'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n'):
+                with connect(peer.proxy_port) as client:
+                        client.sendall(b'POST /api/v0/ok HTTP/1.1\r\nHost: k\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n')
+                        server, _ = kubo.accept()
+                        assert b'pgrade' not in server.recv(65536)
+                        server.sendall(raw)
+                        server.shutdown(socket.SHUT_WR)
+                        got = read_response(Reader(client, PATIENCE), 'POST')
+                        assert got.status == 502, (raw, got)
+                        server.close()
+        # More than it was asked for: the next one gets an answer of its own.
+        with connect(peer.proxy_port) as client:
+                for n in range(3):
+                        client.sendall(b'POST /api/v0/ok HTTP/1.1\r\nHost: k\r\n\r\n')
+                        server, _ = kubo.accept()
+                        server.recv(65536)
+                        server.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%dHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil' % n)
+                        assert read_response(Reader(client, PATIENCE), 'POST').body == b'%d' % n
+
+
+def strange_words(bench):
+        """Bytes that are no text, in what the cluster answers itself."""
+        peer = bench.peer(bench.stand_in(), proxy={}).start()
+        for path in ('pin/add?arg=%ff%fe', 'pin/add/%c0%80', 'pin/rm?arg=%ed%a0%80', 'pin/ls?arg=%22%5c%0a', 'pin/ls?type=%ff', 'pin/update?arg=%ff&arg=%ff', 'pin/add?arg=x&name=%ff'):
+                got = peer.proxied(path)
+                assert got.status >= 400 and isinstance(got.json()['Message'], str), (path, got)
+        with connect(peer.proxy_port) as client:
+                client.sendall(b'POST /api/v0/add HTTP/1.1\r\nHost: k\r\nContent-Type: multipart/\xff"\\\r\nContent-Length: 0\r\n\r\n')
+                got = read_response(Reader(client, PATIENCE), 'POST')
+                assert got.status == 500 and 'boundary' in got.json()['Message'], got
+        assert peer.proxied('pin/ls').json() == {'Keys': {}}
+
+
 def cpu(peer):
         with open(f'/proc/{peer.process.popen.pid}/stat', encoding='ascii') as f:
                 return sum(map(int, f.read().rsplit(') ', 1)[1].split()[11:13])) / os.sysconf('SC_CLK_TCK')
@@ -400,4 +506,5 @@ def uploads_at_once(bench):
         assert {p['name'] for p in peer.get('/allocations').lines()} == {f'n{n}' for n in range(100)}
 
 
-run(bodies_of_any_size, who_does_not_read_makes_the_other_wait, many_idle_clients, rude_clients, floods, no_descriptors_left, few_descriptors, a_slow_loris, uploads_at_once)
+run(bodies_of_any_size, who_does_not_read_makes_the_other_wait, many_idle_clients, rude_clients, floods, hints_without_end, one_client_is_not_all,
+    a_client_that_ends_its_sending_early, answers_that_lie, strange_words, no_descriptors_left, few_descriptors, a_slow_loris, uploads_at_once)

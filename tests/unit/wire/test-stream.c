@@ -116,10 +116,13 @@ static void test_looks(void) {
 
         g_assert_cmpint(write(pair.other, "x", 1), ==, 1);
         g_assert_false(stream_is_quiet(&pair.stream));
+        g_assert_false(stream_is_over(&pair.stream));
         g_assert_cmpint(stream_read(&pair.stream, buffer, sizeof(buffer)), ==, 1);
         g_assert_true(stream_is_quiet(&pair.stream));
+        g_assert_false(stream_is_over(&pair.stream));
         g_assert_cmpint(shutdown(pair.other, SHUT_WR), ==, 0);
         g_assert_false(stream_is_quiet(&pair.stream));
+        g_assert_true(stream_is_over(&pair.stream));
         pair_close(&pair);
 }
 
