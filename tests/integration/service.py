@@ -2,6 +2,7 @@
 """The running daemon from outside: what it tells systemd, signals, the lock, inherited sockets, exit statuses."""
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from cluster_test import PATIENCE, Reader, connect, eventually, exchange, read_response, run  # noqa: E402
+from cluster_test import PATIENCE, Process, Reader, Skip, connect, eventually, exchange, free_ports, is_bindable, read_response, run  # noqa: E402
 
 HELLO = 'QmccvEeJ1S95baJ6brLwNCKc6uq89vpVEoUGcEXc5FHhaX'
 
@@ -197,6 +198,43 @@ def takes_the_socket_of_systemd(bench):
                 listening.close()
 
 
+def leaves_the_next_start_to_systemd(bench):
+        """Where that has sockets for it: a peer that goes to join another cluster cannot make them itself."""
+        one, two = (bench.peer(name=name, edit=lambda c: c['cluster'].update(secret='d' * 64)) for name in ('one', 'two'))
+        one.start()
+        with socket.create_server(('127.0.0.1', 0)) as listening:
+                port = listening.getsockname()[1]
+                shell = 'exec 3<&"$FD"; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=api exec "$0" daemon'
+                process = subprocess.Popen(['bash', '-c', shell, bench.service], pass_fds=[listening.fileno()], stdin=subprocess.DEVNULL,
+                                           stderr=subprocess.DEVNULL, env={**os.environ, **two.environment(), 'FD': str(listening.fileno())})
+                try:
+                        assert exchange(port, 'GET', '/id').json()['id'] == two.peer_id
+                        adding = subprocess.Popen([os.environ['IPFS_CLUSTER_TEST_CTL'], '--host', f'/ip4/127.0.0.1/tcp/{one.port}', 'peers', 'add', two.address()],
+                                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                        assert process.wait(PATIENCE) == 75
+                        two.start()  # as systemd would
+                        assert adding.wait(PATIENCE * 3) == 0
+                        assert set(one.ok('GET', '/id')['cluster_peers']) == {one.peer_id, two.peer_id}
+                finally:
+                        process.kill()
+                        process.wait()
+
+
+def works_under_systemd_socket_activate(bench):
+        """For who works on it: the first connection starts it, with sockets for the API and the proxy."""
+        if not shutil.which('systemd-socket-activate'):
+                raise Skip('no systemd-socket-activate here')
+        peer = bench.peer(proxy={})
+        ports = free_ports(2)
+        environment = [f'--setenv={k}={v}' for k, v in peer.environment().items()]
+        process = Process(bench, 'activated', ['systemd-socket-activate', *(f'--listen=127.0.0.1:{p}' for p in ports), '--fdname=api:proxy', *environment,
+                                               bench.service, 'daemon'])
+        eventually(lambda: not is_bindable(ports[1]), 'it listens')
+        assert exchange(ports[0], 'GET', '/id').json()['id'] == peer.peer_id
+        assert exchange(ports[1], 'POST', '/api/v0/id').json()['ID'] == peer.kubo.peer_id
+        assert process.stop() == 0
+
+
 def tells_why_it_does_not_start(bench):
         peer = bench.peer()
         taken = socket.create_server(('127.0.0.1', peer.port))
@@ -225,4 +263,4 @@ run(tells_systemd, names_once_what_it_does_not_use, serves_while_systemd_does_no
     is_ready_while_kubo_is_away, keeps_its_status_current,
     answers_what_is_under_way_before_it_ends, ends_in_order_on_each_signal, keeps_a_pin_over_a_restart,
     import_that_is_killed_leaves_the_old_or_the_new, second_daemon_is_refused,
-    takes_the_socket_of_systemd, tells_why_it_does_not_start, finds_the_state_of_a_service)
+    takes_the_socket_of_systemd, leaves_the_next_start_to_systemd, works_under_systemd_socket_activate, tells_why_it_does_not_start, finds_the_state_of_a_service)

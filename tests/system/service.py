@@ -152,6 +152,24 @@ def restart_refuses_no_connection(bench):
 
 # ---- ends
 
+def stop_under_load(bench):
+        """It ends in order and soon, whoever asks; what was answered is there afterwards."""
+        fresh()
+        systemctl('start', UNIT)
+        with Load() as load:
+                eventually(lambda: load.n > 50 and load.pinned, 'requests are answered')
+                begun = time.monotonic()
+                systemctl('stop', SOCKET, UNIT)
+                took = time.monotonic() - begun
+        comment([f'stopped under load in {took * 1000:.0f} ms'])
+        assert show('Result') == 'success' and show('ExecMainStatus') == '0', show('Result')
+        assert all('refused' in f or 'reset' in f or 'EOF' in f for f in load.failures), load.failures[:5]
+        systemctl('start', UNIT)
+        kept = {l['cid'] for l in exchange(API, 'GET', '/allocations').lines()}
+        assert len(kept) in (len(load.pinned), len(load.pinned) + 1), (len(kept), len(load.pinned))  # the last one's answer may be lost
+        cleanup()
+
+
 def watchdog_ends_what_hangs(bench):
         fresh()
         drop_in(WatchdogSec='1s', RestartSec='100ms')
@@ -464,7 +482,7 @@ def journal_tells_of_a_full_disk(bench):
 
 
 run(units_verify, units_are_sandboxed, presets_enable, first_start_on_an_empty_etc, second_start_writes_nothing, identity_alone_is_missing,
-    starts_without_kubo, is_started_by_a_request, restart_refuses_no_connection, watchdog_ends_what_hangs, kill_keeps_the_pins,
+    starts_without_kubo, is_started_by_a_request, restart_refuses_no_connection, stop_under_load, watchdog_ends_what_hangs, kill_keeps_the_pins,
     stop_with_many_pins, bad_configuration_stays_failed, request_to_a_bad_configuration_is_cut_off, credentials_win_over_files, encrypted_credential,
     socket_may_be_masked, socket_may_have_more_addresses, kubo_at_a_unix_socket, instances_have_folders_and_sockets_of_their_own, proxy_may_have_a_socket,
     user_unit_runs, journal_explains_each_message, journal_tells_of_ipfs, journal_tells_of_a_pin_that_fails,
