@@ -30,6 +30,7 @@ StandardOutput=file:/run/out/stdout
 StandardError=inherit
 '''
 TARGET = '[Unit]\nRequires=basic.target\nWants=under-test.service\nAllowIsolate=yes\n'
+STATE = 'IPFS_CLUSTER_TEST_STATE'  # a folder of this host in place of /var/lib/ipfs-cluster
 PASSED_ON = ('PATH', 'PYTHONDONTWRITEBYTECODE', 'IPFS_CLUSTER_TEST_PATIENCE')
 
 
@@ -124,6 +125,8 @@ def boot(name, root, out, source, cgroups):
         command = ['systemd-nspawn', '--quiet', '--directory', root, '--machine', name,
                    '--register=no', '--keep-unit', '--private-network', '--console=pipe', f'--bind={out}:/run/out',
                    f'--bind-ro={source}:/run/source', '--boot', 'systemd.unit=under-test.target', 'systemd.show_status=0']
+        if STATE in os.environ:
+                command.insert(-3, f'--bind={os.environ[STATE]}:/var/lib/ipfs-cluster')
         with open(os.path.join(out, 'console'), 'wb') as console:
                 try:
                         return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, timeout=TIMEOUT,
