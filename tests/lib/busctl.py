@@ -20,6 +20,7 @@ class Bus:
                 if not shutil.which('busctl'):
                         raise Skip('no busctl here')
                 self.address, self.env = address, env
+                self.called = set()  # the methods
 
         def busctl(self, *arguments):
                 return subprocess.run(['busctl', '--json=short', *arguments], capture_output=True, text=True, timeout=PATIENCE,
@@ -27,6 +28,7 @@ class Bus:
 
         def call(self, method, signature='', *arguments, path=PATH, interface=NAME, name=NAME):
                 """The results as plain values, or the error's message as text."""
+                self.called.add(method)
                 done = self.busctl('call', name, path, interface, method, *([signature, *map(str, arguments)] if signature else []))
                 if done.returncode:
                         return done.stderr.strip().removeprefix('Call failed: ')
@@ -38,6 +40,7 @@ class Bus:
 
         def stream(self, method, signature='', *arguments, name=NAME):
                 """The lines that come out of the pipe a method answers with."""
+                self.called.add(method)
                 lib = ctypes.CDLL('libsystemd.so.0')
                 bus, reply, fd = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_int(-1)
                 values = [a.encode() if isinstance(a, str) else ctypes.c_int(a) for a in arguments]
@@ -98,6 +101,7 @@ def same(bus, http, *ignored):
 
 
 def compare_all(bus, peer):
+        """All methods but Reload, which HTTP does not have."""
         pinned = bus.call('Pin', 'sa{sv}', HELLO, 3, 'name', 's', 'a <name>', 'metadata', 'a{sv}', 1, 'k', 's', 'v', 'expire_at', 's', '2100-01-01T00:00:00Z')
         again = peer.ok('POST', f'/pins/{HELLO}?name=a%20%3Cname%3E&meta-k=v&expire-at=2100-01-01T00:00:00Z')
         same(pinned, again, 'timestamp')
@@ -143,6 +147,12 @@ def compare_all(bus, peer):
         same(updated, peer.ok('POST', f'/pins/{OTHER}?pin-update={HELLO}&name=new'), 'timestamp')
         same(bus.call('Unpin', 's', OTHER), again | {'cid': OTHER, 'pin_update': HELLO, 'name': 'new', 'origins': [], 'expire_at': updated['expire_at']},
              'timestamp', 'user_allocations', 'reference', 'mode', 'metadata')
+
+        assert bus.call('Subscribe') == []
+        assert bus.call('Unsubscribe') == 'you are not subscribed'  # each call is of a client of its own
+        last = peer.request('DELETE', f'/peers/{peer.peer_id}').json()['message']
+        label = f'_{ord(peer.peer_id[0]):02x}{peer.peer_id[1:]}' if peer.peer_id[0].isdecimal() else peer.peer_id
+        assert last == bus.call('Leave') == bus.call('Remove', path=f'{PATH}/peer/{label}', interface=f'{NAME}.Peer'), last
 
         for bad, path in ((('Unpin', 's', OTHER), ('DELETE', f'/pins/{OTHER}')), (('GetPin', 's', OTHER), ('GET', f'/allocations/{OTHER}')),
                           (('RemovePeer', 's', peer.peer_id), ('DELETE', f'/peers/{peer.peer_id}')),

@@ -69,8 +69,12 @@ def call_as(name, method, *arguments, status=0):
 # ---- calls
 
 def answers_are_those_of_http(bench):
-        bus = start(bench)
+        bus, methods = start(bench), set()
         compare_all(bus, Installed())
+        for interface in NAME, f'{NAME}.Peer':
+                with open(f'/run/source/dbus/{interface}.xml', encoding='utf-8') as f:
+                        methods |= set(re.findall(r'<method name="(\w+)"', f.read()))
+        assert methods - bus.called == {'Reload'}, methods - bus.called
         cleanup()
 
 
