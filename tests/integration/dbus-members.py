@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Three peers of one cluster on one private bus, each by its instance: what the bus tells of the members."""
+import contextlib
 import json
 import os
 import subprocess
@@ -49,13 +50,20 @@ class Members:
                 except AssertionError as e:
                         raise AssertionError(f'{what}: {self.objects(instance)}') from e
 
-        def watch(self, *signals):
-                """Lines of busctl monitor about these signals, as they come."""
-                match = [f"--match=type='signal',sender='{name_of('one')}',interface='{NAME}',member='{s}'" for s in signals]
+        @contextlib.contextmanager
+        def watch(self, signal, interface=NAME):
+                """Lines of busctl monitor about this signal, as they come."""
+                match = [f"--match=type='signal',sender='{name_of('one')}',interface='{interface}',member='{signal}'"]
                 process = subprocess.Popen(['stdbuf', '-oL', 'busctl', 'monitor', '--json=short', *match], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                            env={**os.environ, **self.bus.env})
                 assert 'Monitoring' in process.stderr.readline()
-                return process
+                try:
+                        yield process.stdout
+                finally:
+                        process.kill()
+                        process.wait()
+                        process.stdout.close()
+                        process.stderr.close()
 
 
 def every_member_is_an_object(bench):
@@ -73,19 +81,25 @@ def who_is_removed_is_told(bench):
         with Members(bench) as m:
                 ids = {p.peer_id for p in m.peers}
                 m.until('one', lambda objects: set(objects) == ids and all(o['Reachable'] for o in objects.values()), 'all are there')
-                signals = m.watch('PeerRemoved')
-                try:
-                        victim = m.peers[2]
+                victim = m.peers[2]
+                with m.watch('PeerRemoved') as signals:
                         assert m.bus.call('RemovePeer', 's', victim.peer_id, name=name_of('one')) == []
                         m.until('one', lambda objects: victim.peer_id not in objects, 'it is a member no more')
-                        told = signals.stdout.readline()
+                        told = signals.readline()
                         assert victim.peer_id in told and 'PeerRemoved' in told, told
-                finally:
-                        signals.kill()
-                        signals.wait()
-                        signals.stdout.close()
-                        signals.stderr.close()
                 victim.process.kill()
+
+
+def who_is_added_is_told(bench):
+        """With its addresses, at once; its name follows with its greeting."""
+        with Members(bench) as m:
+                added = bench.peer(name='added', edit=lambda c: c['cluster'].update(secret='c' * 64)).start()
+                with m.watch('InterfacesAdded', 'org.freedesktop.DBus.ObjectManager') as signals:
+                        assert m.bus.call('AddPeer', 's', added.address(), name=name_of('one'))['id'] == added.peer_id
+                        told = signals.readline()
+                        assert added.peer_id in told and added.address() in told, told
+                m.until('one', lambda objects: objects[added.peer_id]['Name'] == 'added' and objects[added.peer_id]['Reachable'], 'it is there')
+                added.stop()
 
 
 def who_cannot_be_asked_is_known(bench):
@@ -152,5 +166,5 @@ def answers_of_all_peers_are_those_of_http(bench):
                         compare_of_all(m, instance, peer, cids)
 
 
-run(every_member_is_an_object, who_is_removed_is_told, who_cannot_be_asked_is_known, who_does_not_answer_is_known_by_its_greeting,
+run(every_member_is_an_object, who_is_removed_is_told, who_is_added_is_told, who_cannot_be_asked_is_known, who_does_not_answer_is_known_by_its_greeting,
     answers_of_all_peers_are_those_of_http)
