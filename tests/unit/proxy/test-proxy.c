@@ -244,6 +244,36 @@ static void test_stalled_body(void) {
         front_close(&front);
 }
 
+/* So is a client that takes nothing of its answer, but not one that takes it slowly: what the kernel could
+ * hand over counts, though it has no room for more so far. */
+static void test_stalled_reader(void) {
+        g_autofree char *big = g_strnfill(4 << 20, 'x'), *text = request("version", "", "");
+        const FakeAnswer answer = { .body = big, .times = 1 };
+        ProxyClient *client;
+        char block[64 * 1024]; /* a Unix socket counts in pieces of 32 KiB and more */
+        Front front;
+        uint64_t now;
+        int fd;
+
+        front_open(&front);
+        fake_kubo_plan(front.peer.kubo, "version", NULL, &answer);
+        fd = front_connect(&front, text);
+        client = wait_for_relay(&front);
+        PEER_UNTIL(&front.peer, !client->end.stream.is_writable);
+        now = proxy_now(front.proxy);
+        for (int i = 0; i < 3; i++) {
+                proxy_client_sweep(client, now);
+                now += PROXY_STALL_USEC;
+                g_assert_cmpint(recv(fd, block, sizeof(block), 0), >, 0);
+                proxy_client_sweep(client, now);
+                g_assert_true(only_client(&front) == client);
+        }
+        proxy_client_sweep(client, now + PROXY_STALL_USEC);
+        g_assert_null(only_client(&front));
+        g_free(rest_of(&front, fd));
+        front_close(&front);
+}
+
 /* A request that Kubo thinks about is not up to the client. */
 static void test_long_call(void) {
         static const FakeAnswer silence = { .fault = FAKE_SILENCE };
@@ -339,6 +369,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/proxy/proxy/no-memory", test_no_memory);
         g_test_add_func("/proxy/proxy/free", test_free);
         g_test_add_func("/proxy/proxy/stalled-body", test_stalled_body);
+        g_test_add_func("/proxy/proxy/stalled-reader", test_stalled_reader);
         g_test_add_func("/proxy/proxy/long-call", test_long_call);
         g_test_add_func("/proxy/proxy/full", test_full);
         g_test_add_func("/proxy/proxy/bad-settings", test_bad_settings);
