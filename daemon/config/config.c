@@ -378,5 +378,7 @@ int config_check(const Config *config, Error *reterr) {
                                 "cluster.pin_only_on_trusted_peers and cluster.pin_only_on_untrusted_peers are both "
                                 "set, expected at most one");
         r = config_check_tls(&config->rest, "api.restapi", reterr);
+        if (r >= 0)
+                r = config_check_tls(&config->pinsvc, "api.pinsvcapi", reterr);
         return r < 0 ? r : config_check_raft(&config->raft, reterr);
 }

@@ -117,6 +117,8 @@ typedef struct Config {
         ConfigRaft raft;
         bool rest_enabled; /* api.restapi is there */
         ConfigHttpApi rest;
+        bool pinsvc_enabled; /* api.pinsvcapi is there */
+        ConfigHttpApi pinsvc;
         bool proxy_enabled; /* api.ipfsproxy is there */
         ConfigProxy proxy;
         ConfigIpfs ipfs;

@@ -249,33 +249,75 @@ static const ConfigRow proxy_rows[] = {
 
 #define CORS_EXPOSED "Content-Type,X-Stream-Output,X-Chunked-Output,X-Content-Length"
 
-/* Of what this program does not serve, what protects it stops the start when it is asked for. */
+/* Without the keys of CORS a file means what the Go program's library does then: every origin, and "" for
+ * the methods stands for GET, POST and HEAD. */
 static const ConfigRow pinsvc_rows[] = {
-        KEEP("http_listen_multiaddress", ONE_OR_MORE, ENDPOINTS, "/ip4/127.0.0.1/tcp/9097"),
-        KEEP("ssl_cert_file", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT)),
-        KEEP("ssl_key_file", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT)),
-        KEEP("read_timeout", DURATION, NOT_NEGATIVE, "0s"),
-        KEEP("read_header_timeout", DURATION, NOT_NEGATIVE, "5s"),
-        KEEP("write_timeout", DURATION, NOT_NEGATIVE, "0s"),
-        KEEP("idle_timeout", DURATION, NOT_NEGATIVE, "2m"),
-        KEEP("max_header_bytes", INT, HEADER_BYTES, "4096", FLAGS(CONFIG_ZERO_PRESET)),
+        OWN("http_listen_multiaddress",
+            ONE_OR_MORE,
+            ENDPOINTS,
+            pinsvc.http_listen_multiaddress,
+            "/ip4/127.0.0.1/tcp/9097"),
+        OWN("ssl_cert_file", STRING, ANY, pinsvc.ssl_cert_file, "", FLAGS(CONFIG_LIVE | CONFIG_OMIT_EMPTY)),
+        OWN("ssl_key_file", STRING, ANY, pinsvc.ssl_key_file, "", FLAGS(CONFIG_LIVE | CONFIG_OMIT_EMPTY)),
+        OWN("read_timeout", DURATION, NOT_NEGATIVE, pinsvc.read_timeout, "0s", FLAGS(CONFIG_LIVE)),
+        OWN("read_header_timeout",
+            DURATION,
+            NOT_NEGATIVE,
+            pinsvc.read_header_timeout,
+            "5s",
+            FLAGS(CONFIG_LIVE)),
+        OWN("write_timeout", DURATION, NOT_NEGATIVE, pinsvc.write_timeout, "0s", FLAGS(CONFIG_LIVE)),
+        OWN("idle_timeout", DURATION, NOT_NEGATIVE, pinsvc.idle_timeout, "2m", FLAGS(CONFIG_LIVE)),
+        OWN("max_header_bytes",
+            INT,
+            HEADER_BYTES,
+            pinsvc.max_header_bytes,
+            "4096",
+            FLAGS(CONFIG_ZERO_PRESET)),
         KEEP("libp2p_listen_multiaddress", ONE_OR_MORE, ADDRESS, NULL, FLAGS(CONFIG_UNBUILT)),
         KEEP("id", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT)),
         KEEP("private_key", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT | CONFIG_SECRET)),
-        KEEP("basic_auth_credentials", MAP, FILLED, "null", FLAGS(CONFIG_UNBUILT | CONFIG_SECRET)),
-        KEEP("http_log_file", STRING, ANY, ""),
-        KEEP("headers", OBJECT, ANY, "{}"),
-        KEEP("cors_allowed_origins", STRINGS, ANY, "*"),
-        KEEP("cors_allowed_methods", STRINGS, ANY, "GET"),
-        KEEP("cors_allowed_headers", STRINGS, ANY, ""),
-        KEEP("cors_exposed_headers", STRINGS, ANY, CORS_EXPOSED),
-        KEEP("cors_allow_credentials", BOOL, ANY, "true"),
-        KEEP("cors_max_age", DURATION, NOT_NEGATIVE, "0s"),
+        OWN("basic_auth_credentials",
+            MAP,
+            FILLED,
+            pinsvc.credentials,
+            "null",
+            FLAGS(CONFIG_LIVE | CONFIG_SECRET)),
+        OWN("http_log_file", STRING, ANY, pinsvc.http_log_file, "", FLAGS(CONFIG_LIVE)),
+        OWN("headers", OBJECT, HEADERS, pinsvc.headers, "{}", FLAGS(CONFIG_LIVE)),
+        OWN("cors_allowed_origins",
+            STRINGS,
+            ANY,
+            pinsvc.cors.allowed_origins,
+            "*",
+            FLAGS(CONFIG_LIVE),
+            ABSENT("")),
+        OWN("cors_allowed_methods",
+            STRINGS,
+            ANY,
+            pinsvc.cors.allowed_methods,
+            "GET",
+            FLAGS(CONFIG_LIVE),
+            ABSENT("")),
+        OWN("cors_allowed_headers", STRINGS, ANY, pinsvc.cors.allowed_headers, "", FLAGS(CONFIG_LIVE)),
+        OWN("cors_exposed_headers",
+            STRINGS,
+            ANY,
+            pinsvc.cors.exposed_headers,
+            CORS_EXPOSED,
+            FLAGS(CONFIG_LIVE),
+            ABSENT("")),
+        OWN("cors_allow_credentials",
+            BOOL,
+            ANY,
+            pinsvc.cors.allow_credentials,
+            "true",
+            FLAGS(CONFIG_LIVE),
+            ABSENT("false")),
+        OWN("cors_max_age", DURATION, NOT_NEGATIVE, pinsvc.cors.max_age, "0s", FLAGS(CONFIG_LIVE)),
         ROWS_END,
 };
 
-/* Without the keys of CORS a file means what the Go program's library does then: every origin, and "" for
- * the methods stands for GET, POST and HEAD. */
 static const ConfigRow rest_rows[] = {
         OWN("http_listen_multiaddress",
             ONE_OR_MORE,
@@ -516,7 +558,6 @@ static const ConfigRow pebble_rows[] = {
         }
 #define USED CONFIG_SECTION_USED
 #define INIT CONFIG_SECTION_INIT
-#define UNSERVED CONFIG_SECTION_UNSERVED
 #define LIVE CONFIG_SECTION_LIVE
 
 const ConfigSection config_table_sections[] = {
@@ -524,7 +565,7 @@ const ConfigSection config_table_sections[] = {
         SECTION("consensus", "crdt", "CRDT_", crdt_rows, 0),
         SECTION("consensus", "raft", "RAFT_", raft_rows, USED | INIT),
         OPTIONAL("api", "ipfsproxy", "IPFSPROXY_", proxy_rows, USED | INIT, proxy_enabled),
-        SECTION("api", "pinsvcapi", "PINSVCAPI_", pinsvc_rows, INIT | UNSERVED),
+        OPTIONAL("api", "pinsvcapi", "PINSVCAPI_", pinsvc_rows, USED | INIT, pinsvc_enabled),
         OPTIONAL("api", "restapi", "RESTAPI_", rest_rows, USED | INIT, rest_enabled),
         SECTION("ipfs_connector", "ipfshttp", "IPFSHTTP_", ipfs_rows, USED | INIT),
         SECTION("pin_tracker", "stateless", "STATELESS_", tracker_rows, USED | INIT),

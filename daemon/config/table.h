@@ -64,10 +64,9 @@ struct ConfigRow {
 };
 
 enum {
-        CONFIG_SECTION_USED = 1 << 0,     /* has members in Config */
-        CONFIG_SECTION_INIT = 1 << 1,     /* `init` writes it */
-        CONFIG_SECTION_UNSERVED = 1 << 2, /* a service that is not offered yet */
-        CONFIG_SECTION_LIVE = 1 << 3,     /* it may come and go at a reload */
+        CONFIG_SECTION_USED = 1 << 0, /* has members in Config */
+        CONFIG_SECTION_INIT = 1 << 1, /* `init` writes it */
+        CONFIG_SECTION_LIVE = 1 << 2, /* it may come and go at a reload */
 };
 
 struct ConfigSection {

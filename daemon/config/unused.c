@@ -6,15 +6,8 @@
 #include "daemon/base/log.h"
 #include "daemon/config/table.h"
 
-static void unused_append(Str *to, const char *path, const char *key, const char *note) {
-        (void) str_appendf(
-                        to,
-                        "%s%s%s%s%s",
-                        to->len > 0 ? ", " : "",
-                        path,
-                        key ? "." : "",
-                        key ? key : "",
-                        note);
+static void unused_append(Str *to, const char *path, const char *key) {
+        (void) str_appendf(to, "%s%s%s%s", to->len > 0 ? ", " : "", path, key ? "." : "", key ? key : "");
 }
 
 static bool unused_is_silent(const ConfigSection *section, const char *key) {
@@ -29,17 +22,14 @@ static void unused_section(const ConfigSection *section, struct json_object *obj
 
         (void) config_table_path(section, path);
         if (!(section->flags & CONFIG_SECTION_USED)) {
-                unused_append(to,
-                              path,
-                              NULL,
-                              section->flags & CONFIG_SECTION_UNSERVED ? " (not served yet)" : "");
+                unused_append(to, path, NULL);
                 return;
         }
 
         json_object_object_foreach(object, key, value) {
                 (void) value;
                 if (!unused_is_silent(section, key))
-                        unused_append(to, path, key, "");
+                        unused_append(to, path, key);
         }
 }
 
@@ -64,7 +54,7 @@ static void unused_others(struct json_object *object, const char *group, Str *to
                         if (json_object_is_type(value, json_type_object))
                                 unused_others(value, key, to);
                 } else if (!unused_is_section(group, key))
-                        unused_append(to, group ? group : key, group ? key : NULL, "");
+                        unused_append(to, group ? group : key, group ? key : NULL);
         }
 }
 

@@ -215,7 +215,7 @@ static const struct {
           "{\"A\":[\"b\"]}",
           ": {\"A\":[\"b\"]} is not allowed, expected an object, in the file only" },
         { "CLUSTER_RESTAPI_LIBP2PLISTENMULTIADDRESS", "/ip4/1.2.3.4/tcp/1", NOT_OFFERED },
-        { "CLUSTER_PINSVCAPI_BASICAUTHCREDENTIALS", "user:pass", NOT_OFFERED },
+        { "CLUSTER_PINSVCAPI_LIBP2PLISTENMULTIADDRESS", "/ip4/1.2.3.4/tcp/1", NOT_OFFERED },
         { "CLUSTER_TRACING_ENABLETRACING", "1", NOT_OFFERED },
 };
 
@@ -282,7 +282,7 @@ static void test_get_what_is_not_there(Fixture *f, const void *data G_GNUC_UNUSE
         _cleanup_free_ char *value = NULL;
 
         g_assert_cmpint(fixture_load(f, text), ==, 0);
-        g_assert_cmpint(config_get(f->config, "api.pinsvcapi.http_listen_multiaddress", &value), ==, 0);
+        g_assert_cmpint(config_get(f->config, "datastore.pebble.folder", &value), ==, 0);
         g_assert_null(value);
         g_assert_cmpint(config_get(f->config, "cluster.peername", &value), ==, 0);
         g_assert_cmpstr(value, ==, "x");

@@ -11,9 +11,7 @@ static void test_unused(Fixture *f, const void *data G_GNUC_UNUSED) {
                         ==,
                         0);
         g_assert_cmpint(config_unused_names(f->config, &names), ==, 0);
-        g_assert_cmpstr(names.data,
-                        ==,
-                        "cluster.pubsub, cluster.odd, api.pinsvcapi (not served yet), datastore.pebble, datastore.x, state");
+        g_assert_cmpstr(names.data, ==, "cluster.pubsub, cluster.odd, datastore.pebble, datastore.x, state");
 }
 
 static void test_nothing(Fixture *f, const void *data G_GNUC_UNUSED) {
