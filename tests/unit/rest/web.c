@@ -9,6 +9,11 @@
 
 /* ---- the server */
 
+static void listen_at(ConfigHttpApi *api, const char *address) {
+        str_list_done(&api->http_listen_multiaddress);
+        g_assert_cmpint(str_list_append(&api->http_listen_multiaddress, address), ==, 0);
+}
+
 void web_init(Web *web) {
         _cleanup_(str_done) Str address = {};
 
@@ -16,10 +21,8 @@ void web_init(Web *web) {
         peer_init(&web->peer);
         web->path = g_build_filename(web->peer.folder, "api", NULL);
         (void) str_appendf(&address, "/unix%s", web->path);
-        str_list_done(&web->peer.config->rest.http_listen_multiaddress);
-        g_assert_cmpint(str_list_append(&web->peer.config->rest.http_listen_multiaddress, address.data),
-                        ==,
-                        0);
+        listen_at(&web->peer.config->rest, address.data);
+        listen_at(&web->peer.config->pinsvc, address.data);
 }
 
 void web_begin(Web *web) {
@@ -28,7 +31,7 @@ void web_begin(Web *web) {
         peer_start(&web->peer);
         g_assert_cmpint(rest_api_new(&web->api,
                                      &(RestApiOptions){
-                                                     .surface = &rest_surface,
+                                                     .surface = web->surface ? web->surface : &rest_surface,
                                                      .event = web->peer.event,
                                                      .cluster = web->peer.cluster,
                                                      .config = web->peer.config,

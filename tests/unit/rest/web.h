@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * The REST API of a Peer on a Unix socket, and a client that sends and reads bytes as they are, on the same
+ * An API of a Peer on a Unix socket, and a client that sends and reads bytes as they are, on the same
  * event loop.
  */
 
@@ -11,10 +11,11 @@
 typedef struct Web {
         Peer peer;
         RestApi *api;
-        char *path; /* of the socket */
+        const RestSurface *surface; /* NULL: the REST API */
+        char *path;                 /* of the socket */
 } Web;
 
-void web_init(Web *web); /* the configuration may be changed then */
+void web_init(Web *web); /* the configuration and the surface may be changed then */
 void web_begin(Web *web);
 void web_open(Web *web); /* both */
 void web_close(Web *web);
