@@ -21,6 +21,7 @@
 #include "daemon/net/listener.h"
 #include "daemon/notify.h"
 #include "daemon/offline/say.h"
+#include "daemon/pinsvc/surface.h"
 #include "daemon/prometheus/server.h"
 #include "daemon/proxy/proxy.h"
 #include "daemon/rest/api.h"
@@ -48,6 +49,7 @@
 /* The APIs over HTTP. */
 typedef enum ServiceApi {
         SERVICE_API_REST,
+        SERVICE_API_PINSVC,
         _SERVICE_API_N,
 } ServiceApi;
 
@@ -61,6 +63,10 @@ static const struct {
                                "api",
                                offsetof(Config, rest_enabled),
                                "creating REST API component" },
+        [SERVICE_API_PINSVC] = { &pinsvc_surface,
+                                 "pinsvc",
+                                 offsetof(Config, pinsvc_enabled),
+                                 "creating Pinning Service API component" },
 };
 
 typedef struct Service {

@@ -63,13 +63,14 @@ class Load:
 # ---- units
 
 def units_verify(bench):
-        units = [UNIT, SOCKET, 'ipfs-cluster-peer.socket', 'ipfs-cluster-proxy.socket', 'ipfs-cluster-init.service', 'ipfs-cluster@a.service', 'ipfs-cluster-api@a.socket', 'ipfs-cluster-proxy@a.socket', 'ipfs-cluster-init@a.service']
+        units = [UNIT, SOCKET, 'ipfs-cluster-peer.socket', 'ipfs-cluster-pinsvc.socket', 'ipfs-cluster-proxy.socket', 'ipfs-cluster-init.service', 'ipfs-cluster@a.service', 'ipfs-cluster-api@a.socket',
+                 'ipfs-cluster-pinsvc@a.socket', 'ipfs-cluster-proxy@a.socket', 'ipfs-cluster-init@a.service']
         for unit in units:
                 said = told('systemd-analyze', 'verify', '--man=no', unit)
                 assert not said, said
         said = told('systemd-analyze', 'verify', '--man=no', '--user', UNIT, env={**os.environ, 'XDG_RUNTIME_DIR': '/run'})
         assert not said, said
-        for socket in (SOCKET, 'ipfs-cluster-peer.socket', 'ipfs-cluster-proxy.socket'):
+        for socket in (SOCKET, 'ipfs-cluster-peer.socket', 'ipfs-cluster-pinsvc.socket', 'ipfs-cluster-proxy.socket'):
                 said = told('systemd-analyze', 'verify', '--man=no', '--user', socket, env={**os.environ, 'XDG_RUNTIME_DIR': '/run'})
                 assert not said, said
 
