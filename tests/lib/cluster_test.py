@@ -378,11 +378,12 @@ class RealKubo(Kubo):
 class Daemon:
         """One ipfs-cluster-service on 127.0.0.1: made by init, with ports of its own."""
 
-        def __init__(self, bench, kubo, name='peer', edit=None, env=None, proxy=None):
-                """PROXY: the section api.ipfsproxy, without what is the same for all: there is none otherwise."""
-                self.bench, self.kubo, self.name, self.env, self.proxy = bench, kubo, name, env or {}, proxy
+        def __init__(self, bench, kubo, name='peer', edit=None, env=None, proxy=None, pinsvc=None):
+                """PROXY, PINSVC: the sections api.ipfsproxy and api.pinsvcapi, without what is the same for all: there is none
+                otherwise."""
+                self.bench, self.kubo, self.name, self.env, self.proxy, self.pinsvc = bench, kubo, name, env or {}, proxy, pinsvc
                 self.folder = os.path.join(bench.folder, name)
-                self.port, self.peer_port, self.proxy_port = free_ports(3)
+                self.port, self.peer_port, self.proxy_port, self.pinsvc_port = free_ports(4)
                 self.offline('init')
                 self.edit(lambda c: self.settle(c, name))
                 if edit:
@@ -393,11 +394,14 @@ class Daemon:
 
         def settle(self, config, name):
                 config['cluster'].update(peername=name, listen_multiaddress=f'/ip4/127.0.0.1/tcp/{self.peer_port}', mdns_interval='0s')
+                pinsvc = config['api']['pinsvcapi']
                 config['api'] = {'restapi': {**config['api']['restapi'], 'http_listen_multiaddress': f'/ip4/127.0.0.1/tcp/{self.port}'}}
                 config['ipfs_connector']['ipfshttp']['node_multiaddress'] = self.kubo.multiaddr
                 if self.proxy is not None:
                         config['api']['ipfsproxy'] = {'listen_multiaddress': f'/ip4/127.0.0.1/tcp/{self.proxy_port}',
                                                       'node_multiaddress': self.kubo.multiaddr, **self.proxy}
+                if self.pinsvc is not None:
+                        config['api']['pinsvcapi'] = {**pinsvc, 'http_listen_multiaddress': f'/ip4/127.0.0.1/tcp/{self.pinsvc_port}', **self.pinsvc}
 
         def edit(self, change):
                 path = os.path.join(self.folder, 'service.json')
@@ -494,6 +498,12 @@ class Daemon:
         def proxied(self, path, body=b'', headers=(), method='POST', **options):
                 """A request to the proxy, below /api/v0/."""
                 return exchange(self.proxy_port, method, f'/api/v0/{path}', headers, body, **options)
+
+        def remote(self, method, path, body=b'', headers=(), **options):
+                """A request to the pinning service; a BODY that is no text is sent as JSON."""
+                if not isinstance(body, (str, bytes)):
+                        body = json.dumps(body)
+                return exchange(self.pinsvc_port, method, path, headers, body, **options)
 
         def ok(self, method, path, **options):
                 """The JSON of an answer that has to be 200."""

@@ -114,6 +114,8 @@ def apply_to_body(difference, values):
                 return [json.loads(arguments)] if arguments else []
         if action == 'without':
                 return [v for v in values if cid_of(v) != arguments]
+        if action == 'without-result':
+                return [{**v, 'results': [r for r in v['results'] if r['pin']['cid'] != arguments]} for v in values]
         if action == 'also':
                 return values + [json.loads(arguments)]
         chosen = values
