@@ -36,7 +36,6 @@ typedef struct Cluster Cluster;
 typedef struct ClusterCall ClusterCall;
 typedef struct ClusterList ClusterList;
 typedef struct ClusterImport ClusterImport;
-
 struct Joined; /* daemon/join/request.h */
 
 typedef struct ClusterOptions {
