@@ -282,6 +282,10 @@ static int pinset_insert(StatePinset *pinset, const StateRecord *new) {
         return store_insert(pinset->store, new->key, new->key_size, new->value, new->value_size);
 }
 
+static bool is_same(const StateRecord *a, const StateRecord *b) {
+        return a->value_size == b->value_size && !memcmp(a->value, b->value, a->value_size);
+}
+
 /* MERGE may be NULL. */
 static int pinset_replace(StatePinset *pinset, const Cid *key, StateRecord *new, StateMerge merge) {
         _cleanup_(str_done) Str value = {}, merged = {};
@@ -293,11 +297,11 @@ static int pinset_replace(StatePinset *pinset, const Cid *key, StateRecord *new,
                 return found;
 
         old = pinset_record(key, value.data, value.len);
-        r = found && merge ? merge(&old, new, &merged) : 0;
-        if (r < 0)
-                return r;
-        if (found && new->value_size == old.value_size && !memcmp(old.value, new->value, old.value_size))
+        if (found && is_same(&old, new))
                 return 0;
+        r = found && merge ? merge(&old, new, &merged) : 0;
+        if (r < 0 || (merged.len > 0 && is_same(&old, new)))
+                return r;
 
         r = pinset_write(pinset, new, found);
         if (r < 0)
