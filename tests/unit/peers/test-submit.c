@@ -56,6 +56,7 @@ static void test_no_leader(void) {
         member_stop(&members.member[1]);
         for (size_t i = 0; i < 2; i++) /* nothing can be on its way to them */
                 MEMBERS_UNTIL(members.event, !peers_is_up(members.member[2].peers, &members.member[i].id));
+        MEMBERS_UNTIL(members.event, !member_leads(&members.member[2])); /* nor in its own log */
         g_assert_cmpint(member_pin(&members.member[2], &submitted, 1), ==, 0);
         MEMBERS_UNTIL(members.event, submitted.n_done > 0);
         g_assert_cmpint(submitted.code, ==, ERROR_NO_LEADER);
