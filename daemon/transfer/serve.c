@@ -12,8 +12,11 @@
 #include "daemon/transfer/wire.h"
 
 /*
- * One stream of a snapshot's file. A thread of its own reads ahead, two blocks at most: the loop never waits
- * for the disk. The file stays open, so that it may be removed meanwhile.
+ * One stream of a snapshot's file. A thread of its own finds and opens it, and reads ahead, two blocks at
+ * most: the loop never waits for the disk. The file stays open, so that it may be removed meanwhile.
+ *
+ *   opening ──► streaming ──► closed
+ *      └── refused
  */
 
 #define SERVING_BLOCK (128 * 1024)
@@ -33,12 +36,18 @@ struct TransferServing {
         Transfer *transfer;
         PeerId to;
         RpcRequest *request;
+        TransferRequest asked;
         Worker *worker;
+        WorkerJob opening; /* the thread has what follows until it is done */
+        int folder_fd;     /* of the snapshots */
+        bool is_none_new;  /* enough for the asker */
+        Error error;
         Str head; /* of the answer */
         size_t head_taken;
         int fd;
         uint64_t read_to, size; /* what was asked of the worker, and all of it */
         int failed;
+        bool is_streaming;
         bool is_replaced; /* its peer has asked anew: it has lost the link */
         unsigned current; /* the block to be taken from */
         ServingBlock blocks[SERVING_BLOCKS];
@@ -52,7 +61,9 @@ static TransferServing *serving_free(TransferServing *serving) {
 
         worker_free(serving->worker); /* waits for a read of one block */
         str_done(&serving->head);
+        error_done(&serving->error);
         closep(&serving->fd);
+        closep(&serving->folder_fd);
         free(serving);
         return NULL;
 }
@@ -64,20 +75,40 @@ static void unlink_serving(TransferServing *serving) {
         while (*at != serving)
                 at = &(*at)->next;
         *at = serving->next;
+        serving->transfer->n_servings--;
 }
 
-/* Of one peer only the newest counts. */
-static unsigned replace_older(Transfer *transfer, const PeerId *to) {
-        unsigned n = 0;
+/* Of one peer only the newest counts, but those that it has replaced may take a while to end. */
+static int check_number(const Transfer *transfer, const PeerId *to, Error *reterr) {
+        unsigned n_others = 0, n_replaced = 0;
 
-        for (TransferServing *i = transfer->servings; i; i = i->next) {
-                if (!i->is_replaced && peer_id_equal(&i->to, to)) {
-                        i->is_replaced = true;
-                        rpc_request_resume(i->request);
-                }
-                n += !i->is_replaced;
+        for (const TransferServing *i = transfer->servings; i; i = i->next) {
+                n_others += !i->is_replaced && !peer_id_equal(&i->to, to);
+                n_replaced += i->is_replaced && peer_id_equal(&i->to, to);
         }
-        return n;
+        if (n_others >= TRANSFER_SERVINGS_MAX || transfer->n_servings >= TRANSFER_STREAMS_MAX)
+                return error_set(
+                                reterr,
+                                ERROR_BUSY,
+                                "%d peers are being sent a snapshot; try again",
+                                TRANSFER_SERVINGS_MAX);
+        if (n_replaced >= TRANSFER_REPLACED_MAX)
+                return error_set(
+                                reterr,
+                                ERROR_BUSY,
+                                "%u streams to this peer have not ended yet; try again",
+                                n_replaced);
+        return 0;
+}
+
+static void replace_older(Transfer *transfer, const PeerId *to) {
+        for (TransferServing *i = transfer->servings; i; i = i->next) {
+                if (i->is_replaced || !peer_id_equal(&i->to, to))
+                        continue;
+                i->is_replaced = true;
+                if (i->is_streaming)
+                        rpc_request_resume(i->request);
+        }
 }
 
 /* ---- reading */
@@ -169,7 +200,7 @@ static void serving_closed(RpcRequest *request _unused_, bool complete _unused_,
         serving_free(serving);
 }
 
-/* ---- beginning */
+/* ---- opening, in the thread */
 
 static int read_mark(int fd, uint64_t size, uint32_t *ret) {
         uint8_t end[TRANSFER_MARK_BYTES];
@@ -236,47 +267,113 @@ static int newest(const ConsensusSnapshotStore *store, uint64_t *ret) {
         return r;
 }
 
-static int choose(Transfer *transfer, const TransferRequest *asked, uint64_t *ret, Error *reterr) {
+static int choose(TransferServing *serving, const ConsensusSnapshotStore *store, uint64_t *ret) {
         int r;
 
-        if (asked->index > 0) {
-                *ret = asked->index;
+        if (serving->asked.index > 0) {
+                *ret = serving->asked.index;
                 return 0;
         }
 
-        r = newest(consensus_snapshots(transfer->consensus), ret);
+        r = newest(store, ret);
         if (r < 0)
-                return error_set_errno(reterr, r, "the snapshots cannot be listed: %m");
-        if (*ret > 0 && *ret >= asked->least)
+                return error_set_errno(&serving->error, r, "the snapshots cannot be listed: %m");
+        if (*ret > 0 && *ret >= serving->asked.least)
                 return 0;
-        (void) consensus_snapshot(transfer->consensus, NULL, NULL);
-        return error_set(reterr, ERROR_BUSY, "a snapshot is being taken; try again");
+        serving->is_none_new = true;
+        return error_set(&serving->error, ERROR_BUSY, "a snapshot is being taken; try again");
 }
 
-static int serving_open(
-                TransferServing *serving, Transfer *transfer, const TransferRequest *asked, Error *reterr) {
+static int opening_run(WorkerJob *job) {
+        TransferServing *serving = CONTAINER_OF(job, TransferServing, opening);
+        const ConsensusSnapshotStore store = { .dir_fd = serving->folder_fd };
+        Error *error = &serving->error;
         uint64_t index = 0;
         int r;
 
-        r = choose(transfer, asked, &index, reterr);
+        r = choose(serving, &store, &index);
         if (r < 0)
                 return r;
-        r = open_files(serving, consensus_snapshots(transfer->consensus), index);
+        r = open_files(serving, &store, index);
         if (r == -ENOENT)
-                return error_set(
-                                reterr, ERROR_NOT_FOUND, "there is no snapshot %" PRIu64 " any more", index);
+                return error_set(error, ERROR_NOT_FOUND, "there is no snapshot %" PRIu64 " any more", index);
         if (r < 0)
-                return error_set_errno(reterr, r, "snapshot %" PRIu64 " cannot be read: %m", index);
-        if (asked->offset > serving->size)
+                return error_set_errno(error, r, "snapshot %" PRIu64 " cannot be read: %m", index);
+        if (serving->asked.offset > serving->size)
                 return error_set(
-                                reterr,
+                                error,
                                 ERROR_INVALID,
                                 "snapshot %" PRIu64 " has %" PRIu64 " bytes, not %" PRIu64,
                                 index,
                                 serving->size,
-                                asked->offset);
-        serving->read_to = asked->offset;
+                                serving->asked.offset);
+        serving->read_to = serving->asked.offset;
         return 0;
+}
+
+/* ---- beginning */
+
+/* The asker has gone before there was an answer. */
+static void opening_closed(RpcRequest *request _unused_, void *userdata) {
+        TransferServing *serving = userdata;
+
+        unlink_serving(serving);
+        serving->request = NULL;
+        serving_free(serving);
+}
+
+static void refuse(TransferServing *serving) {
+        Consensus *consensus = serving->transfer->consensus;
+
+        if (serving->is_none_new && consensus)
+                (void) consensus_snapshot(consensus, NULL, NULL);
+        (void) rpc_request_fail(TAKE_PTR(serving->request), &serving->error);
+        unlink_serving(serving);
+        serving_free(serving);
+}
+
+static void opening_done(WorkerJob *job, int result) {
+        static const RpcSource source = { .pull = serving_pull, .closed = serving_closed };
+        TransferServing *serving = CONTAINER_OF(job, TransferServing, opening);
+        int r = result;
+
+        if (!serving->request)
+                return; /* it is being freed */
+        if (r >= 0 && serving->is_replaced)
+                r = error_set(&serving->error, ERROR_CANCELED, "the peer has asked anew");
+        for (int i = 0; r >= 0 && i < SERVING_BLOCKS; i++) {
+                r = block_read(serving, &serving->blocks[i]);
+                if (r < 0)
+                        (void) error_set_errno(&serving->error, r, "a snapshot cannot be read: %m");
+        }
+        if (r < 0) {
+                refuse(serving);
+                return;
+        }
+
+        rpc_request_on_closed(serving->request, NULL, NULL);
+        serving->is_streaming = true;
+        if (rpc_request_stream(serving->request, &source, serving) < 0) {
+                serving->request = NULL; /* it is gone */
+                unlink_serving(serving);
+                serving_free(serving);
+        }
+}
+
+static int serving_begin(TransferServing *serving, Error *reterr) {
+        Transfer *transfer = serving->transfer;
+        int r;
+
+        /* The consensus may be closed before the stream ends. */
+        serving->folder_fd = fcntl(consensus_snapshots(transfer->consensus)->dir_fd, F_DUPFD_CLOEXEC, 3);
+        if (serving->folder_fd < 0)
+                return error_set_errno(reterr, -errno, "the snapshots cannot be opened: %m");
+        r = worker_new(&serving->worker, transfer->event, "snapshot-serve", SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0) {
+                serving->opening = (WorkerJob){ .run = opening_run, .done = opening_done };
+                r = worker_queue(serving->worker, &serving->opening);
+        }
+        return r < 0 ? error_set_errno(reterr, r, "a snapshot cannot be read: %m") : 0;
 }
 
 static int serving_new(
@@ -294,15 +391,13 @@ static int serving_new(
 
         serving->transfer = transfer;
         serving->to = *to;
-        serving->fd = -1;
+        serving->asked = *asked;
+        serving->fd = serving->folder_fd = -1;
         for (int i = 0; i < SERVING_BLOCKS; i++)
                 serving->blocks[i].serving = serving;
-        r = serving_open(serving, transfer, asked, reterr);
+        r = serving_begin(serving, reterr);
         if (r < 0)
                 return r;
-        r = worker_new(&serving->worker, transfer->event, "snapshot-serve", SD_EVENT_PRIORITY_NORMAL);
-        if (r < 0)
-                return error_set_errno(reterr, r, "a snapshot cannot be read: %m");
 
         *ret = TAKE_PTR(serving);
         return 0;
@@ -328,19 +423,12 @@ static int check_request(
                 return error_set(reterr, ERROR_INVALID, "snapshot: the request is malformed");
         if (!transfer->consensus)
                 return error_set(reterr, ERROR_BUSY, "the peer is starting or ending");
-        if (replace_older(transfer, rpc_request_peer(request)) >= TRANSFER_SERVINGS_MAX)
-                return error_set(
-                                reterr,
-                                ERROR_BUSY,
-                                "%d peers are being sent a snapshot; try again",
-                                TRANSFER_SERVINGS_MAX);
-        return 0;
+        return check_number(transfer, rpc_request_peer(request), reterr);
 }
 
 void transfer_on_request(RpcRequest *request, const void *body, size_t size, void *userdata) {
-        static const RpcSource source = { .pull = serving_pull, .closed = serving_closed };
-        _cleanup_(serving_freep) TransferServing *serving = NULL;
         _cleanup_(error_done) Error error = {};
+        TransferServing *serving = NULL;
         TransferRequest asked;
         Transfer *transfer = userdata;
         int r;
@@ -348,18 +436,15 @@ void transfer_on_request(RpcRequest *request, const void *body, size_t size, voi
         r = check_request(transfer, request, body, size, &asked, &error);
         if (r == 0)
                 r = serving_new(&serving, transfer, rpc_request_peer(request), &asked, &error);
-        for (int i = 0; r == 0 && i < SERVING_BLOCKS; i++)
-                r = block_read(serving, &serving->blocks[i]);
         if (r < 0) {
                 (void) rpc_request_fail(request, &error);
                 return;
         }
 
+        replace_older(transfer, rpc_request_peer(request));
         serving->request = request;
-        if (rpc_request_stream(request, &source, serving) < 0) {
-                serving->request = NULL; /* it is gone */
-                return;
-        }
         serving->next = transfer->servings;
-        transfer->servings = TAKE_PTR(serving);
+        transfer->servings = serving;
+        transfer->n_servings++;
+        rpc_request_on_closed(request, opening_closed, serving);
 }

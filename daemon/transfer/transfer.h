@@ -23,7 +23,9 @@
 #include "daemon/rpc/rpc.h"
 
 #define TRANSFER_METHOD "snapshot"
-#define TRANSFER_SERVINGS_MAX 4 /* streams at once; ERROR_BUSY beyond */
+#define TRANSFER_SERVINGS_MAX 4 /* peers that are sent one at once; ERROR_BUSY beyond, and beyond these: */
+#define TRANSFER_REPLACED_MAX 2 /* streams to one peer that have not ended when it asks again */
+#define TRANSFER_STREAMS_MAX 8  /* all */
 
 typedef struct TransferFetch TransferFetch;
 typedef struct TransferServing TransferServing;
@@ -34,6 +36,7 @@ typedef struct Transfer {
         Consensus *consensus; /* NULL: there is none yet, or no more */
 
         TransferServing *servings;
+        unsigned n_servings;
         TransferFetch *fetch; /* at most one */
 } Transfer;
 

@@ -261,6 +261,36 @@ static void test_replaced(void) {
         pair_close(&pair);
 }
 
+/* Who asks again and again has to end what it has begun. */
+static void test_replaced_often(void) {
+        Asked asked[TRANSFER_REPLACED_MAX + 2] = {};
+        unsigned last = TRANSFER_REPLACED_MAX + 1;
+        uint64_t index;
+        Pair pair;
+
+        pair_open(&pair, 2, MANY_PINS);
+        index = pair_snapshot(&pair.peer[PAIR_LEADER]);
+        for (unsigned i = 0; i <= last; i++) {
+                asked[i].pause_after = 1;
+                ask(&asked[i], &pair, PAIR_FOLLOWER, index, 0, 0);
+                PAIR_WAIT(&pair, asked[i].received > 0 || asked[i].n_done > 0);
+                g_assert_cmpint(asked[i].code, ==, i < last ? ERROR_NONE : ERROR_BUSY);
+                for (unsigned turn = 0; turn < 200; turn++) /* the window of the stream is filled */
+                        g_assert_cmpint(sd_event_run(pair.nodes.event, USEC_PER_MSEC), >=, 0);
+        }
+        g_assert_cmpstr(asked[last].words, ==, "2 streams to this peer have not ended yet; try again");
+        asked_done(&asked[last]);
+        asked_done(&asked[0]);
+        PAIR_WAIT(&pair, pair.peer[PAIR_LEADER].transfer.n_servings == 2);
+        asked[last] = (Asked){ .pause_after = 1 };
+        ask(&asked[last], &pair, PAIR_FOLLOWER, index, 0, 0);
+        PAIR_WAIT(&pair, asked[last].received > 0);
+        for (unsigned i = 1; i <= last; i++)
+                asked_done(&asked[i]);
+        PAIR_WAIT(&pair, !pair.peer[PAIR_LEADER].transfer.servings);
+        pair_close(&pair);
+}
+
 /* ---- many at once */
 
 static bool trusts(const PeerId *peer G_GNUC_UNUSED, void *userdata G_GNUC_UNUSED) {
@@ -347,6 +377,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/transfer/serve/removed-meanwhile", test_removed_meanwhile);
         g_test_add_func("/transfer/serve/cut-meanwhile", test_cut_meanwhile);
         g_test_add_func("/transfer/serve/replaced", test_replaced);
+        g_test_add_func("/transfer/serve/replaced-often", test_replaced_often);
         g_test_add_func("/transfer/serve/bound", test_bound);
         g_test_add_func("/transfer/serve/end", test_end);
         return g_test_run();
