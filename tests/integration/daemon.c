@@ -31,13 +31,14 @@ static char *start_kubo(Daemon *d) {
 static void launch(Daemon *d, GSpawnChildSetupFunc in_child) {
         g_autoptr(GSubprocessLauncher) launcher = NULL;
         g_autoptr(GSubprocess) init = NULL;
-        g_autofree char *kubo = start_kubo(d), *rest = NULL, *proxy = NULL;
+        g_autofree char *kubo = start_kubo(d), *rest = NULL, *proxy = NULL, *pinsvc = NULL;
         GError *error = NULL;
 
         d->folder = g_dir_make_tmp("cluster-dbus-XXXXXX", &error);
         g_assert_no_error(error);
         rest = g_strdup_printf("/unix%s/rest", d->folder);
         proxy = g_strdup_printf("/unix%s/proxy", d->folder);
+        pinsvc = g_strdup_printf("/unix%s/pinsvc", d->folder);
         launcher = g_subprocess_launcher_new(
                         G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE);
         g_subprocess_launcher_setenv(launcher, "IPFS_CLUSTER_PATH", d->folder, TRUE);
@@ -48,6 +49,7 @@ static void launch(Daemon *d, GSpawnChildSetupFunc in_child) {
         g_subprocess_launcher_setenv(launcher, "CLUSTER_IPFSHTTP_NODEMULTIADDRESS", kubo, TRUE);
         g_subprocess_launcher_setenv(launcher, "CLUSTER_RESTAPI_HTTPLISTENMULTIADDRESS", rest, TRUE);
         g_subprocess_launcher_setenv(launcher, "CLUSTER_IPFSPROXY_LISTENMULTIADDRESS", proxy, TRUE);
+        g_subprocess_launcher_setenv(launcher, "CLUSTER_PINSVCAPI_HTTPLISTENMULTIADDRESS", pinsvc, TRUE);
         g_subprocess_launcher_setenv(launcher, "CLUSTER_LISTENMULTIADDRESS", "/ip4/127.0.0.1/tcp/0", TRUE);
         g_subprocess_launcher_setenv(
                         launcher, "DBUS_SYSTEM_BUS_ADDRESS", g_getenv("DBUS_SESSION_BUS_ADDRESS"), TRUE);
