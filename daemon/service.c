@@ -78,7 +78,10 @@ typedef struct Service {
         int lock_fd;
         sd_event *event;
         Notify notify;
-        sd_event_source *extend; /* until the peer serves */
+        sd_event_source *extend;                  /* until the peer serves */
+        int peer_fds[SERVICE_PEER_LISTENERS_MAX]; /* until the cluster has them */
+        size_t n_peer_fds;
+        bool is_listening;
         ServiceJoin join;
         Cluster *cluster;
         RestApi *apis[_SERVICE_API_N]; /* NULL: it is off */
@@ -106,6 +109,8 @@ static void service_done(Service *service) {
         cluster_call_unref(service->leave);
         cluster_free(service->cluster);
         service_join_deinit(&service->join);
+        while (service->n_peer_fds > 0)
+                (void) close(service->peer_fds[--service->n_peer_fds]);
         sd_event_source_disable_unref(service->drain);
         sd_event_source_disable_unref(service->extend);
         notify_deinit(&service->notify);
@@ -586,14 +591,28 @@ static int service_open_bus(Service *service) {
         return service_say_failure("creating D-Bus component", &error, EXIT_FAILURE, NULL);
 }
 
+static int service_listen(Service *service) {
+        int r = 0;
+
+        if (!service->is_listening)
+                r = service_listen_for_peers(service->config, service->peer_fds, &service->n_peer_fds);
+        service->is_listening = r == 0;
+        return r;
+}
+
+static size_t service_hand_over_fds(Service *service) {
+        size_t n = service->n_peer_fds;
+
+        service->n_peer_fds = 0;
+        return n;
+}
+
 static int service_open_cluster(Service *service) {
-        int peer_fds[SERVICE_PEER_LISTENERS_MAX];
-        size_t n_peer_fds = 0;
         Error error = {};
         int r;
 
         (void) notify_try(SERVICE_OPEN_MESSAGE);
-        r = service_listen_for_peers(service->config, peer_fds, &n_peer_fds);
+        r = service_listen(service);
         if (r != 0)
                 return r;
         if (cluster_new(&service->cluster,
@@ -602,8 +621,8 @@ static int service_open_cluster(Service *service) {
                                         .config = service->config,
                                         .identity = &service->identity,
                                         .state_folder = service->state_folder,
-                                        .peer_fds = peer_fds,
-                                        .n_peer_fds = n_peer_fds,
+                                        .peer_fds = service->peer_fds,
+                                        .n_peer_fds = service_hand_over_fds(service),
                                         .joined = service->join.joined.raft_id > 0 ? &service->join.joined
                                                                                    : NULL,
                                         .is_alone = service->join.is_alone,
@@ -652,7 +671,7 @@ static void service_on_joined(int r, const Error *error, void *userdata) {
 /* As a member of a cluster, or of one of its own; or, first, on the way into one. */
 static int service_open_or_join(Service *service) {
         Error error = {};
-        int r;
+        int status = 0, r;
 
         r = service_join_init(
                         &service->join,
@@ -663,8 +682,19 @@ static int service_open_or_join(Service *service) {
                         &error);
         if (r == 0)
                 return service_open_cluster(service);
+        if (r > 0 && service_join_founds(&service->join))
+                status = service_listen(service);
+        if (status != 0)
+                return status;
         if (r > 0)
-                r = service_join_start(&service->join, service->event, service_on_joined, service, &error);
+                r = service_join_start(
+                                &service->join,
+                                service->event,
+                                service->peer_fds,
+                                service->n_peer_fds,
+                                service_on_joined,
+                                service,
+                                &error);
         return r < 0 ? service_say_failure("bootstrapping", &error, EXIT_FAILURE, NULL) : 0;
 }
 

@@ -321,14 +321,6 @@ static const PeersEvents peers_events = {
         .diverged = cluster_on_diverged,
 };
 
-static int cluster_find_peerstore(const Config *config, char **ret) {
-        return file_join(
-                        ret,
-                        config->folder,
-                        str_is_empty(config->cluster.peerstore_file) ? "peerstore"
-                                                                     : config->cluster.peerstore_file);
-}
-
 /* What those who took this peer in said comes last, and counts. */
 static int cluster_list_known(const Cluster *cluster, StrList *ret) {
         const Joined *joined = cluster->options.joined;
@@ -358,7 +350,7 @@ static int cluster_open_peers(Cluster *cluster, Error *reterr) {
         if (r >= 0)
                 r = cluster_list_known(cluster, &cluster->known);
         if (r >= 0)
-                r = cluster_find_peerstore(config, &cluster->peerstore);
+                r = config_peerstore_path(config, &cluster->peerstore);
         if (r < 0) {
                 for (size_t i = 0; i < cluster->options.n_peer_fds; i++)
                         (void) close(cluster->options.peer_fds[i]);
@@ -393,22 +385,6 @@ static int cluster_open_peers(Cluster *cluster, Error *reterr) {
                         reterr);
 }
 
-/* init_peerset and this peer; alone, or in a cluster of one, when it is empty. */
-static int cluster_first_members(const Cluster *cluster, PeerIdList *ret) {
-        const StrList *texts = &cluster->config->raft.init_peerset;
-        PeerId id;
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && !cluster->options.is_alone && i < texts->n; i++) {
-                r = peer_id_parse(texts->items[i], &id);
-                if (r >= 0 && !peer_id_list_contains(ret, &id))
-                        r = peer_id_list_append(ret, &id);
-        }
-        if (r >= 0 && !peer_id_list_contains(ret, cluster_self(cluster)))
-                r = peer_id_list_append(ret, cluster_self(cluster));
-        return r;
-}
-
 static int cluster_open_consensus_with(Cluster *cluster, const PeerIdList *members, Error *reterr) {
         const Joined *joined = cluster->options.joined;
         const ConfigRaft *config = &cluster->config->raft;
@@ -440,15 +416,16 @@ static int cluster_open_consensus(Cluster *cluster, Error *reterr) {
         PeerIdList members = {};
         int r;
 
-        r = cluster_first_members(cluster, &members);
+        if (cluster->options.is_alone)
+                r = peer_id_list_append(&members, cluster_self(cluster));
+        else
+                r = config_founders(&cluster->config->raft, cluster_self(cluster), &members);
         if (r < 0)
                 (void) error_set_errno(reterr, r, "consensus.raft.init_peerset: %m");
         else
                 r = cluster_open_consensus_with(cluster, &members, reterr);
         peer_id_list_done(&members);
-        if (r >= 0)
-                peers_attach(cluster->peers, cluster->consensus);
-        return r;
+        return r < 0 ? r : peers_attach(cluster->peers, cluster->consensus, reterr);
 }
 
 static int cluster_open_tracker(Cluster *cluster, Error *reterr) {

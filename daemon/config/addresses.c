@@ -161,3 +161,24 @@ int config_addresses(const ConfigCluster *config, const PeerId *self, StrList *r
         *ret = list;
         return 0;
 }
+
+int config_founders(const ConfigRaft *config, const PeerId *self, PeerIdList *ret) {
+        const StrList *texts = &config->init_peerset;
+        PeerIdList list = { .is_set = true };
+        PeerId id;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < texts->n; i++) {
+                r = peer_id_parse(texts->items[i], &id);
+                if (r >= 0 && !peer_id_list_contains(&list, &id))
+                        r = peer_id_list_append(&list, &id);
+        }
+        if (r >= 0 && !peer_id_list_contains(&list, self))
+                r = peer_id_list_append(&list, self);
+        if (r < 0) {
+                peer_id_list_done(&list);
+                return r;
+        }
+        *ret = list;
+        return 0;
+}

@@ -10,6 +10,12 @@
 #define PEERSTORE_FILE_MAX (4 * 1024 * 1024)
 #define PEERSTORE_MODE 0644 /* no secret in it */
 
+int config_peerstore_path(const Config *config, char **ret) {
+        const char *file = config->cluster.peerstore_file;
+
+        return file_join(ret, config->folder, str_is_empty(file) ? "peerstore" : file);
+}
+
 static int peerstore_take_line(const char *line, StrList *list) {
         _cleanup_free_ char *address = NULL;
         PeerId id;

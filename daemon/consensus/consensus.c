@@ -440,6 +440,7 @@ void consensus_status(const Consensus *c, ConsensusStatus *ret) {
         if (leader)
                 ret->leader = leader->peer;
         memcpy(ret->cluster_id, c->disk_state.meta.cluster_id, STATE_CLUSTER_ID_SIZE);
+        memcpy(ret->disk_id, c->disk_state.meta.disk_id, CONSENSUS_DISK_ID_SIZE);
 }
 
 int consensus_members(const Consensus *c, PeerIdList *ret) {

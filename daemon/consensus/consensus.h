@@ -12,7 +12,7 @@
  * and from then on nothing is accepted, applied or acknowledged; the process has to end.
  *
  * Files, below the state folder (formats: architecture.md):
- *   raft/meta-a, raft/meta-b     format, cluster id, own raft id, term, vote
+ *   raft/meta-a, raft/meta-b     format, cluster id, own raft id, term, vote, disk id
  *   raft/log-<first index>       segments of 8 MiB
  *   raft/snapshot-<index>/       pins.dump, members
  *   pins.gdbm, pins.dirty        the pinset's cache; pins-new.*: one that is being made
@@ -27,6 +27,7 @@
 #include "daemon/types/error.h"
 #include "daemon/types/peer-id.h"
 
+#define CONSENSUS_DISK_ID_SIZE 16
 #define CONSENSUS_OPS_MAX 1000                   /* in one submit */
 #define CONSENSUS_SUBMIT_BYTES_MAX (1024 * 1024) /* in one submit */
 #define CONSENSUS_PENDING_BYTES_MAX                                                                         \
@@ -121,6 +122,11 @@ typedef struct ConsensusOptions {
 /* Answers 1 when a peer has begun a log in RAFT_FOLDER, 0 when there is nothing of it: a first start. */
 int consensus_exists(const char *raft_folder, Error *reterr);
 
+/* The id of the cluster that MEMBERS, more than one, found together; each derives it by itself. Errors:
+ * ERROR_INVALID. */
+int consensus_founding_id(
+                const PeerIdList *members, uint8_t ret[static STATE_CLUSTER_ID_SIZE], Error *reterr);
+
 /* For tools, while no peer is at work there. The members as of the newest entry in RAFT_FOLDER, committed or
  * not. Then: an entry that makes its peer the only one, so that all that is in the log counts, committed or
  * not; for a copy of a folder. Errors: ERROR_IO. */
@@ -192,6 +198,7 @@ typedef struct ConsensusStatus {
                                    start */
         size_t n_pending;
         uint8_t cluster_id[STATE_CLUSTER_ID_SIZE];
+        uint8_t disk_id[CONSENSUS_DISK_ID_SIZE]; /* random, of this raft folder since it was made */
 } ConsensusStatus;
 void consensus_status(const Consensus *consensus, ConsensusStatus *ret);
 int consensus_members(const Consensus *consensus, PeerIdList *ret);

@@ -25,9 +25,10 @@ enum { /* offsets */
        META_AT_VOTE = 56,
        META_AT_PEER_SIZE = 64,
        META_AT_PEER = 72,
+       META_AT_DISK = META_AT_PEER + PEER_ID_BYTES_MAX,
 };
 
-static_assert(META_AT_PEER + PEER_ID_BYTES_MAX == CONSENSUS_META_SIZE, "the peer id ends the record");
+static_assert(META_AT_DISK + CONSENSUS_DISK_ID_SIZE == CONSENSUS_META_SIZE, "the disk id ends the record");
 
 static const char *const meta_names[] = { "meta-a", "meta-b" };
 
@@ -42,6 +43,7 @@ void consensus_meta_encode(const ConsensusMeta *meta, uint8_t bytes[static CONSE
         le_put64(bytes + META_AT_VOTE, meta->vote);
         le_put64(bytes + META_AT_PEER_SIZE, meta->peer.size);
         memcpy(bytes + META_AT_PEER, meta->peer.bytes, meta->peer.size);
+        memcpy(bytes + META_AT_DISK, meta->disk_id, CONSENSUS_DISK_ID_SIZE);
         le_put32(bytes + META_AT_CRC,
                  hash_crc32c(0, bytes + META_CHECKED_FROM, CONSENSUS_META_SIZE - META_CHECKED_FROM));
 }
@@ -51,12 +53,14 @@ int consensus_meta_decode(const void *bytes, size_t n, ConsensusMeta *ret) {
         ConsensusMeta meta = {};
         uint64_t peer_size;
 
-        if (n != CONSENSUS_META_SIZE || memcmp(at, META_MAGIC, META_AT_CRC) != 0)
+        if (n < META_AT_SEQUENCE || memcmp(at, META_MAGIC, META_AT_CRC) != 0)
                 return -EBADMSG;
         if (hash_crc32c(0, at + META_CHECKED_FROM, n - META_CHECKED_FROM) != le_get32(at + META_AT_CRC))
                 return -EBADMSG;
         if (le_get32(at + META_AT_FORMAT) != CONSENSUS_META_FORMAT)
                 return 1;
+        if (n != CONSENSUS_META_SIZE)
+                return -EBADMSG;
 
         meta.sequence = le_get64(at + META_AT_SEQUENCE);
         memcpy(meta.cluster_id, at + META_AT_CLUSTER, STATE_CLUSTER_ID_SIZE);
@@ -68,18 +72,19 @@ int consensus_meta_decode(const void *bytes, size_t n, ConsensusMeta *ret) {
                 return -EBADMSG;
         if (peer_id_from_bytes(at + META_AT_PEER, (size_t) peer_size, &meta.peer) < 0)
                 return -EBADMSG;
+        memcpy(meta.disk_id, at + META_AT_DISK, CONSENSUS_DISK_ID_SIZE);
 
         *ret = meta;
         return 0;
 }
 
-/* Answers 1, 0 when it is not there. Errors: -EBADMSG, -EPROTONOSUPPORT (a newer format), open(2)'s. */
+/* Answers 1, 0 when it is not there. Errors: -EBADMSG, -EPROTONOSUPPORT (another format), open(2)'s. */
 static int meta_load_slot(int dir_fd, const char *name, ConsensusMeta *ret) {
         _cleanup_free_ char *bytes = NULL;
         size_t n;
         int r;
 
-        r = file_read(dir_fd, name, CONSENSUS_META_SIZE, &bytes, &n);
+        r = file_read(dir_fd, name, CONSENSUS_META_MAX, &bytes, &n);
         if (r == -ENOENT)
                 return 0;
         if (r == -EFBIG)
@@ -98,7 +103,7 @@ static int meta_refuse(const char *folder, const char *name, int r, Error *reter
                 return error_set(
                                 reterr,
                                 ERROR_IO,
-                                "%s/%s: the file has a format of a newer release; this one reads format %d",
+                                "%s/%s: the file has the format of another release; this one reads format %d",
                                 folder,
                                 name,
                                 CONSENSUS_META_FORMAT);

@@ -88,6 +88,7 @@ static int first_of_all(
         int r;
 
         *ret_meta = (ConsensusMeta){ .sequence = 1, .term = 1, .peer = options->self };
+        random_bytes(ret_meta->disk_id, sizeof(ret_meta->disk_id));
         r = first_members(options, &members, reterr);
         if (r == 0)
                 r = first_entry(&members, ret_payload, reterr);
@@ -97,6 +98,21 @@ static int first_of_all(
                 if (peer_id_equal(&members.items[i].peer, &options->self))
                         ret_meta->raft_id = members.items[i].raft_id;
         consensus_members_done(&members);
+        return r;
+}
+
+int consensus_founding_id(
+                const PeerIdList *members, uint8_t ret[static STATE_CLUSTER_ID_SIZE], Error *reterr) {
+        _cleanup_(consensus_payload_unrefp) ConsensusPayload *payload = NULL;
+        ConsensusOptions options = { .members = members };
+        ConsensusMeta meta;
+        int r;
+
+        assert(members->n > 1);
+        options.self = members->items[0];
+        r = first_of_all(&options, &payload, &meta, reterr);
+        if (r == 0)
+                memcpy(ret, meta.cluster_id, STATE_CLUSTER_ID_SIZE);
         return r;
 }
 
@@ -173,6 +189,7 @@ static int fill_joining_folder(
         };
         int r;
 
+        random_bytes(meta.disk_id, sizeof(meta.disk_id));
         memcpy(meta.cluster_id, options->join, STATE_CLUSTER_ID_SIZE);
         memcpy(log_options.cluster_id, options->join, STATE_CLUSTER_ID_SIZE);
         r = save_first_meta(dir_fd, folder, &meta, reterr);

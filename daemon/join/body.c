@@ -5,6 +5,10 @@
 #include "daemon/base/multibase.h"
 #include "daemon/types/multiaddr.h"
 
+#define ID_SIZE 16
+
+static_assert(STATE_CLUSTER_ID_SIZE == ID_SIZE, "a cluster id is written as an id");
+
 /* ---- bytes of a fixed size, as hex */
 
 static int read_hex(struct json_object *from, void *member, size_t size) {
@@ -35,23 +39,23 @@ static int write_proof(const void *member, Str *to) {
         return write_hex(member, JOIN_PROOF_SIZE, to);
 }
 
-static int read_cluster_id(struct json_object *from, void *member) {
-        return read_hex(from, member, STATE_CLUSTER_ID_SIZE);
+static int read_id(struct json_object *from, void *member) {
+        return read_hex(from, member, ID_SIZE);
 }
 
-static int write_cluster_id(const void *member, Str *to) {
-        return write_hex(member, STATE_CLUSTER_ID_SIZE, to);
+static int write_id(const void *member, Str *to) {
+        return write_hex(member, ID_SIZE, to);
 }
 
 static const JsonType proof_json = { "64 hex digits", read_proof, write_proof, NULL, NULL };
-static const JsonType cluster_id_json = { "32 hex digits", read_cluster_id, write_cluster_id, NULL, NULL };
+const JsonType join_body_id_json = { "32 hex digits", read_id, write_id, NULL, NULL };
 
 /* ---- the bodies */
 
 #define PROOF(struct_)                                                                                      \
         { "proof", JSON_TYPE, offsetof(struct_, proof), JSON_REQUIRED, .type = &proof_json }
 #define CLUSTER_ID(struct_)                                                                                 \
-        { "cluster_id", JSON_TYPE, offsetof(struct_, cluster_id), JSON_REQUIRED, .type = &cluster_id_json }
+        { "cluster_id", JSON_TYPE, offsetof(struct_, cluster_id), JSON_REQUIRED, .type = &join_body_id_json }
 #define ADDRESSES(struct_, flags_)                                                                          \
         { "addresses", JSON_TYPE, offsetof(struct_, addresses), flags_, .type = &multiaddr_list_json }
 #define RAFT_ID(struct_)                                                                                    \
@@ -104,6 +108,7 @@ static const JsonField membership_answer_fields[] = {
         { "index", JSON_UINT, offsetof(JoinMembershipAnswer, index), JSON_REQUIRED },
         { "is_member", JSON_BOOL, offsetof(JoinMembershipAnswer, is_member), JSON_REQUIRED },
         { "is_leader", JSON_BOOL, offsetof(JoinMembershipAnswer, is_leader), JSON_REQUIRED },
+        { "is_another", JSON_BOOL, offsetof(JoinMembershipAnswer, is_another), JSON_OMIT_EMPTY },
         { "leader",
           JSON_TYPE,
           offsetof(JoinMembershipAnswer, leader),
@@ -113,6 +118,21 @@ static const JsonField membership_answer_fields[] = {
 };
 const JsonShape join_body_membership_answer_shape = SHAPE(
                 "membership answer", JoinMembershipAnswer, membership_answer_fields);
+
+static const JsonField founding_fields[] = {
+        CLUSTER_ID(JoinFoundingBody),
+        JSON_END,
+};
+const JsonShape join_body_founding_shape = SHAPE("founding", JoinFoundingBody, founding_fields);
+
+static const JsonField founding_answer_fields[] = {
+        { "exists", JSON_BOOL, offsetof(JoinFoundingAnswer, exists), JSON_REQUIRED },
+        { "is_member", JSON_BOOL, offsetof(JoinFoundingAnswer, is_member), JSON_REQUIRED },
+        ADDRESSES(JoinFoundingAnswer, 0),
+        JSON_END,
+};
+const JsonShape join_body_founding_answer_shape = SHAPE(
+                "founding answer", JoinFoundingAnswer, founding_answer_fields);
 
 int join_body_read(
                 const JsonShape *shape,

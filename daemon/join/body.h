@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * Bodies: the JSON objects of "join", "invite", "removed" and "membership". They come from anybody who has
- * an identity, so they are read strictly: what is missing, of another type or too large is refused with
- * words that name it.
+ * Bodies: the JSON objects of "join", "invite", "removed", "membership" and "founding". They come from
+ * anybody who has an identity, so they are read strictly: what is missing, of another type or too large is
+ * refused with words that name it.
  *
  * Ids and proofs are hex, in lower case; addresses are multiaddrs.
  */
@@ -50,12 +50,26 @@ typedef struct JoinMembershipBody {
 typedef struct JoinMembershipAnswer {
         uint64_t index; /* that the answer is true for */
         bool is_member;
-        bool is_leader; /* who answers */
-        StrList leader; /* else the addresses of the one that it knows, with /p2p/ */
+        bool is_leader;  /* who answers */
+        bool is_another; /* who asks is a member, with another Raft id */
+        StrList leader;  /* else the addresses of the one that it knows, with /p2p/ */
 } JoinMembershipAnswer;
 
+typedef struct JoinFoundingBody {
+        uint8_t cluster_id[STATE_CLUSTER_ID_SIZE];
+} JoinFoundingBody;
+
+typedef struct JoinFoundingAnswer {
+        bool exists;       /* that cluster, and not only its founding */
+        bool is_member;    /* who asks */
+        StrList addresses; /* of the members, with /p2p/ */
+} JoinFoundingAnswer;
+
+extern const JsonType join_body_id_json; /* 16 bytes, as 32 hex digits */
+
 extern const JsonShape join_body_shape, join_body_joined_shape, join_body_invite_shape,
-                join_body_invited_shape, join_body_membership_shape, join_body_membership_answer_shape;
+                join_body_invited_shape, join_body_membership_shape, join_body_membership_answer_shape,
+                join_body_founding_shape, join_body_founding_answer_shape;
 
 /* Fill the zeroed struct at TO, to be released by json_done(). Errors: ERROR_TOO_BIG, ERROR_INVALID. */
 int join_body_read(

@@ -7,6 +7,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/time.h"
 #include "daemon/config/peerstore.h"
+#include "daemon/join/body.h"
 #include "daemon/peers/internal.h"
 
 #define BOOK_MAX RPC_PEERS_MAX
@@ -219,6 +220,9 @@ typedef struct PeersHello {
         StrList addresses; /* of the sender */
         PeerIdList members;
         StrList known; /* addresses of other members */
+        uint64_t raft_id;
+        uint8_t disk_id[CONSENSUS_DISK_ID_SIZE];
+        bool asks; /* the sender does not know the disk of the receiver yet */
 } PeersHello;
 
 static const JsonField hello_fields[] = {
@@ -227,18 +231,24 @@ static const JsonField hello_fields[] = {
         { "addresses", JSON_STRINGS, offsetof(PeersHello, addresses) },
         { "members", JSON_TYPE, offsetof(PeersHello, members), .type = &peer_id_list_json },
         { "known", JSON_STRINGS, offsetof(PeersHello, known) },
+        { "raft_id", JSON_UINT, offsetof(PeersHello, raft_id), JSON_REQUIRED },
+        { "disk_id", JSON_TYPE, offsetof(PeersHello, disk_id), JSON_REQUIRED, .type = &join_body_id_json },
+        { "asks", JSON_BOOL, offsetof(PeersHello, asks), JSON_OMIT_EMPTY },
         JSON_END,
 };
 
 static const JsonShape hello_shape = { .name = "hello", .size = sizeof(PeersHello), .fields = hello_fields };
 
-static int hello_note(Peers *peers, Str *to) {
+static int hello_note(Peers *peers, bool asks, Str *to) {
         PeersHello hello = {};
         ConsensusStatus status;
         int r;
 
         consensus_status(peers->consensus, &status);
         hello.index = status.applied_index;
+        hello.raft_id = status.raft_id;
+        hello.asks = asks;
+        memcpy(hello.disk_id, status.disk_id, sizeof(hello.disk_id));
         r = str_copy(&hello.peername, peers->options.peername);
         if (r >= 0)
                 r = str_list_copy(&hello.addresses, peers->options.addresses);
@@ -254,11 +264,21 @@ static int hello_note(Peers *peers, Str *to) {
         return r;
 }
 
+/* A member that is linked, and never told what its disk is. */
+static bool is_to_tell(const Peers *peers, const PeerId *peer) {
+        const ConsensusMembers *members = consensus_member_table(peers->consensus);
+
+        for (size_t i = 0; i < members->n; i++)
+                if (peer_id_equal(&members->items[i].peer, peer))
+                        return !peers_disks_find(peers, members->items[i].raft_id);
+        return false;
+}
+
 void peers_hello_send(Peers *peers, const PeerId *to) {
         const ConsensusMembers *members;
         _cleanup_(str_done) Str note = {};
 
-        if (!peers->consensus || hello_note(peers, &note) < 0)
+        if (!peers->consensus || hello_note(peers, to && is_to_tell(peers, to), &note) < 0)
                 return;
         if (to) {
                 (void) rpc_note(peers->rpc, to, note.data, note.len);
@@ -291,14 +311,28 @@ static int take_hello(Peers *peers, PeersEntry *entry, PeersHello *hello) {
         return r < 0 ? r : changed | r;
 }
 
+/* Also of one that no Raft message goes to, or comes from: it may be asked whether that one was here before.
+ */
+static void take_disk(Peers *peers, const PeerId *from, const PeersHello *hello) {
+        const ConsensusMember *member = consensus_members_find(
+                        consensus_member_table(peers->consensus), hello->raft_id);
+
+        if (member && peer_id_equal(&member->peer, from))
+                (void) peers_disks_check(peers, from, hello->raft_id, hello->disk_id);
+        if (hello->asks && !is_to_tell(peers, from)) /* else both would ask for ever */
+                peers_hello_send(peers, from);
+}
+
 void peers_hello_receive(Peers *peers, const PeerId *from, const void *bytes, size_t size) {
         PeersHello hello = {};
         PeersEntry *entry;
         int r;
 
         r = json_read_text(&hello_shape, bytes, size, &hello, NULL);
-        if (r >= 0)
+        if (r >= 0) {
+                take_disk(peers, from, &hello);
                 r = peers_book_get(peers, from, &entry);
+        }
         if (r >= 0)
                 r = take_hello(peers, entry, &hello);
         if (r < 0)

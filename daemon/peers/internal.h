@@ -10,6 +10,7 @@
  *   forwarded.c       those that others forward to this one
  *   snapshot.c        a snapshot for one who lacks too much of the log (daemon/transfer)
  *   digest.c          do we have the same pinset?
+ *   disks.c           has a member lost its disk?
  *   metrics.c         metrics on their way
  *   roles.c           who should vote: a pure function
  *   manager.c         the leader's side of changes of the members, and the way there
@@ -21,7 +22,7 @@
  * What these say to each other, and the way in before there is a consensus: daemon/join.
  *
  * Methods on the links (trust): "submit", "change", "snapshot" (members); "join", "invite", "removed",
- * "membership" (open: each says what it asks for).
+ * "membership", "founding" (open: each says what it asks for).
  */
 
 #include "daemon/base/list.h"
@@ -31,6 +32,7 @@
 #include "daemon/transfer/transfer.h"
 
 typedef struct PeersDigests PeersDigests;
+typedef struct PeersDisks PeersDisks;
 typedef struct PeersForwarded PeersForwarded;
 typedef struct PeersManager PeersManager;
 typedef struct PeersManaged PeersManaged;
@@ -92,6 +94,7 @@ struct Peers {
 
         Transfer transfer; /* of snapshots */
         PeersDigests *digests;
+        PeersDisks *disks;         /* NULL before attach */
         uint64_t repair_from_usec; /* monotonic: not before */
         PeersManager *manager;
         List changes, takings;
@@ -165,6 +168,17 @@ void peers_digests_free(Peers *peers);
 void peers_digests_on_progress(Peers *peers, uint64_t applied_index);
 void peers_digests_receive(Peers *peers, const PeerId *from, const void *bytes, size_t size);
 
+/* disks.c. What FROM says of itself: the member RAFT_ID, and the disk that its log is on. Answers true when
+ * it is the one that it was always seen with; the first one is written down, which blocks shortly. */
+int peers_disks_open(Peers *peers, Error *reterr);
+void peers_disks_free(Peers *peers);
+bool peers_disks_check(
+                Peers *peers,
+                const PeerId *from,
+                uint64_t raft_id,
+                const uint8_t id[static CONSENSUS_DISK_ID_SIZE]);
+const uint8_t *peers_disks_find(const Peers *peers, uint64_t raft_id); /* NULL: not seen yet */
+
 /* manager.c. Do a change of the members wherever the leader is, step by step, asking again when that is
  * lost; DONE comes within PEERS_MEMBERSHIP_TIMEOUT, from the loop. RAFT_ID is that of a peer that was added,
  * always a fresh one: a member that asks again is removed first. INDEX is that of the entry. */
@@ -206,6 +220,9 @@ void peers_invite_on_request(RpcRequest *request, const void *body, size_t size,
 void peers_invitation_on_watch(Peers *peers);
 /* It is alone, without pins, and has the addresses of others. */
 bool peers_would_join(const Peers *peers);
+/* BY knows this peer with a disk that it has lost: it leaves and joins its cluster again, as somebody new,
+ * if it has begun with nothing. */
+void peers_join_anew(Peers *peers, const PeerId *by);
 
 /* membership.c */
 int peers_membership_new(Peers *peers, Error *reterr);
@@ -213,6 +230,7 @@ void peers_membership_stop(Peers *peers);
 void peers_membership_free(Peers *peers);
 void peers_removed_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
 void peers_membership_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
+void peers_founding_on_request(RpcRequest *request, const void *body, size_t size, void *userdata);
 void peers_membership_on_watch(Peers *peers);
 void peers_membership_on_progress(Peers *peers); /* as above */
 /* Has the owner end the process, once; nothing is submitted any more. */

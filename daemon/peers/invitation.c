@@ -3,7 +3,8 @@
  * told to at its start and has turned out to be alone.
  *
  * It goes only where nothing is lost by it: it is the only member of its own cluster, has no pins, and takes
- * neither pins nor peers in.
+ * neither pins nor peers in. A peer that has lost its disk, and has begun again as the member that it was,
+ * joins its own cluster in the same way.
  */
 
 #include <inttypes.h>
@@ -148,6 +149,46 @@ void peers_invite_on_request(RpcRequest *request, const void *bytes, size_t size
         else
                 (void) rpc_request_fail(request, &error);
         json_done(&join_body_invite_shape, &body);
+}
+
+/* ---- it has lost its disk */
+
+/* One entry is its founding. With more than that, somebody has taken it for what it was. */
+static bool has_nothing(const Peers *peers) {
+        ConsensusStatus status;
+
+        consensus_status(peers->consensus, &status);
+        return status.last_index <= 1 && n_pins(peers) == 0;
+}
+
+void peers_join_anew(Peers *peers, const PeerId *by) {
+        char text[PEER_ID_TEXT_MAX], words[PEER_ID_TEXT_MAX + 96];
+        _cleanup_(str_list_done) StrList addresses = {};
+        _cleanup_(error_done) Error error = {};
+        int r;
+
+        if (peers_check_running(peers, NULL) < 0)
+                return;
+        if (!has_nothing(peers)) {
+                peers_refuse(peers,
+                             by,
+                             "it knows this peer with another disk, and this one has a log by now. If the other "
+                             "disk is lost, clean up the state of this peer and start it again");
+                return;
+        }
+        r = peers_book_addresses(peers, &addresses);
+        if (r < 0)
+                (void) error_set_errno(&error, r, "%m");
+        else if (addresses.n > peers->options.addresses->n) {
+                (void) snprintf(words,
+                                sizeof(words),
+                                "this peer has lost its disk, as peer %s tells, and joins its cluster anew",
+                                peer_id_format(by, text));
+                r = leave_to_join(peers, &addresses, words, &error);
+        } else
+                r = error_set(&error, ERROR_NOT_FOUND, "it knows no address of another one");
+        if (r < 0 && !peers->is_leaving)
+                peers_refuse(peers, by, error_message(&error));
 }
 
 /* ---- alone, and told to join others */

@@ -80,6 +80,15 @@ void peers_leave(Peers *peers, int exit_status, const char *words) {
         peers->options.events->leave(exit_status, words, peers->options.userdata);
 }
 
+static uint64_t raft_id_of(const Peers *peers, const PeerId *peer) {
+        const ConsensusMembers *members = consensus_member_table(peers->consensus);
+
+        for (size_t i = 0; i < members->n; i++)
+                if (peer_id_equal(&members->items[i].peer, peer))
+                        return members->items[i].raft_id;
+        return 0;
+}
+
 /* ---- "membership": is it still a member? */
 
 /* Who has been away for long may know no one who leads by now. */
@@ -115,6 +124,7 @@ void peers_membership_on_request(RpcRequest *request, const void *bytes, size_t 
         answer.index = status.applied_index;
         answer.is_member = is_own_member(peers, body.raft_id);
         answer.is_leader = status.is_leader;
+        answer.is_another = !answer.is_member && raft_id_of(peers, rpc_request_peer(request)) > 0;
         if (status.is_leader || tell_leader(peers, &status.leader, &answer.leader) >= 0)
                 peers_reply(request, &join_body_membership_answer_shape, &answer);
         else {
@@ -122,6 +132,42 @@ void peers_membership_on_request(RpcRequest *request, const void *bytes, size_t 
                 (void) rpc_request_fail(request, &error);
         }
         json_done(&join_body_membership_answer_shape, &answer);
+}
+
+/* ---- "founding": does the cluster exist? */
+
+/* Its founding alone is what who asks would write itself; but one that has been seen has lost something.
+ * Also without a leader: it is asked for when there can be none. */
+static int founding_answer(const Peers *peers, const PeerId *asker, JoinFoundingAnswer *ret) {
+        uint64_t raft_id = raft_id_of(peers, asker);
+        ConsensusStatus status;
+
+        consensus_status(peers->consensus, &status);
+        ret->exists = status.last_index > 1 || peers_disks_find(peers, raft_id);
+        ret->is_member = raft_id > 0;
+        return ret->exists && ret->is_member ? peers_book_addresses((Peers *) peers, &ret->addresses) : 0;
+}
+
+void peers_founding_on_request(RpcRequest *request, const void *bytes, size_t size, void *userdata) {
+        _cleanup_(error_done) Error error = {};
+        JoinFoundingAnswer answer = {};
+        JoinFoundingBody body = {};
+        Peers *peers = userdata;
+        int r;
+
+        r = peers_check_running(peers, &error);
+        if (r >= 0)
+                r = join_body_read(&join_body_founding_shape, bytes, size, JOIN_BODY_MAX, &body, &error);
+        if (r >= 0 && peers_is_cluster(peers, body.cluster_id)) {
+                r = founding_answer(peers, rpc_request_peer(request), &answer);
+                if (r < 0)
+                        (void) error_set_errno(&error, r, "founding: %m");
+        }
+        if (r >= 0)
+                peers_reply(request, &join_body_founding_answer_shape, &answer);
+        else
+                (void) rpc_request_fail(request, &error);
+        json_done(&join_body_founding_answer_shape, &answer);
 }
 
 /* ---- removed while nobody told it, or told by one alone */
@@ -202,6 +248,7 @@ static void take_answer(
                 PeersMembership *membership, const PeerId *by, int r, const void *bytes, size_t size) {
         PeersEntry *entry = peers_book_find(membership->peers, by);
         JoinMembershipAnswer answer = {};
+        bool is_another;
 
         if (!entry)
                 return;
@@ -210,9 +257,13 @@ static void take_answer(
             join_body_read(&join_body_membership_answer_shape, bytes, size, JOIN_BODY_MAX, &answer, NULL) >=
                             0)
                 hear(membership, entry, &answer);
+        is_another = answer.is_another;
         json_done(&join_body_membership_answer_shape, &answer);
-        if (is_settled(membership))
-                leave_for_good(membership->peers, by);
+        if (!is_settled(membership))
+                return;
+        if (is_another)
+                peers_join_anew(membership->peers, by);
+        leave_for_good(membership->peers, by); /* if it has not gone by now */
 }
 
 static void on_membership(

@@ -5,6 +5,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/random.h"
 #include "daemon/base/time.h"
+#include "daemon/join/founding.h"
 #include "daemon/peers/internal.h"
 
 #define REFUSAL_LOG_USEC (60 * USEC_PER_SEC)
@@ -232,12 +233,15 @@ static int on_retry(sd_event_source *source _unused_, uint64_t usec _unused_, vo
         return 0;
 }
 
-/* Links to all members are kept; what they are asked dials them. */
+/* Links to all members are kept; what they are asked dials them. A greeting may have been lost with a link.
+ */
 static void watch_links(Peers *peers) {
         const ConsensusMembers *members = consensus_member_table(peers->consensus);
 
         for (size_t i = 0; i < members->n; i++)
-                if (!peers_is_up(peers, &members->items[i].peer))
+                if (!peer_id_equal(&members->items[i].peer, &peers->self) &&
+                    (!peers_is_up(peers, &members->items[i].peer) ||
+                     !peers_disks_find(peers, members->items[i].raft_id)))
                         peers_hello_send(peers, &members->items[i].peer);
 }
 
@@ -265,6 +269,7 @@ static const RpcMethod methods[] = {
         { "invite", RPC_OPEN, peers_invite_on_request },
         { "removed", RPC_OPEN, peers_removed_on_request },
         { "membership", RPC_OPEN, peers_membership_on_request },
+        { JOIN_FOUNDING_METHOD, RPC_OPEN, peers_founding_on_request },
         {},
 };
 
@@ -357,13 +362,18 @@ int peers_new(Peers **ret, sd_event *event, const PeersOptions *options, Error *
         return 0;
 }
 
-void peers_attach(Peers *peers, Consensus *consensus) {
+int peers_attach(Peers *peers, Consensus *consensus, Error *reterr) {
         ConsensusStatus status;
+        int r;
 
         peers->consensus = consensus;
+        r = peers_disks_open(peers, reterr);
+        if (r < 0)
+                return r;
         consensus_status(consensus, &status);
         peers->applied_index = status.applied_index;
         note_leader(peers);
+        return 0;
 }
 
 void peers_detach(Peers *peers) {
@@ -394,6 +404,7 @@ Peers *peers_free(Peers *peers) {
         peers_manager_free(peers);
         peers_submits_free(peers);
         peers_digests_free(peers);
+        peers_disks_free(peers);
         peers_membership_free(peers);
         peers_invitation_free(peers);
         if (peers->book)

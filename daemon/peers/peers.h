@@ -80,8 +80,9 @@ typedef struct PeersOptions {
 } PeersOptions;
 
 int peers_new(Peers **ret, sd_event *event, const PeersOptions *options, Error *reterr);
-/* CONSENSUS is lent until peers_detach() or peers_free(). */
-void peers_attach(Peers *peers, Consensus *consensus);
+/* CONSENSUS is lent until peers_detach() or peers_free(), also on failure. Errors: ERROR_IO, with the file.
+ */
+int peers_attach(Peers *peers, Consensus *consensus, Error *reterr);
 /* Before the consensus is closed: what is under way ends with ERROR_CANCELED, from inside. */
 void peers_detach(Peers *peers);
 Peers *peers_free(Peers *peers);

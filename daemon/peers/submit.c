@@ -172,8 +172,9 @@ bool peers_is_passing(ErrorCode code) {
         case ERROR_NO_LEADER:
         case ERROR_CANCELED:
         case ERROR_TIMEOUT:
-        case ERROR_NOT_FOUND: /* no link, no address */
-        case ERROR_FORBIDDEN: /* it does not know yet that this peer is a member */
+        case ERROR_NOT_FOUND:   /* no link, no address */
+        case ERROR_FORBIDDEN:   /* it does not know yet that this peer is a member */
+        case ERROR_UNSUPPORTED: /* it has lost its disk, and asks whether it may begin (join/founding.h) */
                 return true;
         default:
                 return false;

@@ -25,11 +25,15 @@ static const PeerId *find_peer(const Peers *peers, uint64_t raft_id) {
         return NULL;
 }
 
-static int append_ids(Str *to, uint64_t from, uint64_t receiver) {
-        uint8_t ids[16];
+static int append_ids(const Peers *peers, const ConsensusStatus *status, uint64_t receiver, Str *to) {
+        uint8_t ids[PEERS_NOTE_RAFT_HEAD - PEERS_NOTE_RAFT_FROM] = {};
+        const uint8_t *known = peers_disks_find(peers, receiver);
 
-        le_put64(ids, from);
-        le_put64(ids + 8, receiver);
+        le_put64(ids, status->raft_id);
+        le_put64(ids + PEERS_NOTE_RAFT_TO - PEERS_NOTE_RAFT_FROM, receiver);
+        memcpy(ids + PEERS_NOTE_RAFT_DISK - PEERS_NOTE_RAFT_FROM, status->disk_id, CONSENSUS_DISK_ID_SIZE);
+        if (known)
+                memcpy(ids + PEERS_NOTE_RAFT_KNOWN - PEERS_NOTE_RAFT_FROM, known, CONSENSUS_DISK_ID_SIZE);
         return str_append_bytes(to, ids, sizeof(ids));
 }
 
@@ -46,7 +50,7 @@ void peers_send(Peers *peers, const ConsensusMessage *message) {
         consensus_status(peers->consensus, &status);
         r = peers_note_begin(&note, PEERS_NOTE_RAFT, status.cluster_id);
         if (r >= 0)
-                r = append_ids(&note, status.raft_id, message->peer);
+                r = append_ids(peers, &status, message->peer, &note);
         if (r >= 0)
                 r = consensus_message_encode(message, &note);
         if (r >= 0)
@@ -74,6 +78,14 @@ static bool may_send(Peers *peers, const PeerId *from, uint64_t raft_id) {
         return true;
 }
 
+/* It was meant for what this peer has lost. Nothing is answered: that would count. */
+static bool is_for_another(const uint8_t *known, const ConsensusStatus *status) {
+        static const uint8_t none[CONSENSUS_DISK_ID_SIZE];
+
+        return memcmp(known, none, sizeof(none)) != 0 &&
+               memcmp(known, status->disk_id, CONSENSUS_DISK_ID_SIZE) != 0;
+}
+
 static void take(Peers *peers, const PeerId *from, ConsensusMessage *message) {
         if (message->type == CONSENSUS_MESSAGE_INSTALL) { /* when its snapshot is here */
                 peers_fetch_begin(peers, from, message);
@@ -84,7 +96,7 @@ static void take(Peers *peers, const PeerId *from, ConsensusMessage *message) {
 }
 
 void peers_transport_receive(Peers *peers, const PeerId *from, const void *bytes, size_t size) {
-        const uint8_t *head = (const uint8_t *) bytes + PEERS_NOTE_HEAD;
+        const uint8_t *head = bytes;
         ConsensusMessage message = {};
         ConsensusStatus status;
         uint64_t sender;
@@ -95,11 +107,19 @@ void peers_transport_receive(Peers *peers, const PeerId *from, const void *bytes
                 return;
         }
         consensus_status(peers->consensus, &status);
-        sender = le_get64(head);
-        if (le_get64(head + 8) != status.raft_id) /* for what this peer was before it was added again */
+        sender = le_get64(head + PEERS_NOTE_RAFT_FROM);
+        if (le_get64(head + PEERS_NOTE_RAFT_TO) !=
+            status.raft_id) /* for what this peer was before it was added again */
                 return;
         if (!may_send(peers, from, sender)) {
                 peers_refuse(peers, from, "a Raft message with another peer's Raft id");
+                return;
+        }
+
+        if (!peers_disks_check(peers, from, sender, head + PEERS_NOTE_RAFT_DISK))
+                return;
+        if (is_for_another(head + PEERS_NOTE_RAFT_KNOWN, &status)) {
+                peers_join_anew(peers, from);
                 return;
         }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """rounds.py [--minutes N] [--seed N] [--peers N] [TEST…]: several clients change the pinset through all peers of a cluster, each on
-a host of its own, while peers are killed, stopped, paused, cut off both ways and one way, lose packets, are removed and come back. After each round all
+a host of its own, while peers are killed, stopped, paused, cut off both ways and one way, lose packets, are removed and come back, or lose their disk. After each round all
 peers are read: they have the same pins, what was acknowledged is there, what was removed has stayed away, what was under way is
 either; their digests and Kubos agree. Some clients change the same CIDs, and no change takes effect twice. A minute by default.
 """
@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import threading
@@ -289,6 +290,14 @@ def lose(peer, hosts, chance):
         hosts.heal()
 
 
+def comes_back(peer, member):
+        """Others go on changing the pinset: what is pinned now has to come."""
+        mark = str(numbered(910000 + peer.number))
+        eventually(lambda: member.post(f'/pins/{mark}', timeout=60).status == 200, 'the cluster takes changes', CALM_SECONDS)
+        eventually(lambda: has_pin(peer, mark), f'{peer.name} has the pinset', CALM_SECONDS)
+        eventually(lambda: member.delete(f'/pins/{mark}', timeout=60).status in (200, 404), 'the cluster takes changes', CALM_SECONDS)
+
+
 def remove_and_add(peer, hosts, chance, peers):
         """It ends by itself, is started again as a peer of its own, and is fetched by a member."""
         peer.is_out = True
@@ -302,11 +311,26 @@ def remove_and_add(peer, hosts, chance, peers):
         peer.serving()
         body = json.dumps({'peer_id': peer.peer_id, 'peer_multiaddress': peer.address()})
         eventually(lambda: member.post('/peers', body=body, timeout=60).status == 200, f'{peer.name} is added', CALM_SECONDS)
-        # Others go on changing the pinset: what is pinned now has to come.
-        mark = str(numbered(910000 + peer.number))
-        eventually(lambda: member.post(f'/pins/{mark}', timeout=60).status == 200, 'the cluster takes changes', CALM_SECONDS)
-        eventually(lambda: has_pin(peer, mark), f'{peer.name} has the pinset', CALM_SECONDS)
-        eventually(lambda: member.delete(f'/pins/{mark}', timeout=60).status in (200, 404), 'the cluster takes changes', CALM_SECONDS)
+        comes_back(peer, member)
+        peer.is_out = False
+
+
+def lose_disk(peer, hosts, chance, peers):
+        """All but who it is: it finds out itself, and is taken in anew."""
+        peer.is_out = True
+        eventually(lambda: peer.users == 0, 'nobody uses it any more')
+        member = chance.choice([p for p in peers if p is not peer])
+        peer.kill()
+        for name in os.listdir(peer.folder):
+                path = os.path.join(peer.folder, name)
+                if os.path.isdir(path):
+                        shutil.rmtree(path)
+                elif name not in ('service.json', 'identity.json'):
+                        os.unlink(path)
+        yield chance.random()
+        peer.launch()
+        peer.serving()
+        comes_back(peer, member)
         peer.is_out = False
 
 
@@ -317,7 +341,7 @@ def stay_away(peer, hosts, chance):
         peer.launch()
 
 
-FAULTS = (kill, kill, stop, pause, cut, cut_one_way, deafen, lose, remove_and_add)
+FAULTS = (kill, kill, stop, pause, cut, cut_one_way, deafen, lose, remove_and_add, lose_disk)
 MOVING_FAULTS = (stay_away, kill, pause, cut, remove_and_add)
 
 
@@ -329,7 +353,7 @@ def disturb(peers, hosts, chance, until, faults):
                 leader = next((p for p in peers if f'The leader is {p.peer_id}' in tail(peer)), None)
                 if leader and chance.random() < 0.5:
                         peer = leader
-                steps = fault(peer, hosts, chance, *([peers] if fault is remove_and_add else []))
+                steps = fault(peer, hosts, chance, *([peers] if fault in (remove_and_add, lose_disk) else []))
                 for seconds in steps:
                         time.sleep(seconds)
 

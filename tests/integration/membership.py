@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Ways into a cluster and out of it: the quick start of the 2017 README step by step, and what can go wrong on them."""
 import contextlib
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -327,5 +329,77 @@ def quorum_lost_for_good(bench):
         eventually(lambda: allocations(node1) == {HELLO, CAT}, 'it has the pins again')
 
 
+# ---- a lost disk
+
+def lose_disk(node):
+        """All but who it is and what it was told to do; not even where the others were."""
+        node.kill()
+        for name in os.listdir(node.folder):
+                path = os.path.join(node.folder, name)
+                if os.path.isdir(path):
+                        shutil.rmtree(path)
+                elif name not in ('service.json', 'identity.json'):
+                        os.unlink(path)
+
+
+def pins_of_two(bench):
+        """Three peers; the first two have acknowledged pins that the third knows nothing of, and all are down."""
+        nodes3 = node0, node1, node2 = bench.cluster(3, edit=watch)
+        for node in nodes3:
+                node.launch()
+        joined(*nodes3)
+        for node in nodes3:
+                assert 'without an answer' not in node.process.text(), 'nobody waits for who is there'
+        eventually(lambda: os.path.getsize(os.path.join(node2.folder, 'raft', 'disks')) == 24 + 2 * 24, 'it knows both disks')
+        node2.kill()
+        node0.ok('POST', f'/pins/{HELLO}')
+        node1.ok('POST', f'/pins/{CAT}')
+        node1.kill()
+        lose_disk(node0)
+        return nodes3
+
+
+def init_peerset(node):
+        with open(os.path.join(node.folder, 'service.json'), encoding='utf-8') as f:
+                return json.load(f)['consensus']['raft']['init_peerset']
+
+
+def nothing_is_lost(nodes3):
+        """Without the one that knows, nothing is decided; then all know."""
+        node0, node1, node2 = nodes3
+        peerset = init_peerset(node0)
+        node0.until_told(lambda line: line.startswith('STATUS=Joining a cluster: '))
+        assert 'has lost its disk' in node0.process.text()
+        assert node2.process.running() and 'The leader is' not in node2.process.text().rpartition('Initializing')[2]
+        node1.start()
+        joined(*nodes3)
+        for node in nodes3:
+                eventually(lambda: allocations(node) == {HELLO, CAT}, 'nothing is lost')
+        assert init_peerset(node0) == peerset and len(peerset) == 3
+        node0.stop()
+        node0.start()
+        joined(*nodes3)
+
+
+def lost_disk(bench):
+        nodes3 = node0, _, node2 = pins_of_two(bench)
+        node2.launch()
+        node2.serving()
+        node0.launch()
+        nothing_is_lost(nodes3)
+        assert old_states(node0) == [], 'it has not begun'
+
+
+def lost_disk_seen_later(bench):
+        """Nobody is there when it begins: who comes then does not listen to it."""
+        nodes3 = node0, _, node2 = pins_of_two(bench)
+        node0.launch()
+        eventually(lambda: 'without an answer of 2 of the 2 others' in node0.process.text(), 'it begins anew')
+        node2.launch()
+        eventually(lambda: old_states(node0) == ['raft.old.0'], 'it hears of it')
+        nothing_is_lost(nodes3)
+
+
 run(quick_start_of_2017, bootstraps_as_it_starts, wrong_secret, keeps_its_pins, is_elsewhere, cannot_be_reached,
-    removed_while_away, removed_from_those_who_began, leaves_on_shutdown, removing, killed_while_it_joins, quorum_lost_for_good)
+    removed_while_away, removed_from_those_who_began, leaves_on_shutdown, removing, killed_while_it_joins, quorum_lost_for_good,
+    lost_disk, lost_disk_seen_later)

@@ -2,6 +2,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/base/hash.h"
+#include "daemon/base/le.h"
 #include "daemon/base/log.h"
 #include "daemon/consensus/meta.h"
 #include "tests/unit/consensus/help.h"
@@ -16,12 +18,14 @@ static ConsensusMeta sample(uint64_t sequence) {
         };
 
         memset(meta.cluster_id, 0xcc, sizeof(meta.cluster_id));
+        memset(meta.disk_id, 0xdd, sizeof(meta.disk_id));
         return meta;
 }
 
 static void check_equal(const ConsensusMeta *a, const ConsensusMeta *b) {
         g_assert_cmpuint(a->sequence, ==, b->sequence);
         g_assert_cmpmem(a->cluster_id, sizeof(a->cluster_id), b->cluster_id, sizeof(b->cluster_id));
+        g_assert_cmpmem(a->disk_id, sizeof(a->disk_id), b->disk_id, sizeof(b->disk_id));
         g_assert_cmpuint(a->raft_id, ==, b->raft_id);
         g_assert_cmpuint(a->term, ==, b->term);
         g_assert_cmpuint(a->vote, ==, b->vote);
@@ -38,11 +42,11 @@ static void test_format_is_frozen(void) {
         hex = help_hex(bytes, sizeof(bytes));
         g_assert_cmpstr(hex,
                         ==,
-                        "636c73746d657461dcb90a21010000000200000000000000cccccccccccccccc\n"
+                        "636c73746d657461a1475e1e020000000200000000000000cccccccccccccccc\n"
                         "cccccccccccccccc887766554433221109000000000000000900000000000000\n"
                         "2600000000000000002408011220010101010101010101010101010101010101\n"
                         "0101010101010101010101010101000000000000000000000000000000000000\n"
-                        "0000000000000000\n");
+                        "0000000000000000dddddddddddddddddddddddddddddddd\n");
 
         g_assert_cmpint(consensus_meta_decode(bytes, sizeof(bytes), &read), ==, 0);
         check_equal(&read, &meta);
@@ -160,6 +164,30 @@ static void test_both_broken_is_refused(void) {
         help_folder_done(&folder);
 }
 
+/* Whatever its size, larger ones included. */
+static void test_another_format(void) {
+        const ConsensusMeta meta = sample(3);
+        g_autofree char *words = NULL;
+        uint8_t bytes[CONSENSUS_META_SIZE + 64] = {};
+        const size_t sizes[] = { 24, 136, CONSENSUS_META_SIZE, sizeof(bytes) };
+        ConsensusMeta read;
+        HelpFolder folder;
+
+        help_folder_make(&folder);
+        for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
+                consensus_meta_encode(&meta, bytes);
+                le_put32(bytes + 12, CONSENSUS_META_FORMAT + 1);
+                le_put32(bytes + 8, hash_crc32c(0, bytes + 12, sizes[i] - 12));
+                g_assert_cmpint(consensus_meta_decode(bytes, sizes[i], &read), ==, 1);
+        }
+        help_write(&folder, "meta-a", bytes, sizeof(bytes));
+        g_assert_cmpint(load(&folder, &read, &words), <, 0);
+        g_assert_cmpstr(words,
+                        ==,
+                        "raft/meta-a: the file has the format of another release; this one reads format 2");
+        help_folder_done(&folder);
+}
+
 static void test_warns_of_a_broken_one(void) {
         const ConsensusMeta meta = sample(3);
         g_autofree char *words = NULL;
@@ -188,6 +216,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/consensus/meta/torn-save", test_torn_save);
         g_test_add_func("/consensus/meta/one-whole-is-enough", test_one_whole_is_enough);
         g_test_add_func("/consensus/meta/both-broken-is-refused", test_both_broken_is_refused);
+        g_test_add_func("/consensus/meta/another-format", test_another_format);
         g_test_add_func("/consensus/meta/warns-of-a-broken-one", test_warns_of_a_broken_one);
         return g_test_run();
 }

@@ -261,6 +261,36 @@ static void test_founds_alone(void) {
         g_assert_cmpmem(again.cluster_id, STATE_CLUSTER_ID_SIZE, second.cluster_id, STATE_CLUSTER_ID_SIZE);
 }
 
+/* Whoever founds, and however often: what lies in the folder has its own id, until the folder is another
+ * one. */
+static void test_disk_id(void) {
+        PeerId peers[] = { help_peer(1), help_peer(2) };
+        PeerIdList list = { .items = peers, .n = 2 };
+        uint8_t ids[3][CONSENSUS_DISK_ID_SIZE], cluster_id[STATE_CLUSTER_ID_SIZE];
+        HelpFolder folder;
+        Node node;
+
+        help_folder_make(&folder);
+        node_init(&node, &folder);
+        node.options.members = &list;
+        for (size_t i = 0; i < G_N_ELEMENTS(ids); i++) {
+                if (i == 2)
+                        g_assert_cmpint(file_remove_tree(folder.fd, "raft"), ==, 0);
+                g_assert_cmpint(node_open(&node, NULL), ==, 0);
+                memcpy(ids[i], node_status(&node).disk_id, sizeof(ids[i]));
+                memcpy(cluster_id, node_status(&node).cluster_id, sizeof(cluster_id));
+                node_crash(&node);
+        }
+        g_assert_cmpmem(ids[0], sizeof(ids[0]), ids[1], sizeof(ids[1]));
+        g_assert_cmpint(memcmp(ids[1], ids[2], sizeof(ids[1])), !=, 0);
+
+        /* what those derive who have nothing yet */
+        g_assert_cmpint(consensus_founding_id(&list, ids[0], NULL), ==, 0);
+        g_assert_cmpmem(ids[0], sizeof(ids[0]), cluster_id, sizeof(cluster_id));
+        node_done(&node);
+        help_folder_done(&folder);
+}
+
 /* It has no vote and no log, and says so in a file: without that file the log was lost. */
 static void test_joins_a_cluster(void) {
         static const uint8_t cluster_id[STATE_CLUSTER_ID_SIZE] = { 0xcc };
@@ -505,6 +535,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/consensus/recovery/broken-one-is-set-aside", test_broken_one_is_set_aside);
         g_test_add_func("/consensus/recovery/sole-voter-begins-a-term", test_sole_voter_begins_a_term);
         g_test_add_func("/consensus/recovery/log-behind-the-snapshot", test_log_behind_the_snapshot);
+        g_test_add_func("/consensus/recovery/disk-id", test_disk_id);
         g_test_add_func("/consensus/recovery/founds-alone", test_founds_alone);
         g_test_add_func("/consensus/recovery/joins-a-cluster", test_joins_a_cluster);
         g_test_add_func("/consensus/recovery/received-without-mark", test_received_without_mark);

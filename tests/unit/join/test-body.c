@@ -16,6 +16,8 @@ typedef union AnyBody {
         JoinInvitedBody invited;
         JoinMembershipBody membership;
         JoinMembershipAnswer answer;
+        JoinFoundingBody founding;
+        JoinFoundingAnswer founding_answer;
 } AnyBody;
 
 static int read_text(const JsonShape *shape, const char *text, AnyBody *to, Error *reterr) {
@@ -38,6 +40,11 @@ static void test_golden(void) {
                 { &join_body_membership_shape, "{" CLUSTER "," RAFT ",\"index\":9}" },
                 { &join_body_membership_answer_shape,
                   "{\"index\":7,\"is_member\":false,\"is_leader\":true}" },
+                { &join_body_membership_answer_shape,
+                  "{\"index\":7,\"is_member\":false,\"is_leader\":false,\"is_another\":true,"
+                  "\"leader\":[\"/ip4/10.0.0.1/tcp/9096\"]}" },
+                { &join_body_founding_shape, "{" CLUSTER "}" },
+                { &join_body_founding_answer_shape, "{\"exists\":true,\"is_member\":false," ADDRESSES "}" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {

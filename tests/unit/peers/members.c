@@ -226,7 +226,7 @@ void member_start(Member *member) {
                         &error);
         g_assert_cmpstr(error.message, ==, NULL);
         g_assert_cmpint(r, ==, 0);
-        peers_attach(member->peers, member->consensus);
+        g_assert_cmpint(peers_attach(member->peers, member->consensus, NULL), ==, 0);
 }
 
 void member_stop(Member *member) {

@@ -63,6 +63,7 @@ static void test_hostile_hello(void) {
                 "{\"index\":-1}",
                 "{\"index\":1,\"members\":[\"x\"]}",
                 "{\"index\":1,\"addresses\":7}",
+                "{\"index\":1,\"raft_id\":1,\"disk_id\":\"00\"}",
         };
         Members members;
         Member *to, *from;
@@ -80,7 +81,8 @@ static void test_hostile_hello(void) {
         /* Another peer's address, one of nobody, and something that is none: all passed over. */
         receive(to,
                 from,
-                "{\"index\":1,\"peername\":\"new\",\"addresses\":[\"/ip4/1.2.3.4/tcp/1\",\"x\","
+                "{\"index\":1,\"raft_id\":1,\"disk_id\":\"00112233445566778899aabbccddeeff\","
+                "\"peername\":\"new\",\"addresses\":[\"/ip4/1.2.3.4/tcp/1\",\"x\","
                 "\"/ip4/1.2.3.4/tcp/1/p2p/12D3KooWDpp7U7W9Q8feMZPPEpPP5FKXTUakLgnVLbavfjb9mzrT\"]}");
         g_assert_cmpstr(peers_name(to->peers, &from->id), ==, "new");
         g_assert_true(str_list_equal(peers_addresses(to->peers, &from->id), &before));

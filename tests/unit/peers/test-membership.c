@@ -1,3 +1,4 @@
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "daemon/join/body.h"
@@ -142,6 +143,111 @@ static void test_question(void) {
         assert_refused(&answered, ERROR_REFUSED, "this is another cluster");
         ask_text(stranger.rpc, leader, "membership", "{}", &answered);
         assert_refused(&answered, ERROR_INVALID, "membership: cluster_id: ");
+        scripted_close(&stranger);
+        members_close(&members);
+}
+
+/* ---- "founding" */
+
+typedef struct FoundingAnswered {
+        bool is_done;
+        JoinFoundingAnswer answer;
+} FoundingAnswered;
+
+static void on_founding_answer(
+                RpcCall *call G_GNUC_UNUSED,
+                int r,
+                const Error *error G_GNUC_UNUSED,
+                const void *body,
+                size_t size,
+                void *userdata) {
+        FoundingAnswered *answered = userdata;
+
+        answered->is_done = true;
+        g_assert_cmpint(r, ==, 0);
+        g_assert_cmpint(join_body_read(&join_body_founding_answer_shape,
+                                       body,
+                                       size,
+                                       JOIN_BODY_ANSWER_MAX,
+                                       &answered->answer,
+                                       NULL),
+                        ==,
+                        0);
+}
+
+static JoinFoundingAnswer ask_founding(Rpc *rpc, const Member *to, const uint8_t *cluster_id) {
+        static const RpcCallHandler handler = { .on_done = on_founding_answer };
+        FoundingAnswered answered = {};
+        _cleanup_(str_done) Str text = {};
+        JoinFoundingBody body;
+        RpcCall *call;
+
+        memcpy(body.cluster_id, cluster_id, sizeof(body.cluster_id));
+        g_assert_cmpint(json_write(&join_body_founding_shape, &body, &text), ==, 0);
+        g_assert_cmpint(rpc_call(rpc,
+                                 &call,
+                                 &(RpcCallOptions){
+                                                 .peer = &to->id,
+                                                 .address = to->addresses.items[0],
+                                                 .method = "founding",
+                                                 .body = text.data,
+                                                 .size = text.len,
+                                                 .timeout_usec = 5 * USEC_PER_SEC,
+                                                 .handler = &handler,
+                                                 .userdata = &answered,
+                                 }),
+                        ==,
+                        0);
+        MEMBERS_UNTIL(to->event, answered.is_done);
+        rpc_call_unref(call);
+        return answered.answer;
+}
+
+static void assert_founding(Rpc *rpc, const Member *to, const uint8_t *id, bool exists, bool is_member) {
+        JoinFoundingAnswer answer = ask_founding(rpc, to, id);
+
+        g_assert_cmpint(answer.exists, ==, exists);
+        g_assert_cmpint(answer.is_member, ==, is_member);
+        g_assert_cmpuint(answer.addresses.n > 0, ==, exists && is_member);
+        json_done(&join_body_founding_answer_shape, &answer);
+}
+
+static void remove_disks(const Member *member) {
+        g_autofree char *path = g_build_filename(member->folder, "raft", "disks", NULL);
+
+        g_assert_cmpint(g_unlink(path), ==, 0);
+}
+
+/* That it was founded is not enough; that it has a log is, without a leader, too. */
+static void test_founding(void) {
+        static const uint8_t other[STATE_CLUSTER_ID_SIZE] = { 1 };
+        uint8_t id[STATE_CLUSTER_ID_SIZE];
+        Scripted stranger = {}, second = {};
+        Members members;
+        Member *a = &members.member[0], *b = &members.member[1];
+
+        members_prepare(&members, 2);
+        scripted_open(&second, members.event, 2); /* it is B, with nothing */
+        scripted_open(&stranger, members.event, 77);
+        g_assert_cmpint(consensus_founding_id(&a->first, id, NULL), ==, 0);
+        member_start(a);
+        assert_founding(second.rpc, a, id, false, true);
+        g_assert_true(peers_disks_check(
+                        a->peers, &b->id, consensus_raft_id(&b->id), other)); /* was here once */
+        assert_founding(second.rpc, a, id, true, true);
+        member_stop(a);
+        remove_disks(a);
+        member_start(a);
+        scripted_close(&second);
+
+        member_start(b);
+        MEMBERS_UNTIL(members.event, a->n_ready > 0 && b->n_ready > 0);
+        member_stop(b);
+        scripted_open(&second, members.event, 2);
+        assert_founding(second.rpc, a, id, true, true);
+        assert_founding(stranger.rpc, a, id, true, false);
+        assert_founding(second.rpc, a, other, false, false);
+        scripted_close(&second);
         scripted_close(&stranger);
         members_close(&members);
 }
@@ -392,6 +498,7 @@ static void test_others_are_away(void) {
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/peers/membership/question", test_question);
+        g_test_add_func("/peers/membership/founding", test_founding);
         g_test_add_func("/peers/membership/not-removed", test_not_removed);
         g_test_add_func("/peers/membership/confused", test_confused);
         g_test_add_func("/peers/membership/nobody-else", test_nobody_else);
