@@ -9,9 +9,10 @@
 #include "daemon/base/log.h"
 #include "daemon/base/random.h"
 #include "daemon/base/time.h"
+#include "daemon/base/turn.h"
 #include "daemon/cluster/internal.h"
 
-#define EXPIRY_SLICE 512
+#define EXPIRY_SLICE 64
 #define EXPIRY_AGAIN (2 * USEC_PER_SEC)
 
 /* ---- what is pinned ---- */
@@ -117,15 +118,16 @@ static void expiry_end(Cluster *cluster, int r) {
                 (void) expiry_plan(cluster, EXPIRY_AGAIN);
 }
 
-static int expiry_on_slice(sd_event_source *source, void *userdata) {
+static int expiry_on_slice(sd_event_source *source _unused_, void *userdata) {
         Cluster *cluster = userdata;
         uint64_t now = time_now();
         int r = 1;
 
+        turn_renew(cluster->event, &cluster->expiry.slice, expiry_on_slice, cluster);
         for (size_t i = 0; i < EXPIRY_SLICE && r > 0; i++)
                 r = expiry_look(cluster, now);
         if (r > 0)
-                (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+                (void) sd_event_source_set_enabled(cluster->expiry.slice, SD_EVENT_ONESHOT);
         else
                 expiry_end(cluster, r);
         return 0;
@@ -167,8 +169,6 @@ int cluster_expiry_start(Cluster *cluster) {
         r = sd_event_add_defer(cluster->event, &expiry->slice, expiry_on_slice, cluster);
         if (r >= 0)
                 r = sd_event_source_set_enabled(expiry->slice, SD_EVENT_OFF);
-        if (r >= 0)
-                r = sd_event_source_set_priority(expiry->slice, SD_EVENT_PRIORITY_IDLE);
         if (r < 0)
                 return r;
         return sd_event_add_time_relative(

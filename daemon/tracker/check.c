@@ -15,9 +15,11 @@
 #include "daemon/base/flow.h"
 #include "daemon/base/log.h"
 #include "daemon/base/random.h"
+#include "daemon/base/turn.h"
 #include "daemon/tracker/internal.h"
 
-#define CHECK_SLICE 64 /* items compared in one turn of the loop */
+#define CHECK_SLICE                                                                                         \
+        32 /* items compared in one turn of the loop, which is shared with whatever else there is */
 #define CHECK_SPOOL "check"
 
 enum {
@@ -167,14 +169,15 @@ static int check_compare_next(TrackerCheck *check) {
         return r < 0 ? r : 1;
 }
 
-static int check_on_slice(sd_event_source *source, void *userdata) {
+static int check_on_slice(sd_event_source *source _unused_, void *userdata) {
         TrackerCheck *check = userdata;
         int r = 1;
 
+        turn_renew(check->tracker->event, &check->slice, check_on_slice, check);
         for (size_t i = 0; i < CHECK_SLICE && r > 0; i++)
                 r = check_compare_next(check);
         if (r > 0)
-                (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+                (void) sd_event_source_set_enabled(check->slice, SD_EVENT_ONESHOT);
         else
                 flow_next(&check->flow, r < 0 ? r : FLOW_DONE);
         return 0;
@@ -187,10 +190,7 @@ static int check_scan(Flow *flow) {
         r = state_scan_new(&check->scan, check->tracker->options.pinset);
         if (r < 0)
                 return r;
-        r = sd_event_add_defer(check->tracker->event, &check->slice, check_on_slice, check);
-        if (r < 0)
-                return r;
-        return sd_event_source_set_priority(check->slice, SD_EVENT_PRIORITY_IDLE);
+        return sd_event_add_defer(check->tracker->event, &check->slice, check_on_slice, check);
 }
 
 /* ---- end ---- */

@@ -1,3 +1,6 @@
+#include <sys/epoll.h>
+#include <unistd.h>
+
 #include "tests/unit/tracker/whole.h"
 
 typedef struct Heard {
@@ -62,6 +65,34 @@ static void test_finds_unpinned(Whole *w, gconstpointer data _unused_) {
 }
 
 /* What was missing is pinned again by itself, after recover_interval. */
+/* As much as a loop that always has something else to do takes. */
+static int on_busy(
+                sd_event_source *source _unused_,
+                int fd _unused_,
+                uint32_t events _unused_,
+                void *userdata) {
+        ++*(unsigned *) userdata;
+        return 0;
+}
+
+static void test_busy_loop(Whole *w, gconstpointer data _unused_) {
+        unsigned n_busy = 0;
+        sd_event_source *busy;
+        Heard heard = {};
+        int fds[2];
+
+        store_items(w, 200, "recursive");
+        g_assert_cmpint(pipe(fds), ==, 0);
+        g_assert_cmpint(sd_event_add_io(w->event, &busy, fds[1], EPOLLOUT, on_busy, &n_busy), >=, 0);
+        check(w, &heard);
+        g_assert_cmpint(heard.r, ==, 0);
+        g_assert_cmpuint(n_busy, >, 0);
+        whole_assert_status(w, 9, "pinned");
+        sd_event_source_disable_unref(busy);
+        (void) close(fds[0]);
+        (void) close(fds[1]);
+}
+
 static void test_pins_again(Whole *w, gconstpointer data _unused_) {
         Heard heard = {};
 
@@ -321,6 +352,7 @@ static void test_interval(Whole *w, gconstpointer data _unused_) {
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         TEST("finds-unpinned", test_finds_unpinned);
+        TEST("busy-loop", test_busy_loop);
         TEST("pins-again", test_pins_again);
         TEST("finds-pinned", test_finds_pinned);
         TEST("kinds", test_kinds);
