@@ -321,3 +321,20 @@ int cluster_party_untold(
         info->error = strdup(member->failure ?: "");
         return info->error ? 0 : -ENOMEM;
 }
+
+uint64_t cluster_call_ask_timeout(const Cluster *cluster) {
+        return (uint64_t) cluster->config->ipfs.ipfs_request_timeout + CLUSTER_REQUEST_TIMEOUT;
+}
+
+int cluster_call_ask_others(ClusterCall *call, const ClusterAsk *ask) {
+        int r;
+
+        if (call->local || !cluster_has_others(call->cluster))
+                return 0;
+        r = cluster_parties_get(call->cluster, &call->members);
+        if (r < 0)
+                return r;
+        cluster_parties_add_others(&call->members);
+        call->n_pending++;
+        return cluster_parties_ask(&call->members, call->cluster, ask);
+}

@@ -144,6 +144,10 @@ int cluster_call_resolve(ClusterCall *call, IpfsCidDone done);
 int cluster_call_commit(
                 ClusterCall *call, ConsensusOpKind kind, const void *body, size_t size, PeersDone done);
 
+uint64_t cluster_call_ask_timeout(const Cluster *cluster); /* of a question to all Kubos */
+/* Ask the other members, unless only this one is asked; then there is one part of the answer more. */
+int cluster_call_ask_others(ClusterCall *call, const ClusterAsk *ask);
+
 /* status-op.c: fill INFO (zeroed) with what the pinset says: of PIN, whose members are moved, or that CID is
  * not in it. */
 void cluster_status_head_take(Pin *pin, GlobalPinInfo *info);
@@ -157,7 +161,7 @@ void cluster_live_tracker(const Config *config, TrackerOptions *options);
 /* cluster.c: as the configuration is now; not started. */
 int cluster_new_informer(Cluster *cluster, MetricsInformer **ret);
 
-/* peer-op.c */
+/* graph-op.c, repo-op.c, peer-op.c: the part of this peer. */
 int cluster_graph_local(Cluster *cluster, ClusterCall **ret, ClusterGraphDone done, void *userdata);
 int cluster_gc_local(
                 Cluster *cluster, ClusterCall **ret, size_t n_keys_max, ClusterGcDone done, void *userdata);

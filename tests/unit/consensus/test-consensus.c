@@ -9,6 +9,7 @@
 #include "daemon/base/file.h"
 #include "daemon/base/log.h"
 #include "daemon/consensus/consensus.h"
+#include "daemon/consensus/driver.h"
 #include "tests/lib/fault.h"
 #include "tests/unit/consensus/node.h"
 
@@ -377,7 +378,6 @@ static void test_close_cancels(Fixture *f, gconstpointer data _unused_) {
         node_close(node);
 }
 
-/* What is being written while it closes is durable, and told. */
 /* Wherever a snapshot is when the peer stops, that is no failure. */
 static void test_close_during_a_snapshot(Fixture *f, gconstpointer data _unused_) {
         Node *node = &f->node;
@@ -395,10 +395,13 @@ static void test_close_during_a_snapshot(Fixture *f, gconstpointer data _unused_
         node_check_pins(node, 0, 599);
 }
 
+/* What is being written while it closes is durable, and told. */
 static void test_close_waits_for_the_disk(Fixture *f, gconstpointer data _unused_) {
         Node *node = &f->node;
 
         node_start(node);
+        NODE_WAIT(node,
+                  !consensus_disk_is_busy(node->consensus->disk)); /* else the pin is not written yet */
         g_assert_cmpint(node_pin(node, 1, 1), ==, 0);
         NODE_WAIT(node, node_status(node).last_index == 3);
         node_close(node);
