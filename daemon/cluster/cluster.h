@@ -28,14 +28,13 @@
 #define CLUSTER_CALLS_MAX 4096 /* under way; ERROR_BUSY beyond */
 #define CLUSTER_ASKING_MAX 768 /* of those that wait for Kubo: it has room for what the tracker wants */
 #define CLUSTER_LISTS_MAX 60   /* leaves scans of the pinset to snapshots, checks and expiry */
-#define CLUSTER_IMPORTS_MAX 8  /* under way */
 #define CLUSTER_GCS_MAX 4      /* garbage collections under way */
 #define CLUSTER_CIDS_MAX 4096  /* in the `cids` of one status question */
 
 typedef struct Cluster Cluster;
 typedef struct ClusterCall ClusterCall;
 typedef struct ClusterList ClusterList;
-typedef struct ClusterImport ClusterImport;
+
 struct Joined; /* daemon/join/request.h */
 
 typedef struct ClusterOptions {
@@ -225,26 +224,3 @@ int cluster_list_statuses(
 /* GlobalPinInfo of what was queued again; of what changed or is in error */
 int cluster_list_recover(Cluster *cluster, ClusterList **ret, bool local, Error *reterr);
 int cluster_list_sync(Cluster *cluster, ClusterList **ret, Error *reterr);
-
-/* Bulk import: pins as they are (pin_import_read()), committed in batches through the log. */
-typedef struct ClusterImportOptions {
-        int64_t replication_factor_min, replication_factor_max; /* override when above 0 */
-        const PeerIdList *allocations;                          /* override when not empty */
-} ClusterImportOptions;
-
-/* WAKE: cluster_import_add() may be called again. DONE, once, with the number of pins committed: after
- * cluster_import_finish(), when all that was added is; or early with an error, when nothing is under way any
- * more. Both from the loop; DONE may free the import. Errors: -EBUSY (CLUSTER_IMPORTS_MAX), -ENOMEM. */
-int cluster_import_new(
-                Cluster *cluster,
-                ClusterImport **ret,
-                const ClusterImportOptions *options,
-                void (*wake)(void *userdata),
-                void (*done)(int r, const Error *error, uint64_t n_committed, void *userdata),
-                void *userdata);
-ClusterImport *cluster_import_free(ClusterImport *import);
-DEFINE_CLEANUP(ClusterImport *, cluster_import_free);
-/* Answers 1: taken (copied); 0: too much is under way, wait for WAKE and call again. Errors: PIN cannot be
- * taken, nothing has changed; what was added before is committed by cluster_import_finish() all the same. */
-int cluster_import_add(ClusterImport *import, const Pin *pin, Error *reterr);
-void cluster_import_finish(ClusterImport *import);

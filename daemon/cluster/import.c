@@ -1,3 +1,5 @@
+#include "daemon/cluster/import.h"
+
 /*
  * Bulk import: pins are gathered into entries of many operations, a few of which are under way at a time.
  *

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "daemon/cluster/import.h"
 #include "daemon/rest/reply.h"
 #include "daemon/types/pin.h"
 

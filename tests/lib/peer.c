@@ -7,6 +7,7 @@
 
 #include "daemon/base/file.h"
 #include "daemon/base/time.h"
+#include "daemon/cluster/import.h"
 #include "tests/lib/loopback.h"
 
 #define TICK_USEC 5000

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "daemon/cluster/import.h"
 #include "daemon/cluster/internal.h"
 
 #define LINK_USEC (50 * USEC_PER_MSEC)

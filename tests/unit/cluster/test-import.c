@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "daemon/cluster/import.h"
 #include "daemon/cluster/internal.h"
 #include "tests/unit/cluster/asked.h"
 

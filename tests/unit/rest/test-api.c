@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/cluster/import.h"
 #include "daemon/cluster/internal.h"
 #include "daemon/rest/api.h"
 #include "tests/lib/fault.h"
