@@ -4,19 +4,12 @@
  * Proxy inside.
  *
  *   client.c   a connection of a client: reads heads, decides, answers by itself what it refuses
- *
  *   relay.c    a request that is handed on to Kubo, and its answer
- *
  *   node.c     connections to Kubo, those that wait for the next request, and where Kubo is
- *
  *   end.c      one end of either: a stream, what came from it and is to go to it; and a body on its way
- *
  *   answer.c   answers of the proxy's own
- *
  *   call.c     a request that the cluster answers; rule.c has the table, calls-*.c do it
- *
  *   watch.c    an upload whose answer is read for what was added, which then is pinned
- *
  *   origin.c   what Kubo thinks of a browser's request, and its headers for answers of our own
  */
 
