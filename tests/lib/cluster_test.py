@@ -394,7 +394,7 @@ class Daemon:
 
         def settle(self, config, name):
                 config['cluster'].update(peername=name, listen_multiaddress=f'/ip4/127.0.0.1/tcp/{self.peer_port}', mdns_interval='0s')
-                pinsvc = config['api']['pinsvcapi']
+                pinsvc = config['api'].get('pinsvcapi', {})
                 config['api'] = {'restapi': {**config['api']['restapi'], 'http_listen_multiaddress': f'/ip4/127.0.0.1/tcp/{self.port}'}}
                 config['ipfs_connector']['ipfshttp']['node_multiaddress'] = self.kubo.multiaddr
                 if self.proxy is not None:
