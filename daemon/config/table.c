@@ -251,132 +251,44 @@ static const ConfigRow proxy_rows[] = {
 
 /* Without the keys of CORS a file means what the Go program's library does then: every origin, and "" for
  * the methods stands for GET, POST and HEAD. */
+/* clang-format off */
+#define HTTP_API_ROWS(api_, address_) \
+        OWN("http_listen_multiaddress", ONE_OR_MORE, ENDPOINTS, api_.http_listen_multiaddress, address_), \
+        OWN("ssl_cert_file", STRING, ANY, api_.ssl_cert_file, "", FLAGS(CONFIG_LIVE | CONFIG_OMIT_EMPTY)), \
+        OWN("ssl_key_file", STRING, ANY, api_.ssl_key_file, "", FLAGS(CONFIG_LIVE | CONFIG_OMIT_EMPTY)), \
+        OWN("read_timeout", DURATION, NOT_NEGATIVE, api_.read_timeout, "0s", FLAGS(CONFIG_LIVE)), \
+        OWN("read_header_timeout", DURATION, NOT_NEGATIVE, api_.read_header_timeout, "5s", \
+            FLAGS(CONFIG_LIVE)), \
+        OWN("write_timeout", DURATION, NOT_NEGATIVE, api_.write_timeout, "0s", FLAGS(CONFIG_LIVE)), \
+        OWN("idle_timeout", DURATION, NOT_NEGATIVE, api_.idle_timeout, "2m", FLAGS(CONFIG_LIVE)), \
+        OWN("max_header_bytes", INT, HEADER_BYTES, api_.max_header_bytes, "4096", \
+            FLAGS(CONFIG_ZERO_PRESET)), \
+        KEEP("libp2p_listen_multiaddress", ONE_OR_MORE, ADDRESS, NULL, FLAGS(CONFIG_UNBUILT)), \
+        KEEP("id", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT)), \
+        KEEP("private_key", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT | CONFIG_SECRET)), \
+        OWN("basic_auth_credentials", MAP, FILLED, api_.credentials, "null", \
+            FLAGS(CONFIG_LIVE | CONFIG_SECRET)), \
+        OWN("http_log_file", STRING, ANY, api_.http_log_file, "", FLAGS(CONFIG_LIVE)), \
+        OWN("headers", OBJECT, HEADERS, api_.headers, "{}", FLAGS(CONFIG_LIVE)), \
+        OWN("cors_allowed_origins", STRINGS, ANY, api_.cors.allowed_origins, "*", FLAGS(CONFIG_LIVE), \
+            ABSENT("")), \
+        OWN("cors_allowed_methods", STRINGS, ANY, api_.cors.allowed_methods, "GET", FLAGS(CONFIG_LIVE), \
+            ABSENT("")), \
+        OWN("cors_allowed_headers", STRINGS, ANY, api_.cors.allowed_headers, "", FLAGS(CONFIG_LIVE)), \
+        OWN("cors_exposed_headers", STRINGS, ANY, api_.cors.exposed_headers, CORS_EXPOSED, \
+            FLAGS(CONFIG_LIVE), ABSENT("")), \
+        OWN("cors_allow_credentials", BOOL, ANY, api_.cors.allow_credentials, "true", \
+            FLAGS(CONFIG_LIVE), ABSENT("false")), \
+        OWN("cors_max_age", DURATION, NOT_NEGATIVE, api_.cors.max_age, "0s", FLAGS(CONFIG_LIVE))
+/* clang-format on */
+
 static const ConfigRow pinsvc_rows[] = {
-        OWN("http_listen_multiaddress",
-            ONE_OR_MORE,
-            ENDPOINTS,
-            pinsvc.http_listen_multiaddress,
-            "/ip4/127.0.0.1/tcp/9097"),
-        OWN("ssl_cert_file", STRING, ANY, pinsvc.ssl_cert_file, "", FLAGS(CONFIG_LIVE | CONFIG_OMIT_EMPTY)),
-        OWN("ssl_key_file", STRING, ANY, pinsvc.ssl_key_file, "", FLAGS(CONFIG_LIVE | CONFIG_OMIT_EMPTY)),
-        OWN("read_timeout", DURATION, NOT_NEGATIVE, pinsvc.read_timeout, "0s", FLAGS(CONFIG_LIVE)),
-        OWN("read_header_timeout",
-            DURATION,
-            NOT_NEGATIVE,
-            pinsvc.read_header_timeout,
-            "5s",
-            FLAGS(CONFIG_LIVE)),
-        OWN("write_timeout", DURATION, NOT_NEGATIVE, pinsvc.write_timeout, "0s", FLAGS(CONFIG_LIVE)),
-        OWN("idle_timeout", DURATION, NOT_NEGATIVE, pinsvc.idle_timeout, "2m", FLAGS(CONFIG_LIVE)),
-        OWN("max_header_bytes",
-            INT,
-            HEADER_BYTES,
-            pinsvc.max_header_bytes,
-            "4096",
-            FLAGS(CONFIG_ZERO_PRESET)),
-        KEEP("libp2p_listen_multiaddress", ONE_OR_MORE, ADDRESS, NULL, FLAGS(CONFIG_UNBUILT)),
-        KEEP("id", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT)),
-        KEEP("private_key", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT | CONFIG_SECRET)),
-        OWN("basic_auth_credentials",
-            MAP,
-            FILLED,
-            pinsvc.credentials,
-            "null",
-            FLAGS(CONFIG_LIVE | CONFIG_SECRET)),
-        OWN("http_log_file", STRING, ANY, pinsvc.http_log_file, "", FLAGS(CONFIG_LIVE)),
-        OWN("headers", OBJECT, HEADERS, pinsvc.headers, "{}", FLAGS(CONFIG_LIVE)),
-        OWN("cors_allowed_origins",
-            STRINGS,
-            ANY,
-            pinsvc.cors.allowed_origins,
-            "*",
-            FLAGS(CONFIG_LIVE),
-            ABSENT("")),
-        OWN("cors_allowed_methods",
-            STRINGS,
-            ANY,
-            pinsvc.cors.allowed_methods,
-            "GET",
-            FLAGS(CONFIG_LIVE),
-            ABSENT("")),
-        OWN("cors_allowed_headers", STRINGS, ANY, pinsvc.cors.allowed_headers, "", FLAGS(CONFIG_LIVE)),
-        OWN("cors_exposed_headers",
-            STRINGS,
-            ANY,
-            pinsvc.cors.exposed_headers,
-            CORS_EXPOSED,
-            FLAGS(CONFIG_LIVE),
-            ABSENT("")),
-        OWN("cors_allow_credentials",
-            BOOL,
-            ANY,
-            pinsvc.cors.allow_credentials,
-            "true",
-            FLAGS(CONFIG_LIVE),
-            ABSENT("false")),
-        OWN("cors_max_age", DURATION, NOT_NEGATIVE, pinsvc.cors.max_age, "0s", FLAGS(CONFIG_LIVE)),
+        HTTP_API_ROWS(pinsvc, "/ip4/127.0.0.1/tcp/9097"),
         ROWS_END,
 };
 
 static const ConfigRow rest_rows[] = {
-        OWN("http_listen_multiaddress",
-            ONE_OR_MORE,
-            ENDPOINTS,
-            rest.http_listen_multiaddress,
-            "/ip4/127.0.0.1/tcp/9094"),
-        OWN("ssl_cert_file", STRING, ANY, rest.ssl_cert_file, "", FLAGS(CONFIG_LIVE | CONFIG_OMIT_EMPTY)),
-        OWN("ssl_key_file", STRING, ANY, rest.ssl_key_file, "", FLAGS(CONFIG_LIVE | CONFIG_OMIT_EMPTY)),
-        OWN("read_timeout", DURATION, NOT_NEGATIVE, rest.read_timeout, "0s", FLAGS(CONFIG_LIVE)),
-        OWN("read_header_timeout",
-            DURATION,
-            NOT_NEGATIVE,
-            rest.read_header_timeout,
-            "5s",
-            FLAGS(CONFIG_LIVE)),
-        OWN("write_timeout", DURATION, NOT_NEGATIVE, rest.write_timeout, "0s", FLAGS(CONFIG_LIVE)),
-        OWN("idle_timeout", DURATION, NOT_NEGATIVE, rest.idle_timeout, "2m", FLAGS(CONFIG_LIVE)),
-        OWN("max_header_bytes", INT, HEADER_BYTES, rest.max_header_bytes, "4096", FLAGS(CONFIG_ZERO_PRESET)),
-        KEEP("libp2p_listen_multiaddress", ONE_OR_MORE, ADDRESS, NULL, FLAGS(CONFIG_UNBUILT)),
-        KEEP("id", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT)),
-        KEEP("private_key", STRING, ANY, NULL, FLAGS(CONFIG_UNBUILT | CONFIG_SECRET)),
-        OWN("basic_auth_credentials",
-            MAP,
-            FILLED,
-            rest.credentials,
-            "null",
-            FLAGS(CONFIG_LIVE | CONFIG_SECRET)),
-        OWN("http_log_file", STRING, ANY, rest.http_log_file, "", FLAGS(CONFIG_LIVE)),
-        OWN("headers", OBJECT, HEADERS, rest.headers, "{}", FLAGS(CONFIG_LIVE)),
-        OWN("cors_allowed_origins",
-            STRINGS,
-            ANY,
-            rest.cors.allowed_origins,
-            "*",
-            FLAGS(CONFIG_LIVE),
-            ABSENT("")),
-        OWN("cors_allowed_methods",
-            STRINGS,
-            ANY,
-            rest.cors.allowed_methods,
-            "GET",
-            FLAGS(CONFIG_LIVE),
-            ABSENT("")),
-        OWN("cors_allowed_headers", STRINGS, ANY, rest.cors.allowed_headers, "", FLAGS(CONFIG_LIVE)),
-        OWN("cors_exposed_headers",
-            STRINGS,
-            ANY,
-            rest.cors.exposed_headers,
-            CORS_EXPOSED,
-            FLAGS(CONFIG_LIVE),
-            ABSENT("")),
-        OWN("cors_allow_credentials",
-            BOOL,
-            ANY,
-            rest.cors.allow_credentials,
-            "true",
-            FLAGS(CONFIG_LIVE),
-            ABSENT("false")),
-        OWN("cors_max_age", DURATION, NOT_NEGATIVE, rest.cors.max_age, "0s", FLAGS(CONFIG_LIVE)),
+        HTTP_API_ROWS(rest, "/ip4/127.0.0.1/tcp/9094"),
         ROWS_END,
 };
 

@@ -20,9 +20,17 @@ def source(root, name):
         return re.sub(r'/\*.*?\*/', ' ', text, flags=re.S)
 
 
+def spelled_out(rows, parameters, arguments):
+        for parameter, argument in zip(parameters.split(','), arguments.split(','), strict=True):
+                rows = re.sub(rf'\b{parameter.strip()}\b', lambda _, a=argument.strip(): a, rows)
+        return rows
+
+
 def expanded(text):
-        """The tables, with the texts that macros stand for put in."""
+        """The tables, with the texts and rows that macros stand for put in."""
         body = text[text.index('static const ConfigRow'):]
+        for name, parameters, rows in re.findall(r'#define (\w+_ROWS)\(([^()]*)\) (.*)', body):
+                body = re.sub(rf'(?<!#define )\b{name}\(([^()]*)\)', lambda m, p=parameters, r=rows: spelled_out(r, p, m[1]), body)
         for name, value in re.findall(r'#define (\w+) ("[^"\n]*")', body):
                 body = re.sub(rf'\b{name}\b(?! ")', value, body)
         return re.sub(r'#define .*', '', body)
