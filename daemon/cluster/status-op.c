@@ -27,9 +27,6 @@ void cluster_status_head_take(Pin *pin, GlobalPinInfo *info) {
         info->origins = pin->origins;
         info->metadata = pin->metadata;
         info->requests = pin->requests;
-        info->requests_only = pin->requests_only;
-        info->pin_timestamp = pin->timestamp;
-        info->in_pinset = true;
         pin->allocations = (PeerIdList){};
         pin->origins = (StrList){};
         pin->metadata = (StrMap){};

@@ -30,11 +30,7 @@ typedef struct GlobalPinInfo {
         StrMap metadata;
         JsonArray peer_map; /* PinInfo, sorted by peer */
 
-        /* what the pinset says besides; not in the JSON */
-        bool in_pinset;
-        bool requests_only;
-        uint64_t pin_timestamp; /* of the pin; 0: unknown */
-        PinRequestList requests;
+        PinRequestList requests; /* of the pin; not in the JSON */
 } GlobalPinInfo;
 
 extern const JsonShape global_pin_info_shape;

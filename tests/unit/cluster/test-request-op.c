@@ -23,15 +23,17 @@ static void on_request(
                 const PinRequestId *id,
                 const GlobalPinInfo *info,
                 void *userdata) {
+        _cleanup_(pin_done) Pin pin = {};
         Put *put = userdata;
 
+        g_assert_cmpint(cluster_pin_get(peer.cluster, &id->cid, &pin), >=, 0);
         put->id = *id;
-        put->in_pinset = info->in_pinset;
-        put->requests_only = info->requests_only;
+        put->in_pinset = cid_is_defined(&info->cid);
+        put->requests_only = pin.requests_only;
         put->n_requests = info->requests.n;
         g_assert_cmpuint(info->peer_map.n, ==, 0);
         if (r >= 0)
-                g_assert_cmpuint(info->pin_timestamp, >, 0);
+                g_assert_cmpuint(info->created, >, 0);
         asked_on_status(call, r, error, info, &put->asked);
 }
 
