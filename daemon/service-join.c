@@ -293,7 +293,6 @@ int service_join_start(
                 void (*done)(int r, const Error *error, void *userdata),
                 void *userdata,
                 Error *reterr) {
-
         join->event = sd_event_ref(event);
         join->done = done;
         join->userdata = userdata;
